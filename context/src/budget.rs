@@ -1,0 +1,151 @@
+//! The budget of a poll: why an always-ready socket cannot starve its neighbours.
+//!
+//! A future that is always ready never returns to the executor by itself. So
+//! each leaf asks [`poll_proceed`] before it makes progress; after
+//! [`PER_POLL`] units it wakes its own task, returns `Pending`, and the task
+//! goes to the back of the queue. Outside of a task nothing is limited.
+//!
+//! A leaf that then finds nothing to do gives the unit back
+//! ([`Unit::refund`]), so that only progress is counted.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+/// Units of progress that one poll of a task may make.
+pub const PER_POLL: u8 = 128;
+
+/// What is left of a poll's budget; `None` is "not limited".
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget(Option<u8>);
+
+impl Budget {
+    pub(crate) const fn full() -> Budget {
+        Budget(Some(PER_POLL))
+    }
+}
+
+thread_local! {
+    static BUDGET: Cell<Budget> = const { Cell::new(Budget(None)) };
+}
+
+#[inline]
+pub(crate) fn replace(budget: Budget) -> Budget {
+    BUDGET.replace(budget)
+}
+
+/// A unit of progress, taken from the budget and not yet used.
+#[derive(Debug)]
+#[must_use = "a unit that made no progress should be given back by `refund`"]
+pub struct Unit(Budget);
+
+impl Unit {
+    /// Gives the unit back: the leaf found nothing to do.
+    #[inline]
+    pub fn refund(self) {
+        BUDGET.set(self.0);
+    }
+
+    /// Keeps the unit spent: the leaf made progress.
+    #[inline]
+    pub fn spend(self) {}
+}
+
+/// Takes one unit, or, when the budget is spent, wakes the task and is pending.
+///
+/// # Example
+///
+/// ```
+/// use std::task::{Context, Poll, Waker};
+/// use wakeline_context::{PollScope, budget};
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let _poll = PollScope::enter();
+/// for _ in 0..budget::PER_POLL {
+///     assert!(matches!(budget::poll_proceed(&mut cx), Poll::Ready(_)));
+/// }
+/// assert!(budget::poll_proceed(&mut cx).is_pending());
+/// ```
+#[inline]
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
+    let before = BUDGET.get();
+    match before.0 {
+        None => Poll::Ready(Unit(before)),
+        Some(0) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Some(left) => {
+            BUDGET.set(Budget(Some(left - 1)));
+            Poll::Ready(Unit(before))
+        }
+    }
+}
+
+/// Whether the poll in progress has nothing left to spend.
+#[inline]
+#[must_use]
+pub fn is_spent() -> bool {
+    matches!(BUDGET.get().0, Some(0))
+}
+
+/// Runs `f` without a limit: for a timeout's own timer, which must be looked
+/// at also when the future it guards has used everything up.
+#[inline]
+pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(Budget);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BUDGET.set(self.0);
+        }
+    }
+    let _restore = Restore(replace(Budget(None)));
+    f()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PollScope;
+    use std::task::Waker;
+
+    fn spend_all(cx: &mut Context<'_>) -> u32 {
+        let mut units = 0;
+        while let Poll::Ready(unit) = poll_proceed(cx) {
+            unit.spend();
+            units += 1;
+        }
+        units
+    }
+
+    #[test]
+    fn a_poll_ends_after_its_units_and_the_next_one_starts_full() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            let _scope = PollScope::enter();
+            assert_eq!(spend_all(&mut cx), u32::from(PER_POLL));
+            assert!(is_spent());
+        }
+    }
+
+    #[test]
+    fn a_refund_costs_nothing() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _scope = PollScope::enter();
+        for _ in 0..1_000 {
+            match poll_proceed(&mut cx) {
+                Poll::Ready(unit) => unit.refund(),
+                Poll::Pending => panic!("a refunded unit was counted"),
+            }
+        }
+    }
+
+    #[test]
+    fn unlimited_restores_the_limit_also_after_a_panic() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _scope = PollScope::enter();
+        spend_all(&mut cx);
+        let caught = std::panic::catch_unwind(|| unlimited(|| panic!("in the middle")));
+        assert!(caught.is_err());
+        assert!(is_spent());
+    }
+}

@@ -1,0 +1,99 @@
+//! The poll in progress: what it may still do, and what it waits for.
+//!
+//! A leaf (a socket read, a sleep, a lock) and the executor must agree on two
+//! things without knowing each other: how much more work this poll may do
+//! before it yields, and, when it parks, what for and at which line. Both live
+//! here, in two thread-local cells that the executor sets and the leaf reads.
+//!
+//! ```text
+//!  executor             this crate                     leaf
+//!  ────────             ──────────                     ────
+//!  PollScope::enter ──▶ budget = 128, waiting = none
+//!  future.poll(cx) ───────────────────────────────────▶ budget::poll_proceed(cx)
+//!                       waiting = (kind, id, line) ◀─── waiting_on(..), Poll::Pending
+//!  PollScope::leave ◀── waiting
+//! ```
+//!
+//! There is no lock, no allocation and no destructor here, so every function
+//! may be called at any time, also while a thread is ending.
+//!
+//! # Example
+//!
+//! ```
+//! use std::panic::Location;
+//! use wakeline_context::{Kind, PollScope, waiting_on};
+//!
+//! let scope = PollScope::enter();
+//! waiting_on(Kind::Timer, 7, Location::caller()); // what a leaf does before `Pending`
+//! let waiting = scope.leave().expect("the leaf said what it waits for");
+//! assert_eq!((waiting.kind, waiting.id), (Kind::Timer, 7));
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod budget;
+mod waiting;
+
+pub use waiting::{Kind, WaitingOn, waiting_on};
+
+/// One poll of one task, from the executor's side.
+///
+/// Entering gives the poll a full budget and forgets what an earlier poll
+/// waited for; leaving hands out what this one waits for and restores what was
+/// there before, so that a `block_on` inside a poll does not disturb it.
+#[derive(Debug)]
+#[must_use = "the scope ends when this is dropped"]
+pub struct PollScope {
+    outer_budget: budget::Budget,
+    outer_waiting: Option<WaitingOn>,
+}
+
+impl PollScope {
+    /// Begins a poll with [`budget::PER_POLL`] units of work.
+    #[inline]
+    pub fn enter() -> PollScope {
+        PollScope {
+            outer_budget: budget::replace(budget::Budget::full()),
+            outer_waiting: waiting::replace(None),
+        }
+    }
+
+    /// Ends the poll and tells what its last pending leaf waits for.
+    #[inline]
+    pub fn leave(self) -> Option<WaitingOn> {
+        waiting::replace(None)
+    }
+}
+
+impl Drop for PollScope {
+    #[inline]
+    fn drop(&mut self) {
+        budget::replace(self.outer_budget);
+        waiting::replace(self.outer_waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::Location;
+
+    #[test]
+    fn an_inner_scope_does_not_disturb_the_outer_one() {
+        let outer = PollScope::enter();
+        waiting_on(Kind::Read, 1, Location::caller());
+        let inner = PollScope::enter();
+        waiting_on(Kind::Timer, 2, Location::caller());
+        assert_eq!(inner.leave().map(|w| w.id), Some(2));
+        assert_eq!(outer.leave().map(|w| w.id), Some(1));
+    }
+
+    #[test]
+    fn nothing_is_left_behind_after_a_scope() {
+        let scope = PollScope::enter();
+        waiting_on(Kind::Read, 1, Location::caller());
+        drop(scope);
+        let scope = PollScope::enter();
+        assert!(scope.leave().is_none());
+    }
+}

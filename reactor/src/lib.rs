@@ -1,0 +1,1 @@
+//! Turns kernel events into wakes.

@@ -1,0 +1,1 @@
+//! wakeline: an async runtime meant to be read.

@@ -1,0 +1,1 @@
+//! Synchronisation that knows only wakers.
