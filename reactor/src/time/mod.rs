@@ -1,0 +1,3 @@
+//! Timers: not here yet.
+
+pub(crate) mod wheel;
