@@ -15,6 +15,9 @@ pub(crate) enum Message {
     CancelOp(Key),
     /// A sleep was dropped or moved elsewhere.
     CancelTimer(wheel::Key),
+    /// A sleep's deadline was changed elsewhere: wake it, so that it is polled
+    /// and moves to the thread that polls it.
+    FireTimer(wheel::Key),
 }
 
 /// The queue. Unbounded: each message stands for something the sender owned,

@@ -249,6 +249,7 @@ impl Core {
                 let removed = self.timers.borrow_mut().remove(key);
                 drop(removed); // after the borrow
             }
+            Message::FireTimer(key) => harvest.wakers.extend(self.timers.borrow_mut().remove(key)),
         }
     }
 
@@ -409,7 +410,7 @@ impl Drop for Core {
             driver.leak();
         }
         drop(driver);
-        self.timers.get_mut().advance(u64::MAX, &mut harvest.wakers);
+        self.timers.get_mut().drain(&mut harvest.wakers);
         harvest.finish();
     }
 }

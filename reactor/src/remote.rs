@@ -3,11 +3,12 @@
 use crate::inbox::{Inbox, Message};
 use crate::parker::{Notify, Parker};
 use crate::sys;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What owner and others share: whether it sleeps, how to end that, its mail.
 #[derive(Debug)]
@@ -18,24 +19,52 @@ pub(crate) struct Home {
     pub(crate) inbox: Inbox,
     pub(crate) eventfd: OwnedFd,
     rings: AtomicU64,
+    generation: u32,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        with_homes(|homes| homes.remove(&self.id));
+    }
+}
+
+/// Every reactor of the process that exists: for the rare message from whoever
+/// knows only its number.
+static HOMES: Mutex<Option<HashMap<u64, Weak<Home>>>> = Mutex::new(None);
+
+fn with_homes<R>(f: impl FnOnce(&mut HashMap<u64, Weak<Home>>) -> R) -> R {
+    let mut homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
+    f(homes.get_or_insert_default())
 }
 
 impl Home {
     pub(crate) fn new() -> io::Result<Arc<Home>> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        Ok(Arc::new(Home {
+        let home = Arc::new(Home {
             // Relaxed: only has to be unique.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             parker: Parker::new(),
             inbox: Inbox::new(),
             eventfd: sys::eventfd()?,
             rings: AtomicU64::new(0),
-        }))
+            generation: sys::process_generation(),
+        });
+        with_homes(|homes| homes.insert(home.id, Arc::downgrade(&home)));
+        Ok(home)
+    }
+
+    /// Sends `message` to the reactor called `id`, if it exists.
+    pub(crate) fn send_to(id: u64, message: Message) {
+        let home = with_homes(|homes| homes.get(&id).and_then(Weak::upgrade));
+        if let Some(home) = home {
+            home.send(message);
+        }
     }
 
     #[inline]
     pub(crate) fn interrupt(&self) {
-        if self.parker.notify() == Notify::Ring {
+        // A forked child shares the eventfd with the parent's sleeper.
+        if self.parker.notify() == Notify::Ring && self.generation == sys::process_generation() {
             // Relaxed: a figure.
             self.rings.fetch_add(1, Ordering::Relaxed);
             sys::ring(self.eventfd.as_fd());

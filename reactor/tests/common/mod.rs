@@ -1,6 +1,10 @@
 //! What the tests share: each driver in turn, and a twenty-line `block_on`.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use std::future::Future;
 use std::io::{self, Read, Write};
