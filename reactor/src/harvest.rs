@@ -24,6 +24,12 @@ pub(crate) struct Harvest {
 }
 
 impl Harvest {
+    /// Adds what another one has gathered.
+    pub(crate) fn append(&mut self, mut other: Harvest) {
+        self.wakers.append(&mut other.wakers);
+        self.garbage.append(&mut other.garbage);
+    }
+
     /// Drops the garbage and wakes in the order of arrival; returns how many.
     pub(crate) fn finish(&mut self) -> usize {
         self.garbage.clear();

@@ -212,7 +212,7 @@ impl Core {
         add(&self.counts.events, events as u64);
 
         let woken = harvest.finish();
-        self.harvest.set(harvest);
+        self.keep(harvest);
         result.map(|()| Turn {
             events,
             timers,
@@ -220,6 +220,13 @@ impl Core {
             slept,
             interrupted,
         })
+    }
+
+    /// Puts a harvest back. Wakers and drops that ran meanwhile may have left
+    /// something in its place.
+    fn keep(&self, mut harvest: Harvest) {
+        harvest.append(self.harvest.take());
+        self.harvest.set(harvest);
     }
 
     /// Every entry from outside asks this first: a forked child must not touch
@@ -301,14 +308,17 @@ impl Core {
             if core.check_process().is_err() {
                 return;
             }
-            let mut harvest = Harvest::default();
+            let mut harvest = core.harvest.take();
             let mut driver = core.driver.borrow_mut();
             driver.release(armed.key, &mut harvest, &core.counts);
             if at_once {
                 driver.flush(&mut harvest, &core.counts);
             }
             drop(driver);
-            harvest.finish();
+            // Other futures' wakers do not run in the drop of a source: they
+            // stay for the next turn, which does not sleep then.
+            harvest.garbage.clear();
+            core.keep(harvest);
         });
         if here.is_none() {
             armed.home.send(Message::Release(armed.key));
@@ -357,10 +367,10 @@ impl Core {
         let mut harvest = Harvest::default();
         self.read_mail(&mut harvest);
         let deadline = clock::after(clock::now_nanos(), limit);
-        let left =
-            self.driver
-                .borrow_mut()
-                .drain(deadline, self.home.id, &mut harvest, &self.counts);
+        let left = self
+            .driver
+            .borrow_mut()
+            .drain(deadline, &mut harvest, &self.counts);
         harvest.finish();
         if left == 0 {
             Drained::Clean
@@ -404,7 +414,7 @@ impl Drop for Core {
         }
         let deadline = clock::after(clock::now_nanos(), LAST_DRAIN);
         let mut driver = std::mem::replace(self.driver.get_mut(), Driver::Gone);
-        let left = driver.drain(deadline, self.home.id, &mut harvest, &self.counts);
+        let left = driver.drain(deadline, &mut harvest, &self.counts);
         if left > 0 {
             // The kernel may still write: what it was given must never be freed.
             driver.leak();

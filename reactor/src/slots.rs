@@ -155,14 +155,6 @@ impl<T> Slots<T> {
             ))
         })
     }
-
-    /// Takes everything out.
-    pub(crate) fn drain(&mut self) -> Vec<(Key, T)> {
-        let keys: Vec<Key> = self.iter().map(|(key, _)| key).collect();
-        keys.into_iter()
-            .filter_map(|key| Some((key, self.remove(key)?)))
-            .collect()
-    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub(crate) struct Epoll {
     alarm: OwnedFd,
     /// When the alarm rings, if it is set: nanoseconds after the origin.
     alarm_at: Option<u64>,
+    home: u64,
 }
 
 fn token(kind: Kind, key: Key) -> Token {
@@ -82,6 +83,7 @@ impl Epoll {
             ops: 0,
             alarm,
             alarm_at: None,
+            home: home.id,
         })
     }
 
@@ -240,7 +242,8 @@ impl Epoll {
         self.events = events;
     }
 
-    pub(crate) fn drain(&mut self, home: u64, harvest: &mut Harvest, counts: &Counts) {
+    pub(crate) fn drain(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        let home = self.home;
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             match self.slots.get(key) {

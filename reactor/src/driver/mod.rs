@@ -7,6 +7,8 @@
 
 mod epoll;
 pub(crate) mod probe;
+mod ring;
+mod uring;
 
 use crate::harvest::Harvest;
 use crate::metrics::Counts;
@@ -22,6 +24,7 @@ use std::time::Duration;
 /// See the module's story.
 pub(crate) enum Driver {
     Epoll(Box<epoll::Epoll>),
+    Uring(Box<uring::Uring>),
     /// What is left in a reactor that has ended.
     Gone,
 }
@@ -91,7 +94,8 @@ impl Driver {
     ) -> io::Result<(Key, bool)> {
         match self {
             Driver::Epoll(epoll) => epoll.arm(source, counts).map(|key| (key, true)),
-            Driver::Gone => unreachable!("armed on a reactor that has ended, {direction:?}"),
+            Driver::Uring(uring) => Ok((uring.arm(source, direction), false)),
+            Driver::Gone => unreachable!("armed on a reactor that has ended"),
         }
     }
 
@@ -99,6 +103,7 @@ impl Driver {
     pub(crate) fn release(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {
         match self {
             Driver::Epoll(epoll) => epoll.release(key, harvest, counts),
+            Driver::Uring(uring) => uring.release(key, harvest),
             Driver::Gone => {}
         }
     }
@@ -106,9 +111,8 @@ impl Driver {
     /// Hands staged cancels to the kernel without waiting for a turn.
     pub(crate) fn flush(&mut self, harvest: &mut Harvest, counts: &Counts) {
         match self {
-            Driver::Epoll(_) | Driver::Gone => {
-                let _ = (harvest, counts);
-            }
+            Driver::Uring(uring) => uring.flush_now(harvest, counts),
+            Driver::Epoll(_) | Driver::Gone => {}
         }
     }
 
@@ -121,6 +125,7 @@ impl Driver {
     ) -> io::Result<Option<Key>> {
         match self {
             Driver::Epoll(epoll) => epoll.submit(op, counts),
+            Driver::Uring(uring) => Ok(Some(uring.submit(op))),
             Driver::Gone => unreachable!("an operation on a reactor that has ended"),
         }
     }
@@ -129,6 +134,7 @@ impl Driver {
     pub(crate) fn cancel(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {
         match self {
             Driver::Epoll(epoll) => epoll.cancel(key, harvest, counts),
+            Driver::Uring(uring) => uring.cancel(key, harvest),
             Driver::Gone => {}
         }
     }
@@ -137,25 +143,20 @@ impl Driver {
     pub(crate) fn turn(&mut self, turning: &mut Turning<'_>) -> io::Result<()> {
         match self {
             Driver::Epoll(epoll) => epoll.turn(turning),
+            Driver::Uring(uring) => uring.turn(turning),
             Driver::Gone => unreachable!("a turn of a reactor that has ended"),
         }
     }
 
     /// Disarms all and cancels all; returns how many requests the kernel still
     /// holds at the deadline.
-    pub(crate) fn drain(
-        &mut self,
-        deadline: u64,
-        home: u64,
-        harvest: &mut Harvest,
-        counts: &Counts,
-    ) -> usize {
+    pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {
         match self {
             Driver::Epoll(epoll) => {
-                let _ = deadline;
-                epoll.drain(home, harvest, counts);
+                epoll.drain(harvest, counts);
                 0
             }
+            Driver::Uring(uring) => uring.drain(deadline, harvest, counts),
             Driver::Gone => 0,
         }
     }
@@ -163,6 +164,7 @@ impl Driver {
     /// Gives up what the kernel did not let go of: it is never freed.
     pub(crate) fn leak(&mut self) {
         match self {
+            Driver::Uring(uring) => uring.leak(),
             Driver::Epoll(_) | Driver::Gone => {}
         }
     }
@@ -171,6 +173,7 @@ impl Driver {
     pub(crate) fn held(&self) -> (usize, usize) {
         match self {
             Driver::Epoll(epoll) => epoll.held(),
+            Driver::Uring(uring) => uring.held(),
             Driver::Gone => (0, 0),
         }
     }

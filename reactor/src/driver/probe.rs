@@ -1,21 +1,90 @@
-//! Which driver this process can have.
+//! Which driver this process can have, and why.
+//!
+//! ```text
+//!   Epoll ────────────────────────────────────────────▶ epoll (asked for)
+//!   Uring ── test once ── ring, fewer entries ── ok ──▶ io_uring (asked for)
+//!                 └──────────────────┴───────── error ─▶ SetupError
+//!   Auto  ── test once ── ring, fewer entries ── ok ──▶ io_uring (…)
+//!                 └──────────────────┴───────── error ─▶ epoll (io_uring refused: …)
+//! ```
+//!
+//! The test is a real ring with the real flags that answers a request: a
+//! seccomp filter, a sysctl, an old kernel or a memory limit show in no other
+//! way. It is made once per process; a ring can still fail later, when the
+//! locked memory of the user is used up.
 
-use super::{Driver, epoll::Epoll};
+use super::{Driver, epoll::Epoll, uring::Uring};
 use crate::config::{Backend, Config, DriverKind};
+use crate::error::{SetupError, hint};
 use crate::remote::Home;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// What a ring falls back to where locked memory is short.
+const FEWER_ENTRIES: u32 = 64;
 
 /// Opens the driver that `config` asks for.
 pub(crate) fn open(config: &Config, home: &Arc<Home>) -> io::Result<(Driver, Backend)> {
     let wanted = config.wanted()?;
-    let epoll = Driver::Epoll(Box::new(Epoll::new(home)?));
-    let reason = if wanted == DriverKind::Epoll {
-        "asked for"
-    } else {
-        "io_uring is not built yet"
-    };
-    Ok((epoll, Backend::new(DriverKind::Epoll, reason)))
+    if wanted == DriverKind::Epoll {
+        return open_epoll(home, "asked for".into());
+    }
+    match open_uring(config.ring_entries, home) {
+        Ok(uring) => {
+            let (submissions, completions) = uring.size();
+            let why = if wanted == DriverKind::Uring {
+                "asked for"
+            } else {
+                "the kernel allows it"
+            };
+            let reason =
+                format!("{why}; {submissions} submission and {completions} completion entries");
+            Ok((
+                Driver::Uring(Box::new(uring)),
+                Backend::new(DriverKind::Uring, reason),
+            ))
+        }
+        Err(error) if wanted == DriverKind::Auto => {
+            let hint = hint(&error);
+            open_epoll(home, format!("io_uring refused: {error}: {hint}"))
+        }
+        Err(error) => {
+            let hint = format!("{}; or use driver auto or epoll", hint(&error));
+            Err(SetupError::new("set up io_uring", error, hint).into())
+        }
+    }
+}
+
+fn open_epoll(home: &Arc<Home>, reason: String) -> io::Result<(Driver, Backend)> {
+    let epoll = Epoll::new(home)?;
+    Ok((
+        Driver::Epoll(Box::new(epoll)),
+        Backend::new(DriverKind::Epoll, reason),
+    ))
+}
+
+fn open_uring(entries: u32, home: &Arc<Home>) -> io::Result<Uring> {
+    tested(home)?;
+    match Uring::new(entries, home) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && entries > FEWER_ENTRIES => {
+            Uring::new(FEWER_ENTRIES, home)
+        }
+        result => result,
+    }
+}
+
+/// The process's one test. Its error is kept as a number, since it is told often.
+fn tested(home: &Arc<Home>) -> io::Result<()> {
+    static TESTED: OnceLock<Result<(), i32>> = OnceLock::new();
+    let tested = TESTED.get_or_init(|| {
+        let mut uring = Uring::new(8, home).map_err(|error| errno(&error))?;
+        uring.self_test().map_err(|error| errno(&error))
+    });
+    tested.map_err(io::Error::from_raw_os_error)
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EINVAL)
 }
 
 /// Which driver a reactor made from `config` would run on.

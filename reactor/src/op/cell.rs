@@ -11,7 +11,7 @@ use crate::sync::Lock;
 use io_uring::squeue::Entry;
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,7 +36,11 @@ pub(crate) trait AnyOp: Send + Sync {
     fn entry(&self) -> Entry;
     /// Tries without blocking.
     fn attempt(&self) -> Attempt;
-    /// A second descriptor of the file that the operation is about.
+    /// Where it waits if its descriptor is in non-blocking mode.
+    fn direction(&self) -> Option<Direction>;
+    /// The descriptor to watch, where it waits.
+    fn raw_fd(&self) -> RawFd;
+    /// A second descriptor of that file.
     fn duplicate_fd(&self) -> io::Result<OwnedFd>;
     /// Stores the result; the future's waker goes to `wakers`.
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>);
@@ -165,6 +169,17 @@ impl<O: Op> AnyOp for OpCell<O> {
         match &mut *self.state.lock() {
             State::Held { op, .. } => op.attempt(),
             _ => unreachable!("an operation is tried by the driver that holds it"),
+        }
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        O::DIRECTION
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        match &*self.state.lock() {
+            State::Held { op, .. } => op.raw_fd(),
+            _ => unreachable!("an operation is watched by the driver that holds it"),
         }
     }
 

@@ -38,7 +38,7 @@ const NO_OFFSET: u64 = u64::MAX;
 pub trait Op: sealed::Steps {}
 
 pub(crate) mod sealed {
-    use super::{Attempt, Entry, OwnedFd, io};
+    use super::{Attempt, Direction, Entry, OwnedFd, RawFd, io};
 
     /// What the drivers need of an operation.
     pub trait Steps: Send + Unpin + Sized + 'static {
@@ -53,8 +53,16 @@ pub(crate) mod sealed {
         fn attempt(&mut self) -> Attempt;
         /// The blocking form.
         fn block(&mut self) -> io::Result<u32>;
-        /// A second descriptor to watch, where `attempt` says `Wait`.
-        fn duplicate_fd(&self) -> io::Result<OwnedFd>;
+        /// Where it waits if the descriptor is in non-blocking mode.
+        const DIRECTION: Option<Direction> = None;
+        /// The descriptor to watch, where it waits.
+        fn raw_fd(&self) -> RawFd {
+            unreachable!("it never waits for readiness")
+        }
+        /// A second descriptor of that file.
+        fn duplicate_fd(&self) -> io::Result<OwnedFd> {
+            unreachable!("it never waits for readiness")
+        }
         /// The kernel is done with it: takes the parts that go to the caller.
         fn finish(&mut self, result: io::Result<u32>) -> (io::Result<Self::Output>, Self::Back);
     }
@@ -138,6 +146,7 @@ impl Op for Read {}
 impl Steps for Read {
     type Output = usize;
     type Back = Vec<u8>;
+    const DIRECTION: Option<Direction> = Some(Direction::Read);
 
     fn entry(&mut self) -> Entry {
         let spare = self.buf.spare_capacity_mut();
@@ -164,6 +173,10 @@ impl Steps for Read {
                 result => return result,
             }
         }
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     fn duplicate_fd(&self) -> io::Result<OwnedFd> {
@@ -225,6 +238,7 @@ impl Op for Write {}
 impl Steps for Write {
     type Output = usize;
     type Back = Vec<u8>;
+    const DIRECTION: Option<Direction> = Some(Direction::Write);
 
     fn entry(&mut self) -> Entry {
         let length = self.buf.len().min(LENGTH_MAX) as u32;
@@ -246,6 +260,10 @@ impl Steps for Write {
                 result => return result,
             }
         }
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     fn duplicate_fd(&self) -> io::Result<OwnedFd> {
@@ -300,10 +318,6 @@ impl Steps for Fsync {
         })
     }
 
-    fn duplicate_fd(&self) -> io::Result<OwnedFd> {
-        unreachable!("it never waits for readiness")
-    }
-
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
         (result.map(drop), ())
     }
@@ -353,10 +367,6 @@ impl Steps for OpenAt {
             check(unsafe { libc::openat(dir, self.path.as_ptr(), flags, self.mode) })
                 .map(|fd| fd as usize)
         })
-    }
-
-    fn duplicate_fd(&self) -> io::Result<OwnedFd> {
-        unreachable!("it never waits for readiness")
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<OwnedFd>, ()) {
@@ -517,6 +527,10 @@ impl Steps for Connect {
         }
     }
 
+    fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
     fn duplicate_fd(&self) -> io::Result<OwnedFd> {
         self.fd.try_clone()
     }
@@ -574,10 +588,6 @@ impl Steps for Close {
 
     fn block(&mut self) -> io::Result<u32> {
         unreachable!("a close is tried at once")
-    }
-
-    fn duplicate_fd(&self) -> io::Result<OwnedFd> {
-        unreachable!("it never waits for readiness")
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
