@@ -417,7 +417,7 @@ impl Drop for Core {
         let left = driver.drain(deadline, &mut harvest, &self.counts);
         if left > 0 {
             // The kernel may still write: what it was given must never be freed.
-            driver.leak();
+            driver.leak(&mut harvest);
         }
         drop(driver);
         self.timers.get_mut().drain(&mut harvest.wakers);

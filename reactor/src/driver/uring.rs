@@ -544,7 +544,12 @@ impl Uring {
     }
 
     /// Forgets the slots, and with them whatever the kernel may still use.
-    pub(crate) fn leak(&mut self) {
+    pub(crate) fn leak(&mut self, harvest: &mut Harvest) {
+        for (_, slot) in self.slots.iter() {
+            if let What::Op { op, .. } = &slot.what {
+                op.abandon(&mut harvest.wakers);
+            }
+        }
         std::mem::forget(std::mem::replace(&mut self.slots, Slots::new()));
     }
 

@@ -45,7 +45,7 @@ pub(crate) mod sealed {
         /// What it yields.
         type Output: Send;
         /// What it gives back whether or not it succeeded.
-        type Back: Send;
+        type Back: Send + Default;
 
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
