@@ -96,8 +96,7 @@ impl Home {
 /// let reactor = Reactor::new(&Config::default())?;
 /// let remote = reactor.remote();
 /// std::thread::spawn(move || remote.interrupt());
-/// let turn = reactor.turn(None)?; // sleeps until interrupted
-/// assert!(turn.interrupted);
+/// while !reactor.turn(None)?.interrupted {} // sleeps until interrupted
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]

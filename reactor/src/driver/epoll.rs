@@ -200,7 +200,9 @@ impl Epoll {
         });
         match waited {
             Ok(()) => {}
-            // The one place where an interrupted wait is met: as if it were over.
+            // The one place where an interrupted wait is met: as if it were
+            // over. It need not be a signal: the kernel's farewell to a ring
+            // that this thread has closed ends a wait in the same way.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             Err(error) => return Err(error),
         }
