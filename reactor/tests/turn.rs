@@ -73,6 +73,27 @@ fn a_turn_of_limit_zero_never_sleeps() {
 }
 
 #[test]
+fn turns_that_never_sleep_see_what_comes() {
+    for_each_driver(|reactor| {
+        let (source, other) = half_pair();
+        let flag = Flag::new(reactor);
+        let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut wait, &Waker::from(Arc::clone(&flag))).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        drop(other);
+        // As a busy worker turns; the kernel must be asked to look in time.
+        for _ in 0..1_000_000 {
+            if flag.count() == 1 {
+                break;
+            }
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        assert_eq!(flag.count(), 1);
+        assert_eq!(reactor.metrics().sleeps, 0);
+    });
+}
+
+#[test]
 fn wakers_run_when_nothing_is_borrowed() {
     struct Turns(RefCell<Vec<usize>>);
     for_each_driver(|reactor| {

@@ -17,7 +17,7 @@
 
 use super::Turning;
 use crate::clock;
-use crate::error::{SetupError, hint};
+use crate::error::setup;
 use crate::harvest::{Garbage, Harvest};
 use crate::metrics::{Counts, add};
 use crate::op::{AnyOp, Attempt};
@@ -53,13 +53,6 @@ pub(crate) struct Epoll {
 
 fn token(kind: Kind, key: Key) -> Token {
     Token(key.pack(kind) as usize)
-}
-
-fn setup(doing: &str) -> impl FnOnce(io::Error) -> io::Error {
-    move |error| {
-        let hint = hint(&error);
-        SetupError::new(doing, error, hint).into()
-    }
 }
 
 impl Epoll {
