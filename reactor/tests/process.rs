@@ -75,7 +75,7 @@ fn the_inner_test_of_a_refused_ring() {
     let Ok(expected) = std::env::var("WAKELINE_TEST_REFUSED") else {
         return;
     };
-    if expected == "ulimit -n" {
+    if expected == "ulimit -n" || expected.starts_with("env ") {
         return;
     }
     let backend = probe(&Config::default()).unwrap();
@@ -209,4 +209,48 @@ fn the_limit_of_descriptors_is_named() {
         }
     };
     run_test("the_inner_test_of_used_up_descriptors", "ulimit -n", few);
+}
+
+#[test]
+fn the_inner_test_of_the_environment() {
+    let Ok(expected) = std::env::var("WAKELINE_TEST_REFUSED") else {
+        return;
+    };
+    match expected.as_str() {
+        "env epoll" => {
+            let backend = probe(&Config::default()).unwrap();
+            assert_eq!(backend.to_string(), "epoll (asked for)");
+        }
+        "env kqueue" => {
+            let error = probe(&Config::default()).unwrap_err();
+            assert!(
+                error.to_string().starts_with("read WAKELINE_DRIVER"),
+                "{error}"
+            );
+            let named = probe(&Config::default().driver(DriverKind::Epoll)).unwrap();
+            assert_eq!(
+                named.kind(),
+                DriverKind::Epoll,
+                "it decides for `Auto` only"
+            );
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_environment_decides_where_the_program_does_not() {
+    for name in ["epoll", "kqueue"] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_inner_test_of_the_environment"])
+            .env("WAKELINE_TEST_REFUSED", format!("env {name}"))
+            .env("WAKELINE_DRIVER", name)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
 }

@@ -129,6 +129,15 @@ impl<O: Op> OpCell<O> {
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// The future is gone: nobody is to be woken.
+    pub(super) fn forget_waker(&self) {
+        let waker = match &mut *self.state.lock() {
+            State::Held { waker, .. } | State::Running { waker } => waker.take(),
+            State::Done { .. } | State::Taken => None,
+        };
+        drop(waker); // after the lock
+    }
+
     /// Marks a cancel for a pool thread that has not begun.
     pub(super) fn mark_cancelled(&self) {
         if let State::Held { cancelled, .. } = &mut *self.state.lock() {

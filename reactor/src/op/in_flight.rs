@@ -154,6 +154,7 @@ impl<O: Op> Future for InFlight<O> {
 
 impl<O: Op> Drop for InFlight<O> {
     fn drop(&mut self) {
+        self.cell.forget_waker();
         // Asking twice, or after the end, is harmless: the key is stale then.
         self.ask();
     }
