@@ -61,6 +61,7 @@ use super::ring::{Completion, Ring};
 use super::{Sleep, Turning};
 use crate::clock;
 use crate::harvest::{Garbage, Harvest};
+use crate::kept::keep_for_ever;
 use crate::metrics::{Counts, add};
 use crate::op::AnyOp;
 use crate::remote::Home;
@@ -489,14 +490,14 @@ impl Uring {
         self.slots.len() + usize::from(self.bell)
     }
 
-    /// Forgets the slots, and with them whatever the kernel may still use.
+    /// Gives the slots up, and with them whatever the kernel may still use.
     pub(crate) fn leak(&mut self, harvest: &mut Harvest) {
         for (_, slot) in self.slots.iter() {
             if let What::Op { op, .. } = &slot.what {
                 op.abandon(&mut harvest.wakers);
             }
         }
-        std::mem::forget(std::mem::replace(&mut self.slots, Slots::new()));
+        keep_for_ever(std::mem::replace(&mut self.slots, Slots::new()));
     }
 
     pub(crate) fn held(&self) -> (usize, usize) {

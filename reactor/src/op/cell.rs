@@ -2,6 +2,7 @@
 
 use super::kinds::Op;
 use crate::config::Offload;
+use crate::kept::keep_for_ever;
 use crate::state::Direction;
 use crate::sync::Lock;
 use io_uring::squeue::Entry;
@@ -39,7 +40,7 @@ pub(crate) trait AnyOp: Send + Sync {
     /// The same where nothing is borrowed: wakes.
     fn complete_alone(&self, result: io::Result<u32>);
     /// The kernel will not let go: the future is told, and what the kernel may
-    /// still use is leaked.
+    /// still use is kept for ever.
     fn abandon(&self, wakers: &mut Vec<Waker>);
     /// Runs the blocking form on the pool, unless the operation is done.
     fn run_on(self: Arc<Self>, pool: Option<&Arc<dyn Offload>>);
@@ -218,7 +219,7 @@ impl<O: Op> AnyOp for OpCell<O> {
 
     fn abandon(&self, wakers: &mut Vec<Waker>) {
         let Some((op, _)) = self.take() else { return };
-        std::mem::forget(op);
+        keep_for_ever(op);
         let result = Err(io::Error::other(
             "the kernel did not let go of this operation before the runtime ended",
         ));
