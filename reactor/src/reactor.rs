@@ -100,6 +100,9 @@ pub enum Drained {
 impl Reactor {
     /// Makes a reactor for this thread; it is found by leaves once entered.
     ///
+    /// The thread's timer slack becomes 1 ns: by default the kernel adds 50 us
+    /// to each sleep.
+    ///
     /// # Errors
     ///
     /// When the driver asked for cannot be set up; the inner error is a
@@ -155,6 +158,19 @@ impl Reactor {
     ///
     /// What the kernel's wait returned, except for interruptions by a signal;
     /// [`ForkedRuntime`] in a forked child.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline_reactor::{Config, Reactor};
+    ///
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// let turn = reactor.turn(Some(Duration::ZERO))?;
+    /// assert!(!turn.slept);
+    /// assert_eq!(reactor.metrics().turns, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn turn(&self, limit: Option<Duration>) -> io::Result<Turn> {
         self.core.turn(limit)
     }
@@ -163,6 +179,17 @@ impl Reactor {
     /// let go of all, at most for `limit`.
     ///
     /// For the end of a runtime: sources may be armed again afterwards.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline_reactor::{Config, Drained, Reactor};
+    ///
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// assert_eq!(reactor.drain(Duration::from_secs(1)), Drained::Clean);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn drain(&self, limit: Duration) -> Drained {
         self.core.drain(limit)
     }

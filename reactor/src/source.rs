@@ -133,6 +133,24 @@ impl Source {
     /// # Errors
     ///
     /// When such a duplicate cannot be made; the descriptor is closed then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doc.rs")); }
+    /// # use doc::block_on;
+    /// use std::io::Write;
+    /// use std::os::fd::OwnedFd;
+    /// use std::os::unix::net::UnixStream;
+    /// use wakeline_reactor::Source;
+    ///
+    /// let (here, _there) = UnixStream::pair()?;
+    /// here.set_nonblocking(true)?;
+    /// let source = Source::new(OwnedFd::from(here));
+    /// let mut here = UnixStream::from(source.into_fd()?);
+    /// here.write_all(b"still open")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_fd(self) -> io::Result<OwnedFd> {
         let shared = Arc::clone(&self.shared);
         drop(self);
@@ -179,6 +197,30 @@ impl Source {
     ///
     /// Dropping the future loses nothing: only the poll that returns a result
     /// has called `op` with success.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doc.rs")); }
+    /// # use doc::block_on;
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::os::fd::OwnedFd;
+    /// use std::panic::Location;
+    /// use wakeline_context::Kind;
+    /// use wakeline_reactor::{Config, Direction, Done, Reactor, Source};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_nonblocking(true)?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let source = Source::new(OwnedFd::from(listener.try_clone()?));
+    /// let accept = source.io(Direction::Read, Kind::Accept, Location::caller(), |_fd| {
+    ///     Ok(Done::Full(listener.accept()?))
+    /// });
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// let (_connection, peer) = block_on(&reactor, accept)??;
+    /// assert_eq!(peer, client.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn io<T, F>(
         &self,
         direction: Direction,
@@ -199,7 +241,9 @@ impl Source {
     /// A future that ends when a try in `direction` is worth it.
     ///
     /// It is a hint: the try may still meet `WouldBlock`, and must then go
-    /// through [`try_io`](Source::try_io), which notes it.
+    /// through [`try_io`](Source::try_io), which notes it. Writing is taken to
+    /// be possible until a try has found that it is not, so to learn that a
+    /// connect is over, use [`io`](Source::io) with an `op` that can tell.
     ///
     /// # Errors
     ///
@@ -208,6 +252,28 @@ impl Source {
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doc.rs")); }
+    /// # use doc::block_on;
+    /// use std::os::fd::OwnedFd;
+    /// use std::os::unix::net::UnixDatagram;
+    /// use std::panic::Location;
+    /// use wakeline_context::Kind;
+    /// use wakeline_reactor::{Config, Direction, Done, Reactor, Source};
+    ///
+    /// let (here, there) = UnixDatagram::pair()?;
+    /// here.set_nonblocking(true)?;
+    /// let source = Source::new(OwnedFd::from(here.try_clone()?));
+    /// there.send(b"hello")?;
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// block_on(&reactor, source.ready(Direction::Read, Kind::Read, Location::caller()))??;
+    /// let n = source.try_io(Direction::Read, |_fd| Ok(Done::Full(here.recv(&mut [0; 16])?)))?;
+    /// assert_eq!(n, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn ready(
         &self,
         direction: Direction,
@@ -223,6 +289,10 @@ impl Source {
     ///
     /// `WouldBlock` without calling `op` if nothing is known to be possible;
     /// else what `op` returned.
+    ///
+    /// # Example
+    ///
+    /// See [`ready`](Source::ready).
     pub fn try_io<T>(
         &self,
         direction: Direction,

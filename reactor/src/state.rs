@@ -175,8 +175,10 @@ impl<A: Clone> State<A> {
         }
         let (armed, both) = make()?;
         if both {
-            sides.read.armed = Some(armed.clone());
-            sides.write.armed = Some(armed);
+            // One of them may be watched already, by a reactor that watches
+            // each direction by itself.
+            sides.read.armed.get_or_insert_with(|| armed.clone());
+            sides.write.armed.get_or_insert(armed);
         } else {
             sides.side(direction).armed = Some(armed);
         }

@@ -118,6 +118,25 @@ impl<O: Op> InFlight<O> {
     ///
     /// The result is an error of `ECANCELED` if it was stopped, or what it
     /// would have been if it was too late; the buffer comes back either way.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doc.rs")); }
+    /// # use doc::block_on;
+    /// use std::sync::Arc;
+    /// use wakeline_reactor::{Config, Reactor, op};
+    ///
+    /// let (read, _write) = std::io::pipe()?; // nobody ever writes
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// let _entered = reactor.enter();
+    /// let fd = Arc::new(read.into());
+    /// let read = op::submit(op::Read { fd, buf: Vec::with_capacity(100), offset: 0 });
+    /// let (result, buf) = block_on(&reactor, read.cancel())?;
+    /// assert!(result.is_err());
+    /// assert_eq!(buf.capacity(), 100);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn cancel(self) -> Cancel<O> {
         self.ask();
         Cancel { inner: self }

@@ -184,6 +184,21 @@ impl Steps for Connect {
 /// Closes a descriptor, and yields the error that `close` may have to tell.
 ///
 /// Dropping the future before it is done still closes.
+///
+/// # Example
+///
+/// ```
+/// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doc.rs")); }
+/// # use doc::block_on;
+/// use wakeline_reactor::{Config, Reactor, op};
+///
+/// let (read, _write) = std::io::pipe()?;
+/// let reactor = Reactor::new(&Config::default())?;
+/// let _entered = reactor.enter();
+/// let (closed, ()) = block_on(&reactor, op::submit(op::Close::new(read.into())))?;
+/// closed?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Close {
     fd: ManuallyDrop<OwnedFd>,

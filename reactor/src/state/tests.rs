@@ -97,6 +97,16 @@ mod tables {
     }
 
     #[test]
+    fn a_watch_for_both_directions_leaves_an_earlier_one_alone() {
+        let state = armed();
+        state.arm(Direction::Write, || Ok((2, true))).unwrap();
+        assert_eq!(state.release(&mut Vec::new()), [Some(1), Some(2)]);
+        let state = State::new();
+        state.arm(Direction::Write, || Ok((3, true))).unwrap();
+        assert_eq!(state.release(&mut Vec::new()), [Some(3), Some(3)]);
+    }
+
+    #[test]
     fn the_end_of_one_watch_is_not_the_end_of_another() {
         let state = armed();
         state.arm(Direction::Write, || Ok((2, false))).unwrap();
