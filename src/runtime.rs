@@ -9,7 +9,7 @@ use std::time::Duration;
 use wakeline_executor::{self as executor, Executor, Handle, JoinHandle, ShutdownReport};
 use wakeline_reactor::{Backend, Config, DriverKind};
 
-use crate::driver::{BlockingPool, Worker};
+use crate::driver::{BlockingPool, Guest, Worker};
 
 /// Runs tasks, and turns kernel events into their wakes.
 ///
@@ -78,7 +78,10 @@ impl Runtime {
     /// Runs `job` on a thread that may block; see
     /// [`spawn_blocking`](crate::spawn_blocking).
     #[track_caller]
-    pub fn spawn_blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
         self.executor.handle().spawn_blocking(job)
     }
 
@@ -106,7 +109,9 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("backend", &self.backend).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("backend", &self.backend)
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +136,10 @@ pub struct Builder {
 impl Builder {
     /// As many workers as the process may use CPUs, the best driver there is.
     pub fn new() -> Builder {
-        Builder { executor: executor::Builder::new(), config: Config::default() }
+        Builder {
+            executor: executor::Builder::new(),
+            config: Config::default(),
+        }
     }
 
     /// How many workers run tasks. One runs them on the thread of `block_on`.
@@ -149,7 +157,7 @@ impl Builder {
     /// falls back to epoll. `WAKELINE_DRIVER=uring|epoll|auto` in the
     /// environment replaces `Auto`, never an explicit choice.
     pub fn driver(mut self, driver: DriverKind) -> Builder {
-        self.config.driver = driver;
+        self.config = self.config.driver(driver);
         self
     }
 
@@ -173,11 +181,14 @@ impl Builder {
     /// names the likely cause: the limit of descriptors, of locked memory, a
     /// sandbox, an old kernel.
     pub fn build(self) -> io::Result<Runtime> {
-        let mut config = self.config;
-        let backend = wakeline_reactor::probe(&config)?;
-        config.offload = Some(Arc::new(BlockingPool));
-        let workers = config.clone();
-        let executor = self.executor.driver(move |_worker| Ok(Box::new(Worker::new(&workers)?) as _)).build()?;
+        let backend = wakeline_reactor::probe(&self.config)?;
+        let config = Arc::new(self.config.offload(Arc::new(BlockingPool)));
+        let guests = Arc::clone(&config);
+        let executor = self
+            .executor
+            .driver(move |_worker| Ok(Box::new(Worker::new(&config)?)))
+            .root_driver(move || Ok(Box::new(Guest::new(Arc::clone(&guests)))))
+            .build()?;
         Ok(Runtime { executor, backend })
     }
 }
