@@ -95,6 +95,27 @@ fn loom_abort_against_pause_and_wake() {
 }
 
 #[test]
+fn loom_abort_against_start() {
+    loom::model(|| {
+        let state = Arc::new(State::new());
+        let aborter = thread::spawn({
+            let state = Arc::clone(&state);
+            move || state.abort()
+        });
+        if state.start() == Start::Poll {
+            // The abort comes during the poll or after it; it is never lost.
+            let paused = state.pause() == Pause::Requeue;
+            let aborted = aborter.join().unwrap() == Wake::Enqueue;
+            assert_ne!(paused, aborted);
+            assert_eq!(state.start(), Start::Cancel);
+        } else {
+            let _ = aborter.join().unwrap();
+        }
+        let _ = state.finish();
+    });
+}
+
+#[test]
 fn loom_abort_against_completion() {
     loom::model(|| {
         let state = running();
