@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -47,6 +49,8 @@ const QUEUE_CAPACITY: usize = 256;
 pub struct Executor {
     shared: Arc<Shared>,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    /// `end` has run.
+    ended: AtomicBool,
 }
 
 impl Executor {
@@ -95,6 +99,7 @@ impl Executor {
 
     fn end(&self, grace: Duration, wait_for_jobs: bool) -> ShutdownReport {
         let shared = &self.shared;
+        self.ended.store(true, Relaxed);
         let before = shared.task_count();
         shared.close();
         let may_wait = !context::is_entered();
@@ -165,8 +170,9 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // After a `shutdown` there is nothing left, and this returns at once.
-        drop(self.end(Duration::ZERO, false));
+        if !*self.ended.get_mut() {
+            drop(self.end(Duration::ZERO, false));
+        }
     }
 }
 
@@ -288,6 +294,7 @@ impl Builder {
             return Ok(Executor {
                 shared,
                 threads: Mutex::default(),
+                ended: AtomicBool::new(false),
             });
         }
         let mut owners = Vec::new();
@@ -315,6 +322,7 @@ impl Builder {
         let executor = Executor {
             shared,
             threads: Mutex::default(),
+            ended: AtomicBool::new(false),
         };
         executor.start(owners, &self.name)?;
         Ok(executor)

@@ -54,13 +54,15 @@ impl Schedule for Local {
             _ => Some(runnable),
         });
         if let Some(runnable) = away {
+            // Its own count: after the push the task may be run and freed.
+            let home = Arc::clone(&self.home);
             // Closed only after the last local task is complete, and this one is not.
-            let pushed = self.home.mailbox.push(runnable.into_raw());
+            let pushed = home.mailbox.push(runnable.into_raw());
             debug_assert!(
                 pushed.is_ok(),
                 "a local task was woken after its home had closed"
             );
-            self.home.interrupt();
+            home.interrupt();
         }
     }
 

@@ -115,14 +115,17 @@ impl Shared {
             _ => Err(runnable),
         });
         if let Err(runnable) = refused {
+            // Its own count: after the push the task may be run and freed, and
+            // with it the count that `self` may stand in.
+            let shared = Arc::clone(self);
             // The queue is closed only after the last task is complete, so a
             // task that can still be queued finds it open.
-            let pushed = self.inject.push(runnable.into_raw());
+            let pushed = shared.inject.push(runnable.into_raw());
             debug_assert!(
                 pushed.is_ok(),
                 "a task was queued after the last one had completed"
             );
-            self.notify_injected();
+            shared.notify_injected();
         }
     }
 

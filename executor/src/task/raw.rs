@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use wakeline_context::PollScope;
@@ -20,6 +21,10 @@ use super::{JoinError, TaskInfo, TaskState};
 pub(crate) trait Schedule: Send + Sync + 'static {
     /// Queues a task that was woken; `yielded` if it was woken by itself while
     /// it ran, so that it goes behind all others.
+    ///
+    /// Once the entry is where another thread finds it, that thread may run
+    /// the task and free it, and this scheduler with it: nothing of `self` may
+    /// be touched after the push.
     fn schedule(&self, runnable: Runnable, yielded: bool);
 
     /// Takes the task out of the owned list; the reference that the list held
@@ -202,22 +207,24 @@ unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F, S> {
 }
 
 unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
-    // SAFETY: the vtable's types; alive through the owned list until `settle`.
+    // SAFETY: the vtable's types; alive through the owned list, which lets go
+    // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
     let start = cell.header.state.start();
-    // SAFETY: `start` set RUNNING on this thread, which keeps every other
-    // thread out of the stage until `pause` or `finish` below.
-    let stage = unsafe { &mut *cell.stage.get() };
     let entered = Entered::new(task);
     let ended = match start {
         Start::Cancel => Some(Err(JoinError::cancelled(
             cell.header.id,
             cell.header.name.clone(),
         ))),
-        Start::Poll => poll(&cell.header, task, stage),
+        // SAFETY: `start` set RUNNING on this thread, which keeps every other
+        // thread out of the stage until `pause` or `finish`; the borrow ends
+        // with the poll.
+        Start::Poll => poll(&cell.header, task, unsafe { &mut *cell.stage.get() }),
     };
     match ended {
-        Some(result) => complete(cell, stage, result, &entered),
+        // SAFETY: RUNNING is this thread's, as above.
+        Some(result) => unsafe { complete::<F, S>(task, result, &entered) },
         None => {
             drop(entered);
             // The last look at the task: after an `Idle` another thread may run it.
@@ -230,14 +237,13 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
 }
 
 unsafe fn refuse<F: Future, S: Schedule>(task: NonNull<Header>, error: io::Error) {
-    // SAFETY: the vtable's types; alive through the owned list until `disown`.
-    let cell = unsafe { cell::<F, S>(task) };
-    let _ = cell.header.state.start();
-    // SAFETY: as in `run`: RUNNING is set, until `finish` in `complete`.
-    let stage = unsafe { &mut *cell.stage.get() };
+    // SAFETY: the vtable's types; alive through the owned list, as in `run`.
+    let header = &unsafe { cell::<F, S>(task) }.header;
+    let _ = header.state.start();
     let entered = Entered::new(task);
-    let refused = JoinError::refused(cell.header.id, cell.header.name.clone(), error);
-    complete(cell, stage, Err(refused), &entered);
+    let refused = JoinError::refused(header.id, header.name.clone(), error);
+    // SAFETY: `start` set RUNNING on this thread.
+    unsafe { complete::<F, S>(task, Err(refused), &entered) }
 }
 
 /// One poll; the task's end, if this was it.
@@ -274,29 +280,44 @@ fn poll<F: Future>(
 }
 
 /// Puts the output in the future's place, tells the handle, lets the task go.
-fn complete<F: Future, S: Schedule>(
-    cell: &Cell<F, S>,
-    stage: &mut Stage<F>,
+///
+/// It takes no reference to the task, since the task may be freed in here.
+///
+/// # Safety
+///
+/// The caller has set RUNNING, and touches the task no more.
+unsafe fn complete<F: Future, S: Schedule>(
+    task: NonNull<Header>,
     result: Result<F::Output, JoinError>,
     entered: &Entered,
 ) {
+    // SAFETY: the vtable's types; alive through the owned list until the end.
+    let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
+    let replace = |with: Stage<F>| {
+        // SAFETY: RUNNING is this thread's, or, after `finish`, nobody has a
+        // right to the stage but this thread (see each call). The assignment
+        // drops what was there; the borrow ends with it.
+        catch_unwind(AssertUnwindSafe(|| unsafe { *cell.stage.get() = with }))
+    };
     // First the future, so that a handle never resolves before it is gone. A
     // panic of its destructor is the task's panic; the output goes with it.
-    let dropped = catch_unwind(AssertUnwindSafe(|| *stage = Stage::Consumed));
-    let result = match dropped {
+    let result = match replace(Stage::Consumed) {
         Ok(()) => result,
         Err(payload) => {
             quietly(|| drop(result));
             Err(JoinError::panicked(header.id, header.name.clone(), payload))
         }
     };
-    *stage = Stage::Output(result);
+    // Nothing is dropped by this one: the stage is `Consumed`.
+    let _ = replace(Stage::Output(result));
     header.waiting.set(None);
     let finished = header.state.finish();
-    if finished.drop_output {
-        // No handle any more: the stage is still ours, as nobody reads it.
-        quietly(|| *stage = Stage::Consumed);
+    if finished.drop_output
+        && let Err(payload) = replace(Stage::Consumed)
+    {
+        // No handle any more, so nobody to tell; the panic hook has told.
+        quietly(|| drop(payload));
     }
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
@@ -305,8 +326,10 @@ fn complete<F: Future, S: Schedule>(
     }
     entered.finish();
     // Relaxed: written before the task was first queued, which ordered it.
-    let key = header.owned_key.load(std::sync::atomic::Ordering::Relaxed);
-    drop(cell.scheduler.disown(key));
+    let key = header.owned_key.load(Relaxed);
+    let owned = cell.scheduler.disown(key);
+    // The last reference, perhaps: nothing of the task is borrowed here.
+    drop(owned);
 }
 
 /// Runs foreign code whose panic has nowhere to go: the panic hook has told
