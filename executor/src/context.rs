@@ -18,7 +18,7 @@ use std::task::Waker;
 
 use crate::home::{Home, Local};
 use crate::metrics::WorkerCounters;
-use crate::queue::Owner;
+use crate::queue::{Inject, Owner};
 use crate::shared::{Flavour, Order, Shared, cancel};
 use crate::task::{self, Header, JoinHandle, Runnable};
 
@@ -328,6 +328,16 @@ impl Worker {
         self.streak.set(0);
         self.queue.pop().map(runnable)
     }
+}
+
+/// Queues a task for another thread. Whoever takes it may free it at once.
+pub(crate) fn push(queue: &Inject<Header>, runnable: Runnable) {
+    // SAFETY: a `Runnable` is the right to the task's link, and the task lives
+    // until it has been run, which the queue's taker does.
+    let pushed = unsafe { queue.push(runnable.into_raw()) };
+    // These queues are never closed: a task that can still be queued must be
+    // run, if only to be dropped.
+    debug_assert!(pushed.is_ok(), "a run queue was closed");
 }
 
 /// The entry that `into_raw` put into a queue.

@@ -56,12 +56,7 @@ impl Schedule for Local {
         if let Some(runnable) = away {
             // Its own count: after the push the task may be run and freed.
             let home = Arc::clone(&self.home);
-            // Closed only after the last local task is complete, and this one is not.
-            let pushed = home.mailbox.push(runnable.into_raw());
-            debug_assert!(
-                pushed.is_ok(),
-                "a local task was woken after its home had closed"
-            );
+            context::push(&home.mailbox, runnable);
             home.interrupt();
         }
     }

@@ -118,13 +118,7 @@ impl Shared {
             // Its own count: after the push the task may be run and freed, and
             // with it the count that `self` may stand in.
             let shared = Arc::clone(self);
-            // The queue is closed only after the last task is complete, so a
-            // task that can still be queued finds it open.
-            let pushed = shared.inject.push(runnable.into_raw());
-            debug_assert!(
-                pushed.is_ok(),
-                "a task was queued after the last one had completed"
-            );
+            context::push(&shared.inject, runnable);
             shared.notify_injected();
         }
     }

@@ -52,6 +52,15 @@ pub(crate) enum Progress<T> {
     Nothing,
 }
 
+/// A worker that looks for tasks in other workers' queues.
+#[derive(Default)]
+struct Search {
+    /// `Idle` counts it among the searchers.
+    counted: bool,
+    /// It saw work on its way to sleep: it must look even if enough others do.
+    must_look: bool,
+}
+
 /// Runs tasks until the root is done.
 ///
 /// # Errors
@@ -63,11 +72,11 @@ pub(crate) fn run<R: Root>(
     root: &mut R,
 ) -> io::Result<R::Output> {
     let mut polls = 0;
-    let mut searching = false;
+    let mut search = Search::default();
     loop {
         let rooted = match root.poll() {
             Progress::Done(output) => {
-                stop_searching(context, &mut searching);
+                stop_searching(context, &mut search);
                 return Ok(output);
             }
             Progress::Polled => true,
@@ -76,7 +85,7 @@ pub(crate) fn run<R: Root>(
         let next = context.next();
         let ran = next.is_some();
         if let Some(next) = next {
-            stop_searching(context, &mut searching);
+            stop_searching(context, &mut search);
             context.run(next);
         }
         polls += u32::from(ran) + u32::from(rooted);
@@ -84,9 +93,9 @@ pub(crate) fn run<R: Root>(
             polls = 0;
             context.take_in();
             turn(context, driver, Some(Duration::ZERO))?;
-        } else if !ran && !rooted && !context.take_in() && !steal(context, &mut searching) {
+        } else if !ran && !rooted && !context.take_in() && !steal(context, &mut search) {
             polls = 0;
-            idle(context, driver, root.limit(), &mut searching)?;
+            idle(context, driver, root.limit(), &mut search)?;
         }
     }
 }
@@ -107,7 +116,7 @@ fn idle(
     context: &Context,
     driver: &mut dyn Driver,
     limit: Option<Duration>,
-    searching: &mut bool,
+    search: &mut Search,
 ) -> io::Result<()> {
     if context.has_deferred() {
         return turn(context, driver, Some(Duration::ZERO));
@@ -116,16 +125,18 @@ fn idle(
     let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
         return turn(context, driver, limit);
     };
-    many.idle.sleep(worker.index, std::mem::take(searching));
+    many.idle
+        .sleep(worker.index, std::mem::take(&mut search.counted));
     // Published as asleep; who pushes from here on sees it. What was pushed
-    // before is seen here.
-    let result = if work_is_visible(context, many) {
+    // before is seen here, and then has to be looked for.
+    search.must_look = work_is_visible(context, many);
+    let result = if search.must_look {
         Ok(())
     } else {
         context.counters.turns.add(1);
         driver.turn(limit)
     };
-    *searching = matches!(many.idle.wake_up(worker.index), WokenBy::Notifier);
+    search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
     result?;
     if context.has_surplus() {
         context.notify_one();
@@ -139,14 +150,14 @@ fn work_is_visible(context: &Context, many: &Many) -> bool {
 }
 
 /// Tries to take tasks from the other workers; true if it got one queued here.
-fn steal(context: &Context, searching: &mut bool) -> bool {
+fn steal(context: &Context, search: &mut Search) -> bool {
     let (Some(thief), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
         return false;
     };
-    if !*searching {
-        *searching = many.idle.start_search();
+    if !search.counted {
+        search.counted = many.idle.start_search();
     }
-    if !*searching {
+    if !search.counted && !std::mem::take(&mut search.must_look) {
         return false;
     }
     // From the neighbour on, so that thieves do not all begin at worker 0.
@@ -156,15 +167,15 @@ fn steal(context: &Context, searching: &mut bool) -> bool {
         return false;
     };
     context.counters.steals.add(1);
-    stop_searching(context, searching);
+    stop_searching(context, search);
     context.run(runnable(stolen));
     true
 }
 
 /// A searcher found something: the last one passes the search on, so that
 /// work which was pushed while it searched is not left to it alone.
-fn stop_searching(context: &Context, searching: &mut bool) {
-    if std::mem::take(searching)
+fn stop_searching(context: &Context, search: &mut Search) {
+    if std::mem::take(&mut search.counted)
         && let Flavour::Many(many) = &context.shared.flavour
         && many.idle.stop_search()
     {

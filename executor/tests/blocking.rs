@@ -58,7 +58,7 @@ fn jobs_that_wait_for_each_other_all_get_a_thread() {
         let jobs: Vec<_> = (0..JOBS)
             .map(|_| {
                 let barrier = Arc::clone(&barrier);
-                spawn_blocking(move || drop(barrier.wait()))
+                spawn_blocking(move || barrier.wait().is_leader())
             })
             .collect();
         for job in jobs {

@@ -98,7 +98,7 @@ fn an_executor_may_be_dropped_inside_its_own_task() {
         let (done, is_done) = mpsc::channel();
         let theirs = Arc::clone(&slot);
         // The guard's drop tells that the task is over, cancelled or not.
-        let on_drop = OnDrop(move || drop(done.send(())));
+        let on_drop = OnDrop(move || done.send(()).unwrap_or(()));
         let task = handle.spawn(async move {
             let _on_drop = on_drop;
             drop(theirs.lock().unwrap().take());
@@ -133,7 +133,7 @@ fn an_executor_may_be_dropped_by_another_thread() {
         let executor = executor(workers);
         let (done, is_done) = mpsc::channel();
         let bound = thread::spawn(move || {
-            let on_drop = OnDrop(move || drop(done.send(())));
+            let on_drop = OnDrop(move || done.send(()).unwrap_or(()));
             executor.block_on(async {
                 drop(spawn_local(async move {
                     let _on_drop = on_drop;
@@ -161,7 +161,9 @@ fn an_executor_in_a_thread_local_ends_with_the_thread() {
             EXECUTOR.with(|slot| {
                 let executor = executor(workers);
                 executor.block_on(async {
-                    let on_drop = OnDrop(move || drop(theirs.fetch_add(1, Ordering::SeqCst)));
+                    let on_drop = OnDrop(move || {
+                        theirs.fetch_add(1, Ordering::SeqCst);
+                    });
                     drop(spawn(async move {
                         let _on_drop = on_drop;
                         pending::<()>().await;
@@ -185,7 +187,7 @@ fn a_shutdown_waits_for_blocking_jobs_only_within_the_grace() {
             let (started, has_started) = mpsc::channel();
             let job = spawn_blocking(move || {
                 started.send(()).unwrap();
-                drop(released.recv());
+                let _ = released.recv();
             });
             spawn_blocking(move || has_started.recv().unwrap())
                 .await

@@ -21,7 +21,7 @@ pub(crate) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
     /// The next task of whichever intrusive queue holds this one.
-    link: AtomicPtr<Header>,
+    link: crate::sync::atomic::AtomicPtr<Header>,
     /// Where the owned list keeps its reference; written before the task is
     /// queued, read by whoever finishes it.
     pub(super) owned_key: AtomicUsize,
@@ -75,7 +75,7 @@ impl Header {
         Header {
             state: State::new(),
             vtable,
-            link: AtomicPtr::new(ptr::null_mut()),
+            link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
             owned_key: AtomicUsize::new(usize::MAX),
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
@@ -86,11 +86,12 @@ impl Header {
     }
 }
 
-// SAFETY: the link is a field of the header, so it lives as long as the task;
-// whoever holds a `Runnable` holds a task that the owned list keeps alive.
+// SAFETY: the link is a field of the header, at a place that does not change,
+// and only the queue that holds the task touches it.
 unsafe impl Link for Header {
-    fn link(&self) -> &AtomicPtr<Header> {
-        &self.link
+    unsafe fn link(this: NonNull<Header>) -> NonNull<crate::sync::atomic::AtomicPtr<Header>> {
+        // SAFETY: the caller vouches that the task lives.
+        NonNull::from(unsafe { &this.as_ref().link })
     }
 }
 
