@@ -70,3 +70,6 @@ impl Inbox {
         self.queue.lock().take().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

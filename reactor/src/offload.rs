@@ -176,3 +176,6 @@ impl<T> fmt::Debug for OffloadFuture<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

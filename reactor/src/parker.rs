@@ -79,3 +79,6 @@ impl Parker {
         self.state.load(crate::sync::atomic::Ordering::Relaxed) == NOTIFIED
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,43 +111,5 @@ impl Readiness {
     }
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_since_the_look_survives_the_clearing() {
-        let word = Readiness::pessimistic();
-        word.event(READY);
-        let seen = word.look();
-        word.event(READY);
-        word.clear(seen);
-        assert!(word.look().is_ready());
-        word.clear(word.look());
-        assert!(!word.look().is_ready());
-    }
-
-    #[test]
-    fn a_short_read_clears_unless_closed_or_urgent() {
-        for (bits, still_ready) in [
-            (READY, false),
-            (READY | CLOSED, true),
-            (READY | URGENT, true),
-        ] {
-            let word = Readiness::pessimistic();
-            word.event(bits);
-            word.clear_short(word.look());
-            assert_eq!(word.look().is_ready(), still_ready, "{bits:b}");
-        }
-    }
-
-    #[test]
-    fn urgent_stays_and_closed_ends_with_would_block() {
-        let word = Readiness::pessimistic();
-        word.event(READY | CLOSED | URGENT);
-        word.clear(word.look());
-        word.event(READY);
-        word.clear_short(word.look());
-        assert!(word.look().is_ready(), "urgent is remembered");
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,6 @@ impl<A> fmt::Debug for State<A> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,9 +162,9 @@ impl Driver {
     }
 
     /// Gives up what the kernel did not let go of: it is never freed.
-    pub(crate) fn leak(&mut self) {
+    pub(crate) fn leak(&mut self, harvest: &mut Harvest) {
         match self {
-            Driver::Uring(uring) => uring.leak(),
+            Driver::Uring(uring) => uring.leak(harvest),
             Driver::Epoll(_) | Driver::Gone => {}
         }
     }

@@ -46,6 +46,9 @@ pub(crate) trait AnyOp: Send + Sync {
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>);
     /// The same where nothing is borrowed: wakes.
     fn complete_alone(&self, result: io::Result<u32>);
+    /// The kernel will not let go: the future is told, and what the kernel may
+    /// still use is leaked.
+    fn abandon(&self, wakers: &mut Vec<Waker>);
     /// Runs the blocking form on the pool, unless the operation is done.
     fn run_on(self: Arc<Self>, pool: Option<&Arc<dyn Offload>>);
 }
@@ -63,7 +66,7 @@ enum State<O: Op> {
     Done {
         result: io::Result<O::Output>,
         back: O::Back,
-        _op: O,
+        _op: Option<O>,
     },
     /// The future has handed it out.
     Taken,
@@ -76,11 +79,14 @@ pub(crate) struct OpCell<O: Op> {
 impl<O: Op> OpCell<O> {
     fn finish(&self, mut op: O, result: io::Result<u32>) -> Option<Waker> {
         let (result, back) = op.finish(result);
-        let done = State::Done {
+        self.set_done(State::Done {
             result,
             back,
-            _op: op,
-        };
+            _op: Some(op),
+        })
+    }
+
+    fn set_done(&self, done: State<O>) -> Option<Waker> {
         match std::mem::replace(&mut *self.state.lock(), done) {
             State::Held { waker, .. } | State::Running { waker } => waker,
             State::Done { .. } | State::Taken => unreachable!("completed twice"),
@@ -196,6 +202,19 @@ impl<O: Op> AnyOp for OpCell<O> {
         } else {
             debug_assert!(false, "completed twice");
         }
+    }
+
+    fn abandon(&self, wakers: &mut Vec<Waker>) {
+        let Some((op, _)) = self.take() else { return };
+        std::mem::forget(op);
+        let result = Err(io::Error::other(
+            "the kernel did not let go of this operation before the runtime ended",
+        ));
+        wakers.extend(self.set_done(State::Done {
+            result,
+            back: O::Back::default(),
+            _op: None,
+        }));
     }
 
     fn complete_alone(&self, result: io::Result<u32>) {
@@ -327,6 +346,29 @@ pub struct InFlight<O: Op> {
 }
 
 impl<O: Op> InFlight<O> {
+    /// A future and its operation, which the test hands to a driver.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn detached(op: O) -> (InFlight<O>, Arc<dyn AnyOp>) {
+        let state = State::Held {
+            op,
+            waker: None,
+            cancelled: false,
+        };
+        let cell = Arc::new(OpCell {
+            state: Lock::new(state),
+        });
+        let any = Arc::clone(&cell) as Arc<dyn AnyOp>;
+        let location = Location::caller();
+        (
+            InFlight {
+                cell,
+                ticket: None,
+                location,
+            },
+            any,
+        )
+    }
+
     /// Asks for the end of the operation; the future tells how it ended.
     ///
     /// The result is an error of `ECANCELED` if it was stopped, or what it
@@ -401,3 +443,6 @@ impl<O: Op> fmt::Debug for Cancel<O> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
