@@ -54,6 +54,13 @@ pub(crate) struct Core {
 /// A handle: clones are the same reactor. When the last one is gone, and no
 /// [`Entered`] guard is left, its sources are disarmed and their waiters woken;
 /// they arm again on the reactor of the thread that polls them next.
+///
+/// It stays on its thread: the rings are touched by no other.
+///
+/// ```compile_fail,E0277
+/// fn is_send<T: Send>() {}
+/// is_send::<wakeline_reactor::Reactor>();
+/// ```
 #[derive(Clone)]
 pub struct Reactor {
     pub(crate) core: Rc<Core>,

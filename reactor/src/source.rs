@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) fd: OwnedFd,
     pub(crate) state: State<Armed>,
     /// Somebody waited for a connection: the close must free the address at once.
-    listens: AtomicBool,
+    pub(crate) listens: AtomicBool,
 }
 
 /// What a try of an operation came to, if it was not an error.

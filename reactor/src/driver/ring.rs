@@ -111,10 +111,8 @@ impl Ring {
             return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
         }
         // SAFETY: a NOP points to nothing.
-        assert!(
-            unsafe { self.push(&opcode::Nop::new().build()) },
-            "the ring is new"
-        );
+        let pushed = unsafe { self.push(&opcode::Nop::new().build()) };
+        assert!(pushed, "the ring is new");
         self.enter(Some(None), &Counts::default())?;
         let mut completions = Vec::new();
         self.reap(&mut completions);

@@ -24,26 +24,36 @@
 //!
 //! # Invariants
 //!
+//! Each has a debug assertion where it could break, and a test.
+//!
 //! 1. What a request names outlives its terminal completion: the slot holds the
 //!    source or operation, and only 3 and 4 empty it; at the end of a reactor
-//!    it is waited for, or leaked. `a_reactor_dropped_with_a_read_in_flight`,
+//!    it is waited for, or leaked.
+//!    `a_reactor_dropped_with_a_read_in_flight_has_the_buffer_back_first`,
+//!    `nothing_is_delivered_after_a_release`,
 //!    `what_the_kernel_did_not_let_go_of_is_leaked`.
 //! 2. There is no reference to memory that the kernel may write: a buffer is
 //!    reached by the pointer in the request alone. Its owner, a `Vec`, is not
-//!    looked into before `complete`. (By construction: `op/kinds.rs`.)
+//!    looked into before `complete` (by construction, `op/kinds.rs`).
+//!    `a_result_that_was_too_late_to_cancel_is_delivered`.
 //! 3. A stale or unknown number is counted, never used as an index.
-//!    `a_stale_completion_is_counted_and_ignored`, `slots::tests`.
-//! 4. The rings are touched by their thread only: `Reactor` is not `Send`.
-//!    (By construction; a doctest of `Reactor` fails to compile.)
+//!    `a_stale_completion_is_counted_and_ignored`,
+//!    `a_completion_for_a_staged_slot_is_stale`, the proptest of `slots.rs`.
+//! 4. The rings are touched by their thread only: `Reactor` is not `Send`; its
+//!    doctest fails to compile. A forked child is kept out:
+//!    `a_forked_child_is_refused_and_the_parent_goes_on`.
 //! 5. Cancels wait in a list without bound; operations in the kernel are never
-//!    more than the completion ring has room for.
-//!    `more_operations_than_the_ring_holds`, `a_storm_of_cancels`.
+//!    more than the completion ring has room for. Watches are not limited: one
+//!    slow peer must not keep others from being watched, and the kernel keeps
+//!    what has no room. `operations_beyond_the_completion_ring_wait`,
+//!    `a_storm_of_cancels_leaves_nothing_behind`,
+//!    `more_events_than_the_ring_holds_are_all_delivered`.
 //! 6. A descriptor that comes back is owned while reaping, by `Op::finish`.
 //!    `an_open_that_nobody_waits_for_closes_its_descriptor`.
 //! 7. No waker and no payload is run or dropped while slots or ring are
 //!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`.
 //! 8. One watch per direction: `State::arm` asks under its lock whether there
-//!    is one. `two_waiters_share_one_watch`.
+//!    is one. `two_waiters_share_one_watch`, and a loom model.
 
 use super::Sleep;
 use super::Turning;
@@ -563,3 +573,6 @@ impl Drop for Uring {
         debug_assert_eq!(self.slots.len(), 0, "drained or leaked before");
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

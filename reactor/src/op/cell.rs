@@ -346,6 +346,29 @@ pub struct InFlight<O: Op> {
 }
 
 impl<O: Op> InFlight<O> {
+    /// A future and its operation, which the test hands to a driver.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn detached(op: O) -> (InFlight<O>, Arc<dyn AnyOp>) {
+        let state = State::Held {
+            op,
+            waker: None,
+            cancelled: false,
+        };
+        let cell = Arc::new(OpCell {
+            state: Lock::new(state),
+        });
+        let any = Arc::clone(&cell) as Arc<dyn AnyOp>;
+        let location = Location::caller();
+        (
+            InFlight {
+                cell,
+                ticket: None,
+                location,
+            },
+            any,
+        )
+    }
+
     /// Asks for the end of the operation; the future tells how it ended.
     ///
     /// The result is an error of `ECANCELED` if it was stopped, or what it

@@ -308,13 +308,13 @@ impl Steps for Fsync {
         let fd = self.fd.as_raw_fd();
         let data_only = self.data_only;
         retry(|| {
-            // SAFETY: takes an integer.
-            let result = if data_only {
-                unsafe { libc::fdatasync(fd) }
+            if data_only {
+                // SAFETY: takes an integer.
+                check(unsafe { libc::fdatasync(fd) }).map(|_| 0)
             } else {
-                unsafe { libc::fsync(fd) }
-            };
-            check(result).map(|_| 0)
+                // SAFETY: takes an integer.
+                check(unsafe { libc::fsync(fd) }).map(|_| 0)
+            }
         })
     }
 
