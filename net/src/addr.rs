@@ -56,7 +56,10 @@ impl Query {
         if let Ok(addr) = text.parse() {
             return Query::Known(vec![addr]);
         }
-        match text.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        match text
+            .rsplit_once(':')
+            .map(|(host, port)| (host, port.parse()))
+        {
             Some((host, Ok(port))) if !host.is_empty() => Query::from_pair(host, port),
             _ => Query::Malformed(text.to_owned()),
         }
@@ -280,7 +283,9 @@ impl<T> Future for Bind<T> {
 
 impl<T> std::fmt::Debug for Bind<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bind").field("lookup", &self.lookup).finish_non_exhaustive()
+        f.debug_struct("Bind")
+            .field("lookup", &self.lookup)
+            .finish_non_exhaustive()
     }
 }
 
@@ -312,6 +317,9 @@ mod tests {
     #[test]
     fn a_number_as_host_needs_no_lookup() {
         assert!(matches!(Query::from_pair("::1", 1), Query::Known(_)));
-        assert!(matches!(Query::from_pair("a.example", 1), Query::Name { .. }));
+        assert!(matches!(
+            Query::from_pair("a.example", 1),
+            Query::Name { .. }
+        ));
     }
 }

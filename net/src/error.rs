@@ -87,9 +87,9 @@ pub(crate) fn bind(addr: SocketAddr, source: io::Error) -> io::Error {
         Some(Errno::ADDRINUSE) => Some(
             "another socket has this address: stop its program, try another port, or port 0 for a free one",
         ),
-        Some(Errno::ADDRNOTAVAIL) => {
-            Some("no interface of this machine has this address: try 0.0.0.0 or [::] for all of them")
-        }
+        Some(Errno::ADDRNOTAVAIL) => Some(
+            "no interface of this machine has this address: try 0.0.0.0 or [::] for all of them",
+        ),
         Some(Errno::AFNOSUPPORT) => Some("this machine has no such address family: try IPv4"),
         other => limits(other),
     };
@@ -143,7 +143,9 @@ impl NotConnected {
 fn connect_hint(source: &io::Error) -> Option<&'static str> {
     match Errno::from_io_error(source) {
         Some(Errno::CONNREFUSED) => Some("nothing listens there"),
-        Some(Errno::ADDRNOTAVAIL) => Some("no free local port, or an address that cannot be reached from here"),
+        Some(Errno::ADDRNOTAVAIL) => {
+            Some("no free local port, or an address that cannot be reached from here")
+        }
         other => limits(other),
     }
 }
@@ -175,7 +177,11 @@ mod tests {
         for (errno, kind, hint) in [
             (Errno::ACCESS, io::ErrorKind::PermissionDenied, "above 1023"),
             (Errno::ADDRINUSE, io::ErrorKind::AddrInUse, "port 0"),
-            (Errno::MFILE, io::Error::from(Errno::MFILE).kind(), "ulimit -n"),
+            (
+                Errno::MFILE,
+                io::Error::from(Errno::MFILE).kind(),
+                "ulimit -n",
+            ),
         ] {
             let error = bind(addr, errno.into());
             assert_eq!(error.kind(), kind);

@@ -68,10 +68,7 @@ impl Stream {
     }
 
     #[track_caller]
-    pub(crate) fn read_vectored<'a>(
-        &'a self,
-        bufs: &'a mut [IoSliceMut<'a>],
-    ) -> ReadVectored<'a> {
+    pub(crate) fn read_vectored<'a>(&'a self, bufs: &'a mut [IoSliceMut<'a>]) -> ReadVectored<'a> {
         let family = self.family;
         ReadVectored(self.leaf(Direction::Read, ReadVectoredOp { family, bufs }))
     }

@@ -6,8 +6,8 @@ use crate::{TcpListener, TcpStream, UnixStream};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use wakeline_reactor::{Config, DriverKind, Offload, Reactor, Remote};
@@ -136,7 +136,10 @@ pub async fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
 /// # Errors
 ///
 /// When the machine refuses one of the sockets.
-#[expect(clippy::unused_async, reason = "called like `tcp_pair`, by doctests that share their text")]
+#[expect(
+    clippy::unused_async,
+    reason = "called like `tcp_pair`, by doctests that share their text"
+)]
 pub async fn unix_pair() -> io::Result<(UnixStream, UnixStream)> {
     UnixStream::pair()
 }

@@ -3,7 +3,7 @@
 //! A datagram goes and comes whole or not at all, and one says nothing about
 //! the next: so no read here ever proves that the socket is drained.
 
-use crate::addr::{Bind, LookupHost, Query, ToSocketAddrs, lookup_host, sealed::Sealed};
+use crate::addr::{Bind, LookupHost, Query, ToSocketAddrs, lookup_host};
 use crate::error::{self, Context as ErrorContext};
 use crate::leaf::{Leaf, Operation, named_future, try_now};
 use crate::stream::{Readable, ReadyOp, Writable};
@@ -228,7 +228,9 @@ impl UdpSocket {
     ///
     /// `WouldBlock` if it does not; else its own.
     pub fn try_send_to(&self, buf: &[u8], to: SocketAddr) -> io::Result<usize> {
-        try_now(&self.source, Direction::Write, |fd| sys::send_to(fd, buf, &to))
+        try_now(&self.source, Direction::Write, |fd| {
+            sys::send_to(fd, buf, &to)
+        })
     }
 
     /// Receives a datagram if there is one.
@@ -237,7 +239,9 @@ impl UdpSocket {
     ///
     /// `WouldBlock` if there is none; else the kernel's.
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        try_now(&self.source, Direction::Read, |fd| sys::receive(fd, buf, false))
+        try_now(&self.source, Direction::Read, |fd| {
+            sys::receive(fd, buf, false)
+        })
     }
 
     /// Receives a datagram and its sender if there is one.
@@ -246,7 +250,9 @@ impl UdpSocket {
     ///
     /// `WouldBlock` if there is none; else the kernel's.
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        try_now(&self.source, Direction::Read, |fd| receive_from(fd, buf, false))
+        try_now(&self.source, Direction::Read, |fd| {
+            receive_from(fd, buf, false)
+        })
     }
 
     /// Receives a datagram, or lists the one waker of `poll_` callers.
@@ -567,7 +573,9 @@ impl Future for SendTo<'_> {
 
 impl fmt::Debug for SendTo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendTo").field("leaf", &self.leaf).finish_non_exhaustive()
+        f.debug_struct("SendTo")
+            .field("leaf", &self.leaf)
+            .finish_non_exhaustive()
     }
 }
 

@@ -218,7 +218,16 @@ mod tests {
     #[test]
     fn a_hint_grows_when_filled_and_shrinks_when_mostly_empty() {
         let hint = SizeHint::default();
-        for (n, expected_kib) in [(4096, 16), (100, 4), (4096, 16), (9_000, 16), (16_384, 64), (65_536, 64), (9_000, 64), (8_192, 16)] {
+        for (n, expected_kib) in [
+            (4096, 16),
+            (100, 4),
+            (4096, 16),
+            (9_000, 16),
+            (16_384, 64),
+            (65_536, 64),
+            (9_000, 64),
+            (8_192, 16),
+        ] {
             hint.learn(n);
             assert_eq!(hint.get().bytes() >> 10, expected_kib, "after {n}");
         }
@@ -247,7 +256,11 @@ mod tests {
         buf.make_room(n + 1);
         assert_eq!((buf.len(), buf.bytes.len()), (2, 16 << 10), "grown");
         buf.make_room(100 << 10);
-        assert_eq!((buf.len(), buf.bytes.len()), (2, 128 << 10), "beyond the pool");
+        assert_eq!(
+            (buf.len(), buf.bytes.len()),
+            (2, 128 << 10),
+            "beyond the pool"
+        );
         assert_eq!(&buf[..], [1, 1]);
     }
 }

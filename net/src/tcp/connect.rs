@@ -98,7 +98,11 @@ impl Future for Connect {
                 Stage::Racing(racing) => match racing.poll(cx) {
                     Poll::Ready(result) => result,
                     Poll::Pending => {
-                        let kind = if budget::is_spent() { Kind::Yield } else { Kind::Connect };
+                        let kind = if budget::is_spent() {
+                            Kind::Yield
+                        } else {
+                            Kind::Connect
+                        };
                         waiting_on(kind, racing.id(), self.location);
                         return Poll::Pending;
                     }
@@ -133,18 +137,15 @@ impl Racing {
 
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<TcpStream>> {
         // Nothing started and nothing failed yet: this is the beginning.
-        let mut event = (self.attempts.is_empty() && self.failed.is_empty())
-            .then_some(Event::DelayPassed);
+        let mut event =
+            (self.attempts.is_empty() && self.failed.is_empty()).then_some(Event::DelayPassed);
         loop {
-            if let Some(event) = event.take() {
-                match self.race.step(event) {
+            if let Some(now) = event.take() {
+                match self.race.step(now) {
                     Step::Wait => {}
                     Step::Lost => return Poll::Ready(Err(self.lost())),
                     Step::Start(index) => {
-                        self.delay = self
-                            .race
-                            .has_more()
-                            .then(|| Box::pin(sleep(ATTEMPT_DELAY)));
+                        self.delay = self.race.has_more().then(|| Box::pin(sleep(ATTEMPT_DELAY)));
                         let addr = self.addrs[index];
                         match begin(self.prepared.take(), addr) {
                             Ok(source) => self.attempts.push(Attempt { addr, source }),
@@ -166,13 +167,12 @@ impl Racing {
                 }
                 None => {}
             }
-            match &mut self.delay {
-                Some(delay) if delay.as_mut().poll(cx).is_ready() => {
-                    self.delay = None;
-                    event = Some(Event::DelayPassed);
-                }
-                _ => return Poll::Pending,
+            let delay = self.delay.as_mut().map(|delay| delay.as_mut().poll(cx));
+            if !matches!(delay, Some(Poll::Ready(_))) {
+                return Poll::Pending;
             }
+            self.delay = None;
+            event = Some(Event::DelayPassed);
         }
     }
 
@@ -249,6 +249,8 @@ impl fmt::Debug for Connect {
             Stage::Racing(_) => "racing",
             Stage::Over => "over",
         };
-        f.debug_struct("Connect").field("stage", &stage).finish_non_exhaustive()
+        f.debug_struct("Connect")
+            .field("stage", &stage)
+            .finish_non_exhaustive()
     }
 }

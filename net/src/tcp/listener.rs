@@ -84,7 +84,12 @@ impl TcpListener {
         let source = Source::new(fd);
         // A source that somebody wanted to accept from frees its address at
         // once when it is dropped; `poll_accept` and `accept` do not say so.
-        drop(source.io(Direction::Read, Kind::Accept, Location::caller(), sys::accept));
+        drop(source.io(
+            Direction::Read,
+            Kind::Accept,
+            Location::caller(),
+            sys::accept,
+        ));
         TcpListener { source }
     }
 
@@ -119,7 +124,13 @@ impl TcpListener {
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {
         let location = Location::caller();
-        Accept(Leaf::new(&self.source, Direction::Read, Kind::Accept, location, AcceptOp))
+        Accept(Leaf::new(
+            &self.source,
+            Direction::Read,
+            Kind::Accept,
+            location,
+            AcceptOp,
+        ))
     }
 
     /// Takes the next connection, or lists the one waker of `poll_` callers.

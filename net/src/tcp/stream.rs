@@ -268,10 +268,13 @@ read_methods!([] TcpStream, stream, "# let (stream, mut peer) = wakeline_net::te
 write_methods!([] TcpStream, stream, "# let (stream, peer) = wakeline_net::testing::tcp_pair().await?;");
 impl_async_read!([] TcpStream, stream);
 impl_async_write!([] TcpStream, stream);
-impl_async_read!([] &TcpStream, stream);
-impl_async_write!([] &TcpStream, stream);
+impl_async_read!([] & TcpStream, stream);
+impl_async_write!([] & TcpStream, stream);
 
-halves!(TcpStream, "# let (stream, mut peer) = wakeline_net::testing::tcp_pair().await?;");
+halves!(
+    TcpStream,
+    "# let (stream, mut peer) = wakeline_net::testing::tcp_pair().await?;"
+);
 read_methods!([] ReadHalf<'_>, stream, "# let (mut stream, mut peer) = wakeline_net::testing::tcp_pair().await?;\n# let (stream, _writer) = stream.split();");
 read_methods!([] OwnedReadHalf, stream, "# let (stream, mut peer) = wakeline_net::testing::tcp_pair().await?;\n# let (stream, _writer) = stream.into_split();");
 write_methods!([] WriteHalf<'_>, stream, "# let (stream, mut peer) = wakeline_net::testing::tcp_pair().await?;\n# let (_reader, peer) = peer.split();");

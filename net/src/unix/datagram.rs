@@ -212,7 +212,9 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if there is none; else the kernel's.
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        try_now(&self.source, Direction::Read, |fd| sys::receive(fd, buf, false))
+        try_now(&self.source, Direction::Read, |fd| {
+            sys::receive(fd, buf, false)
+        })
     }
 
     /// Receives a message and its sender if there is one.
@@ -303,7 +305,9 @@ impl UnixDatagram {
 
 fn explain(doing: &str, source: io::Error) -> io::Error {
     let hint = match Errno::from_io_error(&source) {
-        Some(Errno::ADDRINUSE) => Some("the address is taken: by a running program, or by a path left over"),
+        Some(Errno::ADDRINUSE) => {
+            Some("the address is taken: by a running program, or by a path left over")
+        }
         Some(Errno::CONNREFUSED) => Some("nobody has it open any more"),
         other => error::limits(other),
     };

@@ -176,7 +176,12 @@ impl UnixListener {
     fn new(fd: OwnedFd) -> UnixListener {
         let source = Source::new(fd);
         // As in `TcpListener::new`: its address is to be freed at once.
-        drop(source.io(Direction::Read, Kind::Accept, Location::caller(), sys::accept));
+        drop(source.io(
+            Direction::Read,
+            Kind::Accept,
+            Location::caller(),
+            sys::accept,
+        ));
         UnixListener {
             source,
             unlink: None,
@@ -195,7 +200,13 @@ impl UnixListener {
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {
         let location = Location::caller();
-        Accept(Leaf::new(&self.source, Direction::Read, Kind::Accept, location, AcceptOp))
+        Accept(Leaf::new(
+            &self.source,
+            Direction::Read,
+            Kind::Accept,
+            location,
+            AcceptOp,
+        ))
     }
 
     /// Takes the next connection, or lists the one waker of `poll_` callers.
@@ -280,8 +291,7 @@ fn listen(addr: &SocketAddr) -> io::Result<UnixListener> {
 
 fn socket() -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     Ok(socket)
 }
 
@@ -298,14 +308,10 @@ fn is_stale(path: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     let addr = addr::from_std(&SocketAddr::from_pathname(path)?)?;
-    let refused = sys::retry(|| rustix::net::connect(socket_errno()?, &addr))
+    let socket = socket()?;
+    let refused = sys::retry(|| rustix::net::connect(&socket, &addr))
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     Ok(refused)
-}
-
-fn socket_errno() -> rustix::io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
 fn accept(fd: BorrowedFd<'_>) -> io::Result<Done<(UnixStream, SocketAddr)>> {

@@ -201,10 +201,13 @@ read_methods!([] UnixStream, stream, "# let (stream, mut peer) = wakeline_net::t
 write_methods!([] UnixStream, stream, "# let (stream, peer) = wakeline_net::testing::unix_pair().await?;");
 impl_async_read!([] UnixStream, stream);
 impl_async_write!([] UnixStream, stream);
-impl_async_read!([] &UnixStream, stream);
-impl_async_write!([] &UnixStream, stream);
+impl_async_read!([] & UnixStream, stream);
+impl_async_write!([] & UnixStream, stream);
 
-halves!(UnixStream, "# let (stream, mut peer) = wakeline_net::testing::unix_pair().await?;");
+halves!(
+    UnixStream,
+    "# let (stream, mut peer) = wakeline_net::testing::unix_pair().await?;"
+);
 read_methods!([] ReadHalf<'_>, stream, "# let (mut stream, mut peer) = wakeline_net::testing::unix_pair().await?;\n# let (stream, _writer) = stream.split();");
 read_methods!([] OwnedReadHalf, stream, "# let (stream, mut peer) = wakeline_net::testing::unix_pair().await?;\n# let (stream, _writer) = stream.into_split();");
 write_methods!([] WriteHalf<'_>, stream, "# let (stream, mut peer) = wakeline_net::testing::unix_pair().await?;\n# let (_reader, peer) = peer.split();");
@@ -256,7 +259,9 @@ impl Connect {
         let to = match &mut self.addr {
             Ok(addr) => addr::from_std(addr)?,
             Err(error) => {
-                let error = error.take().expect("a connect was polled after it was ready");
+                let error = error
+                    .take()
+                    .expect("a connect was polled after it was ready");
                 return Poll::Ready(Err(error));
             }
         };
@@ -318,6 +323,8 @@ impl Future for Connect {
 
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("Connect")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
     }
 }
