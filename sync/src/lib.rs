@@ -58,5 +58,5 @@ pub use event::{Event, Wait};
 pub use notify::{Notified, Notify};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod testing;

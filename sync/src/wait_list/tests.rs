@@ -1,5 +1,6 @@
 use super::queue::Queue;
 use super::*;
+#[cfg(not(loom))]
 use crate::testing::Count;
 use std::task::Waker;
 
