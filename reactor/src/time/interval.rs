@@ -228,3 +228,56 @@ impl Future for Tick<'_> {
         self.interval.poll_tick(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use MissedTick::{Burst, Delay, Skip};
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn a_missed_tick_moves_the_next_one_as_its_behaviour_says() {
+        let due = Instant::now();
+        // (period, late by, behaviour, next one after `due`), in milliseconds
+        for (period, late, behaviour, next) in [
+            (10, 0, Burst, 10),
+            (10, 25, Burst, 10),
+            (10, 25, Delay, 35),
+            (10, 25, Skip, 30),
+            // Exactly at a multiple: the next one, not this one again.
+            (10, 20, Skip, 30),
+            // Late, but not missed.
+            (100, 5, Delay, 100),
+            (100, 5, Skip, 100),
+            (100, 6, Delay, 106),
+            (100, 6, Skip, 100),
+            // A period shorter than the allowance counts as such.
+            (2, 2, Delay, 2),
+            (2, 3, Delay, 5),
+            (2, 3, Skip, 4),
+        ] {
+            assert_eq!(
+                behaviour.next(due, due + MS(late), MS(period)),
+                Some(due + MS(next)),
+                "{behaviour:?}, every {period}, late by {late}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_next_tick_beyond_the_clock_is_never() {
+        let due = Instant::now();
+        for behaviour in [Burst, Delay, Skip] {
+            assert_eq!(behaviour.next(due, due + MS(25), Duration::MAX), None);
+        }
+    }
+
+    #[test]
+    fn skipping_centuries_does_not_overflow() {
+        let due = Instant::now();
+        let now = due + Duration::from_secs(60 * 60 * 24 * 365 * 250);
+        let next = Skip.next(due, now, Duration::from_nanos(3)).unwrap();
+        assert!(next > now && next <= now + Duration::from_nanos(3));
+    }
+}

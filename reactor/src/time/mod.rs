@@ -92,6 +92,3 @@ pub fn now() -> Instant {
 fn after(start: Instant, delay: Duration) -> Option<Instant> {
     start.checked_add(delay)
 }
-
-#[cfg(test)]
-mod tests;
