@@ -136,3 +136,29 @@ fn the_end_of_a_wait_tells_what_to_hand_on() {
     assert!(list.is_granted(c) && !list.is_granted(d));
     assert_eq!(count.get(), 3);
 }
+
+/// A grant that is seen brings with it what was done before it, though the
+/// waiter takes no lock.
+#[cfg(loom)]
+#[test]
+fn loom_who_sees_its_grant_sees_what_came_before() {
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicUsize;
+
+    loom::model(|| {
+        let list: Arc<WaitList<(), ()>> = Arc::new(WaitList::new(()));
+        let written = Arc::new(AtomicUsize::new(0));
+        let ticket = list.lock().push(Waker::noop().clone(), ());
+        let other = loom::thread::spawn({
+            let (list, written) = (list.clone(), written.clone());
+            move || {
+                written.store(1, Ordering::Relaxed);
+                assert_eq!(list.lock().grant(), Some(ticket));
+            }
+        });
+        if list.is_granted(ticket) {
+            assert_eq!(written.load(Ordering::Relaxed), 1);
+        }
+        other.join().unwrap();
+    });
+}
