@@ -95,10 +95,25 @@ fn loom_a_part_collected_comes_back() {
     });
 }
 
-/// Close races with a waiter: it ends, one way or the other, and the permit
-/// that races with it is not lost.
+/// Close races with a waiter on its way into the queue: the wait ends.
 #[test]
 fn loom_close_ends_every_wait() {
+    loom::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let closer = thread::spawn({
+            let semaphore = Arc::clone(&semaphore);
+            move || semaphore.close()
+        });
+        assert!(block_on(semaphore.acquire()).is_err());
+        closer.join().unwrap();
+        assert!(semaphore.is_closed());
+    });
+}
+
+/// Close races with a release and with a waiter: whoever comes first, the
+/// permit is there in the end.
+#[test]
+fn loom_close_loses_no_permit() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(0));
         let closer = thread::spawn({
