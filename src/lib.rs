@@ -43,5 +43,21 @@ pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
     WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
 };
+pub use wakeline_net::io;
+pub use wakeline_net::signal;
 pub use wakeline_reactor::time;
 pub use wakeline_reactor::{Backend, DriverKind as Driver};
+
+/// Sockets: TCP, UDP and Unix, and names looked up.
+pub mod net {
+    pub use wakeline_net::{
+        Bind, Context, LookupHost, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
+        UnixDatagram, UnixListener, UnixStream, lookup_host, tcp, udp, unix,
+    };
+}
+
+/// Synchronisation of tasks: first come, first served, and nothing is lost by
+/// giving up.
+pub mod sync {
+    pub use wakeline_sync::*;
+}
