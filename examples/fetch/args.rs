@@ -16,7 +16,7 @@ use clap::Parser;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
-use crate::{
+use super::{
     client::{Job, Options},
     connect::read_roots,
     names::Names,
@@ -24,13 +24,16 @@ use crate::{
 
 /// Fetches many URLs at once over HTTP/1.1 and HTTPS.
 #[derive(Debug, Parser)]
-#[command(name = "fetch", after_help = "Examples:
+#[command(
+    name = "fetch",
+    after_help = "Examples:
   fetch https://example.org https://www.rust-lang.org
   fetch --sequential --concurrency 32 --input urls.txt
   fetch --output pages --max-size 10M --json https://example.org > report.json
 
 The report goes to stdout, progress and errors to stderr.
-Exit code: 0 all fetched, 1 some failed, 2 wrong arguments, 130 interrupted.")]
+Exit code: 0 all fetched, 1 some failed, 2 wrong arguments, 130 interrupted."
+)]
 pub(crate) struct Args {
     /// What to fetch, http or https.
     #[arg(value_name = "URL")]
@@ -101,9 +104,17 @@ impl Args {
             urls.push(parse_url(text)?);
         }
         if let Some(file) = &self.input {
-            let text = read_input(file).map_err(|error| format!("cannot read --input {}: {error}", file.display()))?;
-            for (number, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-                urls.push(parse_url(line).map_err(|error| format!("{}, line {}: {error}", file.display(), number + 1))?);
+            let text = read_input(file)
+                .map_err(|error| format!("cannot read --input {}: {error}", file.display()))?;
+            for (number, line) in text
+                .lines()
+                .map(str::trim)
+                .enumerate()
+                .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+            {
+                urls.push(parse_url(line).map_err(|error| {
+                    format!("{}, line {}: {error}", file.display(), number + 1)
+                })?);
             }
         }
         if urls.is_empty() {
@@ -113,12 +124,20 @@ impl Args {
             read_roots(file).map_err(|failure| format!("--cacert: {failure}"))?;
         }
         if let Some(directory) = &self.output {
-            fs::create_dir_all(directory).map_err(|error| format!("cannot create --output {}: {error}", directory.display()))?;
+            fs::create_dir_all(directory).map_err(|error| {
+                format!("cannot create --output {}: {error}", directory.display())
+            })?;
         }
         let mut names = Names::default();
         let jobs = urls
             .into_iter()
-            .map(|url| Job { file: self.output.as_ref().map(|directory| directory.join(names.assign(&url))), url })
+            .map(|url| Job {
+                file: self
+                    .output
+                    .as_ref()
+                    .map(|directory| directory.join(names.assign(&url))),
+                url,
+            })
             .collect();
         let options = Options {
             timeout: self.timeout,
@@ -129,12 +148,24 @@ impl Args {
             headers: self.header_map()?,
             cacert: self.cacert.clone(),
         };
-        Ok(Plan { jobs, concurrency: self.concurrency.get(), options })
+        Ok(Plan {
+            jobs,
+            concurrency: self.concurrency.get(),
+            options,
+        })
     }
 
     fn header_map(&self) -> Result<HeaderMap, String> {
         // These decide where a message ends or whose it is: a second opinion would break it.
-        let own = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE, header::TE, header::EXPECT, header::TRAILER];
+        let own = [
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONNECTION,
+            header::UPGRADE,
+            header::TE,
+            header::EXPECT,
+            header::TRAILER,
+        ];
         let own: HashSet<HeaderName> = own.into();
         let mut map = HeaderMap::new();
         map.insert(header::USER_AGENT, self.user_agent.clone());
@@ -164,13 +195,17 @@ fn read_input(file: &Path) -> io::Result<String> {
 fn parse_url(text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => return Err(format!("{text:?} has no scheme - try https://{text}")),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            return Err(format!("{text:?} has no scheme - try https://{text}"));
+        }
         Err(error) => return Err(format!("{text:?} is no URL: {error}")),
     };
     match url.scheme() {
         "http" | "https" if url.port() != Some(0) => Ok(url),
         "http" | "https" => Err(format!("{text:?}: port 0 cannot be connected to")),
-        scheme => Err(format!("{text:?}: {scheme} is not supported, only http and https are")),
+        scheme => Err(format!(
+            "{text:?}: {scheme} is not supported, only http and https are"
+        )),
     }
 }
 
@@ -179,9 +214,16 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(number) => (number, 1e-3),
         None => (text.strip_suffix('s').unwrap_or(text), 1.0),
     };
-    let seconds = number.parse::<f64>().map_err(|_| "not a time; try 30, 2.5s or 500ms")? * unit;
+    let seconds = number
+        .parse::<f64>()
+        .map_err(|_| "not a time; try 30, 2.5s or 500ms")?
+        * unit;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("must be more than zero".into()) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err("must be more than zero".into())
+    } else {
+        Ok(duration)
+    }
 }
 
 fn size(text: &str) -> Result<u64, String> {
@@ -191,14 +233,19 @@ fn size(text: &str) -> Result<u64, String> {
         Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
         _ => (text, 1_u64),
     };
-    let number: u64 = number.parse().map_err(|_| "not a size; try 500k, 10M or 2G")?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "not a size; try 500k, 10M or 2G")?;
     number.checked_mul(unit).ok_or_else(|| "too large".into())
 }
 
 fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("no colon; write \"Name: value\"")?;
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("no colon; write \"Name: value\"")?;
     let name = name.trim().parse().map_err(|_| "the name is not valid")?;
-    let value = HeaderValue::from_str(value.trim()).map_err(|_| "the value has characters that a header cannot")?;
+    let value = HeaderValue::from_str(value.trim())
+        .map_err(|_| "the value has characters that a header cannot")?;
     Ok((name, value))
 }
 
@@ -214,17 +261,46 @@ mod tests {
 
     #[test]
     fn times_and_sizes_have_units() {
-        for (text, ms) in [("1", Some(1_000)), ("2.5s", Some(2_500)), ("500ms", Some(500)), ("0", None), ("-1", None), ("NaN", None), ("1e30", None), ("x", None), ("", None)] {
-            assert_eq!(duration(text).ok().map(|time| time.as_millis()), ms, "{text:?}");
+        for (text, ms) in [
+            ("1", Some(1_000)),
+            ("2.5s", Some(2_500)),
+            ("500ms", Some(500)),
+            ("0", None),
+            ("-1", None),
+            ("NaN", None),
+            ("1e30", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                duration(text).ok().map(|time| time.as_millis()),
+                ms,
+                "{text:?}"
+            );
         }
-        for (text, bytes) in [("7", Some(7)), ("1k", Some(1_024)), ("2M", Some(2 << 20)), ("3G", Some(3 << 30)), ("", None), ("M", None), ("-1", None), ("99999999999G", None)] {
+        for (text, bytes) in [
+            ("7", Some(7)),
+            ("1k", Some(1_024)),
+            ("2M", Some(2 << 20)),
+            ("3G", Some(3 << 30)),
+            ("", None),
+            ("M", None),
+            ("-1", None),
+            ("99999999999G", None),
+        ] {
             assert_eq!(size(text).ok(), bytes, "{text:?}");
         }
     }
 
     #[test]
     fn a_wrong_url_says_what_to_try() {
-        for (text, reason) in [("example.org", "try https://example.org"), ("ftp://h/", "ftp is not supported"), ("http://", "is no URL"), ("http://h:99999/", "is no URL"), ("http://h:0/", "port 0")] {
+        for (text, reason) in [
+            ("example.org", "try https://example.org"),
+            ("ftp://h/", "ftp is not supported"),
+            ("http://", "is no URL"),
+            ("http://h:99999/", "is no URL"),
+            ("http://h:0/", "port 0"),
+        ] {
             let error = parse_url(text).unwrap_err();
             assert!(error.contains(reason), "{text:?}: {error}");
         }

@@ -22,7 +22,7 @@ use ureq_proto::{
     client::{Call, RecvBodyResult, state::RecvBody},
 };
 
-use crate::{
+use super::{
     error::{Failure, Kind},
     exchange::{Connection, Quiet},
     limits::{BUFFER_BYTES, TRAILER_BYTES},
@@ -53,10 +53,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
     /// # Errors
     ///
     /// `Kind::TooLarge` if `declared` is over `limit`: nothing is read then.
-    pub(crate) fn receiving(connection: Connection<S>, call: Call<RecvBody>, declared: Option<u64>, limit: u64) -> Result<Body<S>, Failure> {
+    pub(crate) fn receiving(
+        connection: Connection<S>,
+        call: Call<RecvBody>,
+        declared: Option<u64>,
+        limit: u64,
+    ) -> Result<Body<S>, Failure> {
         match declared {
             Some(bytes) if bytes > limit => Err(too_large(&format!("has {bytes} bytes"), limit)),
-            _ => Ok(Body::new(connection, State::Receiving(Box::new(call)), declared, limit, BUFFER_BYTES)),
+            _ => Ok(Body::new(
+                connection,
+                State::Receiving(Box::new(call)),
+                declared,
+                limit,
+                BUFFER_BYTES,
+            )),
         }
     }
 
@@ -65,9 +76,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
         Body::new(connection, State::Ended { reuse }, None, 0, 0)
     }
 
-    fn new(connection: Connection<S>, state: State, declared: Option<u64>, limit: u64, buffer: usize) -> Body<S> {
+    fn new(
+        connection: Connection<S>,
+        state: State,
+        declared: Option<u64>,
+        limit: u64,
+        buffer: usize,
+    ) -> Body<S> {
         let plain = vec![0; buffer].into();
-        Body { connection, state, declared, limit, received: 0, trailer: 0, plain, start: 0, end: 0 }
+        Body {
+            connection,
+            state,
+            declared,
+            limit,
+            received: 0,
+            trailer: 0,
+            plain,
+            start: 0,
+            end: 0,
+        }
     }
 
     /// Bytes received so far, framing left out.
@@ -105,7 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
     /// `Kind::Protocol` if bytes have come that are beyond the end of the response: then one of the
     /// two lengths is a lie. Bytes that come later are met by the pool, which closes the connection.
     pub(crate) async fn finish(mut self) -> Result<Option<Connection<S>>, Failure> {
-        let State::Ended { reuse } = self.state else { return Ok(None) };
+        let State::Ended { reuse } = self.state else {
+            return Ok(None);
+        };
         debug_assert_eq!(self.start, self.end, "ended, but not read");
         match self.connection.peek().await {
             Quiet::Silent if reuse => Ok(Some(self.connection)),
@@ -113,8 +142,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
             Quiet::Spoke(bytes) => Err(Failure::new(
                 Kind::Protocol,
                 match self.declared {
-                    Some(length) => format!("the server sent at least {bytes} bytes more than its Content-Length of {length}"),
-                    None => format!("the server sent at least {bytes} bytes after the end of its response"),
+                    Some(length) => format!(
+                        "the server sent at least {bytes} bytes more than its Content-Length of {length}"
+                    ),
+                    None => format!(
+                        "the server sent at least {bytes} bytes after the end of its response"
+                    ),
                 },
             )),
         }
@@ -123,10 +156,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
     /// Ready when `plain[start..end]` holds bytes, or is empty because the body has ended.
     fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.start == self.end {
-            let State::Receiving(call) = &mut self.state else { return Poll::Ready(Ok(())) };
-            let (used, made) = call.read(self.connection.unread(), &mut self.plain).map_err(|error| {
-                Failure::new(Kind::Protocol, format!("a chunk of the body is malformed, after {} bytes: {error}", self.received))
-            })?;
+            let State::Receiving(call) = &mut self.state else {
+                return Poll::Ready(Ok(()));
+            };
+            let (used, made) = call
+                .read(self.connection.unread(), &mut self.plain)
+                .map_err(|error| {
+                    Failure::new(
+                        Kind::Protocol,
+                        format!(
+                            "a chunk of the body is malformed, after {} bytes: {error}",
+                            self.received
+                        ),
+                    )
+                })?;
             self.connection.consume(used);
             (self.start, self.end) = (0, made);
             self.received += made as u64;
@@ -136,13 +179,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
             if call.is_ended_chunked() {
                 self.trailer += used as u64 - made as u64;
                 if self.trailer > TRAILER_BYTES {
-                    return Poll::Ready(Err(Failure::new(Kind::TooLarge, "the trailer after the body does not end").into()));
+                    return Poll::Ready(Err(Failure::new(
+                        Kind::TooLarge,
+                        "the trailer after the body does not end",
+                    )
+                    .into()));
                 }
             }
             if call.can_proceed() && call.body_mode() != BodyMode::CloseDelimited {
                 self.end_state(true);
             } else if used == 0 && made == 0 {
-                let read = ready!(self.connection.poll_more(cx)).map_err(|error| self.broke(error))?;
+                let read =
+                    ready!(self.connection.poll_more(cx)).map_err(|error| self.broke(error))?;
                 if read == 0 {
                     self.stream_ended()?;
                 }
@@ -153,7 +201,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
 
     /// The stream's end is the body's where nothing else marks it, and too early elsewhere.
     fn stream_ended(&mut self) -> Result<(), Failure> {
-        let State::Receiving(call) = &self.state else { unreachable!("only a body in receipt reads") };
+        let State::Receiving(call) = &self.state else {
+            unreachable!("only a body in receipt reads")
+        };
         // The last chunk was there, only the empty line behind it was not.
         if call.body_mode() == BodyMode::CloseDelimited || call.is_ended_chunked() {
             self.end_state(false);
@@ -162,8 +212,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
         Err(Failure::new(
             Kind::Closed,
             match self.declared {
-                Some(length) => format!("the server closed the connection after {} of {length} bytes", self.received),
-                None => format!("the server closed the connection after {} bytes, before the last chunk", self.received),
+                Some(length) => format!(
+                    "the server closed the connection after {} of {length} bytes",
+                    self.received
+                ),
+                None => format!(
+                    "the server closed the connection after {} bytes, before the last chunk",
+                    self.received
+                ),
             },
         ))
     }
@@ -183,7 +239,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Body<S> {
     }
 
     fn broke(&self, error: io::Error) -> Failure {
-        let doing = format!("the connection broke after {} bytes of the body", self.received);
+        let doing = format!(
+            "the connection broke after {} bytes of the body",
+            self.received
+        );
         Failure::from_io(error, Kind::Closed, &doing)
     }
 }
@@ -201,7 +260,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for Body<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Body<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_advance(cx))?;
         let taken = into.len().min(this.end - this.start);
@@ -212,5 +275,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Body<S> {
 }
 
 fn too_large(what: &str, limit: u64) -> Failure {
-    Failure::new(Kind::TooLarge, format!("the body {what}, and the limit is {limit} bytes")).advise("raise --max-size")
+    Failure::new(
+        Kind::TooLarge,
+        format!("the body {what}, and the limit is {limit} bytes"),
+    )
+    .advise("raise --max-size")
 }

@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderName, Request, Uri, header};
 use url::Url;
 use wakeline::time::{sleep, timeout};
 
-use crate::{
+use super::{
     connect::{Connector, Stream},
     decode::{ACCEPTED, Coding, Decoder},
     error::{Failure, Kind},
@@ -81,7 +81,11 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(options: Arc<Options>) -> Client {
         let connector = Connector::new(options.cacert.clone());
-        Client { options, connector, pool: Pool::new() }
+        Client {
+            options,
+            connector,
+            pool: Pool::new(),
+        }
     }
 
     /// Fetches one URL, with retries. An error is part of the outcome.
@@ -92,7 +96,11 @@ impl Client {
             let mut trace = Trace::default();
             let limited = timeout(self.options.timeout, self.attempt(job, &mut trace, bar)).await;
             let result = limited.unwrap_or_else(|_| {
-                let message = format!("timed out after {:?} while {}", self.options.timeout, trace.phase.doing());
+                let message = format!(
+                    "timed out after {:?} while {}",
+                    self.options.timeout,
+                    trace.phase.doing()
+                );
                 Err(Failure::new(Kind::Timeout, message).advise("raise --timeout"))
             });
             let mut error = result.err();
@@ -101,11 +109,24 @@ impl Client {
                 && let Some(pause) = self.pause(failure, retries)
             {
                 retries += 1;
-                bar.note(&format!("retry {retries}/{} in {:.1} s: {}: {}", self.options.retries, pause.as_secs_f64(), job.shown(), failure.message));
+                bar.note(&format!(
+                    "retry {retries}/{} in {:.1} s: {}: {}",
+                    self.options.retries,
+                    pause.as_secs_f64(),
+                    job.shown(),
+                    failure.message
+                ));
                 sleep(pause).await;
                 continue;
             }
-            return Outcome { url: job.shown(), file: job.file.clone(), trace, retries, total: start.elapsed(), error };
+            return Outcome {
+                url: job.shown(),
+                file: job.file.clone(),
+                trace,
+                retries,
+                total: start.elapsed(),
+                error,
+            };
         }
     }
 
@@ -114,10 +135,16 @@ impl Client {
         if !failure.retry {
             return None;
         }
-        let asked = failure.retry_after.as_deref().and_then(|value| retry::retry_after(value, SystemTime::now()));
+        let asked = failure
+            .retry_after
+            .as_deref()
+            .and_then(|value| retry::retry_after(value, SystemTime::now()));
         match asked {
             Some(wait) if wait > self.options.timeout => {
-                failure.message += &format!(" and asks to wait {} s, longer than --timeout", wait.as_secs());
+                failure.message += &format!(
+                    " and asks to wait {} s, longer than --timeout",
+                    wait.as_secs()
+                );
                 None
             }
             Some(wait) => Some(wait),
@@ -130,10 +157,15 @@ impl Client {
         let mut url = job.url.clone();
         let mut headers = self.options.headers.clone();
         loop {
-            let origin = Origin::of(&url).ok_or_else(|| refused(format!("{url} is neither http nor https")))?;
+            let origin = Origin::of(&url)
+                .ok_or_else(|| refused(format!("{url} is neither http nor https")))?;
             let reply = self.exchange(&origin, &url, &headers, trace).await?;
             let status = reply.head.status();
-            let location = reply.head.headers().get(header::LOCATION).filter(|_| matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308));
+            let location = reply
+                .head
+                .headers()
+                .get(header::LOCATION)
+                .filter(|_| matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308));
             if let Some(location) = location {
                 let next = self.redirect(&url, location.as_bytes(), trace.redirects)?;
                 trace.redirects += 1;
@@ -145,7 +177,11 @@ impl Client {
             } else if status.is_success() {
                 return self.download(&origin, reply, job, trace, bar).await;
             } else {
-                let retry_after = reply.head.headers().get(header::RETRY_AFTER).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+                let retry_after = reply
+                    .head
+                    .headers()
+                    .get(header::RETRY_AFTER)
+                    .and_then(|value| Some(value.to_str().ok()?.to_owned()));
                 self.discard(&origin, reply).await;
                 return Err(Failure::status(status, retry_after));
             }
@@ -153,7 +189,13 @@ impl Client {
     }
 
     /// Sends one GET, on a connection from the pool if there is one.
-    async fn exchange(&self, origin: &Origin, url: &Url, headers: &HeaderMap, trace: &mut Trace) -> Result<Reply<Stream>, Failure> {
+    async fn exchange(
+        &self,
+        origin: &Origin,
+        url: &Url,
+        headers: &HeaderMap,
+        trace: &mut Trace,
+    ) -> Result<Reply<Stream>, Failure> {
         let limit = self.options.max_size;
         if let Some(connection) = self.pool.take(origin).await {
             trace.reused = true;
@@ -173,25 +215,47 @@ impl Client {
     /// Where to go from `url`, after `followed` redirects.
     fn redirect(&self, url: &Url, location: &[u8], followed: u32) -> Result<Url, Failure> {
         let shown = String::from_utf8_lossy(location);
-        let next = str::from_utf8(location).ok().and_then(|location| url.join(location).ok());
+        let next = str::from_utf8(location)
+            .ok()
+            .and_then(|location| url.join(location).ok());
         let next = next.ok_or_else(|| refused(format!("the redirect to {shown:?} is no URL")))?;
         if followed >= self.options.max_redirects {
-            return Err(refused(format!("more than {} redirects, the next to {next}", self.options.max_redirects)).advise("it may be a loop, or raise --max-redirects"));
+            return Err(refused(format!(
+                "more than {} redirects, the next to {next}",
+                self.options.max_redirects
+            ))
+            .advise("it may be a loop, or raise --max-redirects"));
         }
         match (url.scheme(), next.scheme()) {
-            ("https", "http") if !self.options.allow_downgrade => {
-                Err(refused(format!("the redirect to {next} leaves https for http")).advise("if that is meant, add --allow-downgrade"))
-            }
+            ("https", "http") if !self.options.allow_downgrade => Err(refused(format!(
+                "the redirect to {next} leaves https for http"
+            ))
+            .advise("if that is meant, add --allow-downgrade")),
             (_, "http" | "https") => Ok(next),
-            (_, scheme) => Err(refused(format!("the redirect leads to {scheme}, and only http and https are followed"))),
+            (_, scheme) => Err(refused(format!(
+                "the redirect leads to {scheme}, and only http and https are followed"
+            ))),
         }
     }
 
     /// Reads the body through its decoder into the file, or only counts it.
-    async fn download(&self, origin: &Origin, reply: Reply<Stream>, job: &Job, trace: &mut Trace, bar: &Bar<'_>) -> Result<(), Failure> {
+    async fn download(
+        &self,
+        origin: &Origin,
+        reply: Reply<Stream>,
+        job: &Job,
+        trace: &mut Trace,
+        bar: &Bar<'_>,
+    ) -> Result<(), Failure> {
         trace.phase = Phase::Reading;
         let coding = Coding::of(reply.head.headers())?;
-        let broken = |error| Failure::from_io(error, Kind::Decode, &format!("the body is not valid {}", coding.name()));
+        let broken = |error| {
+            Failure::from_io(
+                error,
+                Kind::Decode,
+                &format!("the body is not valid {}", coding.name()),
+            )
+        };
         bar.begin(reply.body.declared().filter(|_| coding == Coding::Plain));
         let mut decoder = Decoder::new(coding, reply.body).await.map_err(broken)?;
         let mut sink = job.file.as_deref().map(Sink::new);
@@ -205,8 +269,14 @@ impl Client {
             }
             trace.bytes += read as u64;
             if trace.bytes > self.options.max_size {
-                let message = format!("{} bytes of {} became more than {} bytes", trace.wire_bytes, coding.name(), self.options.max_size);
-                return Err(Failure::new(Kind::TooLarge, message).advise("raise --max-size if this is no decompression bomb"));
+                let message = format!(
+                    "{} bytes of {} became more than {} bytes",
+                    trace.wire_bytes,
+                    coding.name(),
+                    self.options.max_size
+                );
+                return Err(Failure::new(Kind::TooLarge, message)
+                    .advise("raise --max-size if this is no decompression bomb"));
             }
             bar.add(read);
             match &mut sink {
@@ -245,12 +315,21 @@ impl Client {
 fn request(url: &Url, headers: &HeaderMap) -> Result<Request<()>, Failure> {
     let mut url = url.clone();
     url.set_fragment(None);
-    let uri: Uri = url.as_str().parse().map_err(|error| refused(format!("{url} cannot be requested: {error}")))?;
+    let uri: Uri = url
+        .as_str()
+        .parse()
+        .map_err(|error| refused(format!("{url} cannot be requested: {error}")))?;
     let mut request = Request::new(());
     *request.uri_mut() = uri;
     *request.headers_mut() = headers.clone();
-    request.headers_mut().entry(header::ACCEPT).or_insert(header::HeaderValue::from_static("*/*"));
-    request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(header::HeaderValue::from_static(ACCEPTED));
+    request
+        .headers_mut()
+        .entry(header::ACCEPT)
+        .or_insert(header::HeaderValue::from_static("*/*"));
+    request
+        .headers_mut()
+        .entry(header::ACCEPT_ENCODING)
+        .or_insert(header::HeaderValue::from_static(ACCEPTED));
     Ok(request)
 }
 
@@ -266,7 +345,11 @@ impl RetainForOthers for HeaderMap {
     /// Leaves what another origin may see. A `--header` may carry a secret under any name (a cookie, a
     /// token, an API key), so only those that describe the client stay.
     fn retain_for_others(&mut self) {
-        let secret: Vec<HeaderName> = self.keys().filter(|name| **name != header::USER_AGENT && !name.as_str().starts_with("accept")).cloned().collect();
+        let secret: Vec<HeaderName> = self
+            .keys()
+            .filter(|name| **name != header::USER_AGENT && !name.as_str().starts_with("accept"))
+            .cloned()
+            .collect();
         for name in secret {
             self.remove(name);
         }

@@ -11,10 +11,10 @@ use async_compression::{
     futures::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder},
     zstd::DParameter,
 };
-use http::{HeaderMap, header};
 use futures_io::{AsyncBufRead, AsyncRead};
+use http::{HeaderMap, header};
 
-use crate::{
+use super::{
     error::{Failure, Kind},
     limits::ZSTD_WINDOW_LOG,
 };
@@ -68,7 +68,10 @@ impl Coding {
 }
 
 fn unknown(what: &str) -> Failure {
-    Failure::new(Kind::Decode, format!("the server sent {what}, and only gzip, br and zstd are understood"))
+    Failure::new(
+        Kind::Decode,
+        format!("the server sent {what}, and only gzip, br and zstd are understood"),
+    )
 }
 
 /// A body that reads as plain bytes.
@@ -86,7 +89,14 @@ impl<R: AsyncBufRead + Unpin> Decoder<R> {
     ///
     /// Those of `body`'s first read.
     pub(crate) async fn new(coding: Coding, mut body: R) -> io::Result<Decoder<R>> {
-        if coding != Coding::Plain && poll_fn(|cx| Pin::new(&mut body).poll_fill_buf(cx).map_ok(<[u8]>::is_empty)).await? {
+        if coding != Coding::Plain
+            && poll_fn(|cx| {
+                Pin::new(&mut body)
+                    .poll_fill_buf(cx)
+                    .map_ok(<[u8]>::is_empty)
+            })
+            .await?
+        {
             return Ok(Decoder::Plain(body));
         }
         Ok(match coding {

@@ -63,7 +63,10 @@ impl Kind {
     ///
     /// A `Status` depends on the number, see [`Failure::status`].
     fn passes(self) -> bool {
-        matches!(self, Kind::Dns | Kind::Connect | Kind::Timeout | Kind::Closed)
+        matches!(
+            self,
+            Kind::Dns | Kind::Connect | Kind::Timeout | Kind::Closed
+        )
     }
 }
 
@@ -93,7 +96,11 @@ impl Failure {
     /// A response whose status is not a success: 429 and 5xx are worth another attempt.
     pub(crate) fn status(status: http::StatusCode, retry_after: Option<String>) -> Failure {
         let retry = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-        Failure { retry, retry_after, ..Failure::new(Kind::Status, format!("the server answered {status}")) }
+        Failure {
+            retry,
+            retry_after,
+            ..Failure::new(Kind::Status, format!("the server answered {status}"))
+        }
     }
 
     /// Adds what to try.
@@ -150,12 +157,23 @@ mod tests {
     fn any_other_error_gets_the_kind_and_the_story_of_its_place() {
         let error = io::Error::new(io::ErrorKind::InvalidData, "bad header");
         let found = Failure::from_io(error, Kind::Decode, "decode gzip");
-        assert_eq!((found.kind, found.to_string().as_str()), (Kind::Decode, "decode gzip: bad header"));
+        assert_eq!(
+            (found.kind, found.to_string().as_str()),
+            (Kind::Decode, "decode gzip: bad header")
+        );
     }
 
     #[test]
     fn only_overload_and_server_errors_are_tried_again() {
-        for (status, retry) in [(400, false), (403, false), (404, false), (408, true), (429, true), (500, true), (503, true)] {
+        for (status, retry) in [
+            (400, false),
+            (403, false),
+            (404, false),
+            (408, true),
+            (429, true),
+            (500, true),
+            (503, true),
+        ] {
             let status = http::StatusCode::from_u16(status).unwrap();
             assert_eq!(Failure::status(status, None).retry, retry, "{status}");
         }

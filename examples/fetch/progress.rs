@@ -32,7 +32,11 @@ impl Progress {
             let total = bars.add(ProgressBar::new(total as u64));
             total.set_style(style("{pos}/{len} done {wide_bar} {elapsed_precise}"));
             total.tick();
-            Shown { bars, total, active: AtomicUsize::new(0) }
+            Shown {
+                bars,
+                total,
+                active: AtomicUsize::new(0),
+            }
         });
         Progress { shown }
     }
@@ -44,12 +48,17 @@ impl Progress {
             if shown.active.fetch_add(1, Ordering::Relaxed) >= BARS {
                 return None;
             }
-            let bar = shown.bars.insert_before(&shown.total, ProgressBar::no_length());
+            let bar = shown
+                .bars
+                .insert_before(&shown.total, ProgressBar::no_length());
             bar.set_style(style("{bytes:>10} {bytes_per_sec:>12} {wide_msg}"));
             bar.set_message(label.to_owned());
             Some(bar)
         });
-        Bar { progress: self, bar }
+        Bar {
+            progress: self,
+            bar,
+        }
     }
 
     /// One line on stderr, above the bars.

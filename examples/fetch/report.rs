@@ -7,7 +7,7 @@ use std::{fmt::Write, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::{error::Failure, run::Pass, trace::Trace};
+use super::{error::Failure, run::Pass, trace::Trace};
 
 /// Names the JSON's form; it changes when a field is renamed, removed or changes its meaning.
 const SCHEMA: &str = "wakeline-fetch/1";
@@ -40,7 +40,11 @@ impl Report {
     }
 
     pub(crate) fn interrupted(&self) -> bool {
-        self.pass.interrupted || self.sequential.as_ref().is_some_and(|pass| pass.interrupted)
+        self.pass.interrupted
+            || self
+                .sequential
+                .as_ref()
+                .is_some_and(|pass| pass.interrupted)
     }
 
     /// How many times as fast the concurrent pass was. `None` if either was cut short.
@@ -52,7 +56,18 @@ impl Report {
     /// The table, and a summary below it.
     pub(crate) fn table(&self) -> String {
         let rows: Vec<[String; 9]> = self.pass.outcomes.iter().map(row).collect();
-        let header = ["URL", "STATUS", "BYTES", "DNS ms", "CONNECT ms", "FIRST ms", "TOTAL ms", "RETRIES", "ERROR"].map(str::to_owned);
+        let header = [
+            "URL",
+            "STATUS",
+            "BYTES",
+            "DNS ms",
+            "CONNECT ms",
+            "FIRST ms",
+            "TOTAL ms",
+            "RETRIES",
+            "ERROR",
+        ]
+        .map(str::to_owned);
         let mut widths = [0; 9];
         for row in std::iter::once(&header).chain(&rows) {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -75,8 +90,16 @@ impl Report {
 
     fn summary(&self, text: &mut String) {
         let (pass, failed) = (&self.pass, count_failed(&self.pass));
-        let bytes: u64 = pass.outcomes.iter().map(|outcome| outcome.trace.bytes).sum();
-        let interrupted = if self.interrupted() { ", interrupted" } else { "" };
+        let bytes: u64 = pass
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.trace.bytes)
+            .sum();
+        let interrupted = if self.interrupted() {
+            ", interrupted"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
             "\n{} fetched, {failed} failed{interrupted}: {bytes} bytes in {:.3} s, {} at a time, on {}",
@@ -123,12 +146,17 @@ impl Report {
 }
 
 fn count_failed(pass: &Pass) -> usize {
-    pass.outcomes.iter().filter(|outcome| outcome.error.is_some()).count()
+    pass.outcomes
+        .iter()
+        .filter(|outcome| outcome.error.is_some())
+        .count()
 }
 
 fn row(outcome: &Outcome) -> [String; 9] {
     let dash = || "-".to_owned();
-    let ms = |time: Option<Duration>| time.map_or_else(dash, |time| format!("{:.1}", time.as_secs_f64() * 1e3));
+    let ms = |time: Option<Duration>| {
+        time.map_or_else(dash, |time| format!("{:.1}", time.as_secs_f64() * 1e3))
+    };
     let trace = &outcome.trace;
     [
         shorten(&outcome.url),
@@ -139,7 +167,10 @@ fn row(outcome: &Outcome) -> [String; 9] {
         ms(trace.first_byte),
         ms(Some(outcome.total)),
         outcome.retries.to_string(),
-        outcome.error.as_ref().map_or_else(String::new, |failure| failure.kind.name().to_owned()),
+        outcome
+            .error
+            .as_ref()
+            .map_or_else(String::new, |failure| failure.kind.name().to_owned()),
     ]
 }
 
@@ -185,7 +216,10 @@ mod tests {
         let url = format!("http://example.org/{}/file.txt", "x".repeat(200));
         let short = shorten(&url);
         assert_eq!(short.chars().count(), URL_WIDTH);
-        assert!(short.starts_with("http://example.org/x") && short.ends_with("/file.txt"), "{short}");
+        assert!(
+            short.starts_with("http://example.org/x") && short.ends_with("/file.txt"),
+            "{short}"
+        );
         assert_eq!(shorten("http://h/"), "http://h/");
     }
 }

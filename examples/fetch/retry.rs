@@ -16,7 +16,9 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// The pause before the retry after failed attempt `attempt` (from 0); `jitter` is in `0.0..1.0`.
 pub(crate) fn pause(attempt: u32, jitter: f64) -> Duration {
-    let full = FIRST.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX)).min(LONGEST);
+    let full = FIRST
+        .saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX))
+        .min(LONGEST);
     full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
@@ -40,19 +42,38 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 
 /// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`, the only form servers may still send.
 fn http_date(value: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let (_weekday, rest) = value.split_once(", ")?;
     let parts: Vec<&str> = rest.split(' ').collect();
-    let [day, month, year, time, "GMT"] = parts[..] else { return None };
+    let [day, month, year, time, "GMT"] = parts[..] else {
+        return None;
+    };
     let month = MONTHS.iter().position(|&name| name == month)? as u64 + 1;
     let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
-    let clock: Vec<u64> = time.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
-    let [hour, minute, second] = clock[..] else { return None };
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    let clock: Vec<u64> = time
+        .split(':')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let [hour, minute, second] = clock[..] else {
+        return None;
+    };
+    if !(1970..=9999).contains(&year)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     // Years that begin in March put the leap day last, so each month's offset is a constant.
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (year, month) = if month <= 2 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
     let days = days.checked_sub(719_468)?;
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
@@ -65,7 +86,14 @@ mod tests {
     #[test]
     fn the_pause_doubles_up_to_ten_seconds_and_jitter_takes_at_most_half() {
         // (attempt, shortest ms, longest ms)
-        for (attempt, low, high) in [(0, 125, 250), (1, 250, 500), (2, 500, 1_000), (5, 4_000, 8_000), (6, 5_000, 10_000), (40, 5_000, 10_000)] {
+        for (attempt, low, high) in [
+            (0, 125, 250),
+            (1, 250, 500),
+            (2, 500, 1_000),
+            (5, 4_000, 8_000),
+            (6, 5_000, 10_000),
+            (40, 5_000, 10_000),
+        ] {
             assert_eq!(pause(attempt, 0.0).as_millis(), low, "attempt {attempt}");
             assert_eq!(pause(attempt, 1.0).as_millis(), high, "attempt {attempt}");
         }
@@ -89,7 +117,10 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
             ("Mon, 07 Nov 1994 08:49:37 GMT", Some(86_400)),
-            ("Tue, 29 Feb 2000 00:00:00 GMT", Some(951_782_400 - 784_111_777)),
+            (
+                "Tue, 29 Feb 2000 00:00:00 GMT",
+                Some(951_782_400 - 784_111_777),
+            ),
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             ("soon", None),
             ("-1", None),
@@ -97,7 +128,11 @@ mod tests {
             ("Sun, 06 Nov 1994 25:00:00 GMT", None),
             ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", None),
         ] {
-            assert_eq!(retry_after(value, now), wait.map(Duration::from_secs), "{value:?}");
+            assert_eq!(
+                retry_after(value, now),
+                wait.map(Duration::from_secs),
+                "{value:?}"
+            );
         }
     }
 }

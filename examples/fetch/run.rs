@@ -9,13 +9,12 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
 use wakeline::{JoinError, JoinHandle, spawn, sync::Semaphore};
 
-use crate::{
+use super::{
     client::{Client, Job, Options},
     error::{Failure, Kind},
     progress::Progress,
@@ -32,7 +31,12 @@ pub(crate) struct Pass {
 }
 
 /// Fetches all `jobs`, `concurrency` at a time, until they are done or `interrupt` is ready.
-pub(crate) async fn pass(jobs: &[Job], options: &Arc<Options>, concurrency: usize, interrupt: impl Future<Output = ()>) -> Pass {
+pub(crate) async fn pass(
+    jobs: &[Job],
+    options: &Arc<Options>,
+    concurrency: usize,
+    interrupt: impl Future<Output = ()>,
+) -> Pass {
     let start = Instant::now();
     let client = Arc::new(Client::new(Arc::clone(options)));
     let progress = Arc::new(Progress::new(jobs.len()));
@@ -40,7 +44,12 @@ pub(crate) async fn pass(jobs: &[Job], options: &Arc<Options>, concurrency: usiz
     let mut tasks: Vec<JoinHandle<Outcome>> = jobs
         .iter()
         .map(|job| {
-            let (client, progress, gate, job) = (Arc::clone(&client), Arc::clone(&progress), Arc::clone(&gate), job.clone());
+            let (client, progress, gate, job) = (
+                Arc::clone(&client),
+                Arc::clone(&progress),
+                Arc::clone(&gate),
+                job.clone(),
+            );
             spawn(async move {
                 let _permit = gate.acquire().await;
                 let shown = job.shown();
@@ -62,25 +71,34 @@ pub(crate) async fn pass(jobs: &[Job], options: &Arc<Options>, concurrency: usiz
             if !interrupted && interrupt.as_mut().poll(cx).is_ready() {
                 interrupted = true;
                 // The ones that have ended keep their outcome.
-                tasks[at..].iter_mut().for_each(|task| drop(task.abort()));
+                tasks[at..].iter().for_each(JoinHandle::abort);
             }
-            match Pin::new(&mut tasks[at]).poll(cx) {
-                Poll::Ready(joined) => Poll::Ready(joined),
-                Poll::Pending => Poll::Pending,
-            }
+            Pin::new(&mut tasks[at]).poll(cx)
         })
         .await;
         outcomes.push(joined.unwrap_or_else(|error| ended_early(job, &error)));
     }
     progress.finish();
-    Pass { outcomes, elapsed: start.elapsed(), concurrency, interrupted }
+    Pass {
+        outcomes,
+        elapsed: start.elapsed(),
+        concurrency,
+        interrupted,
+    }
 }
 
 /// The outcome of a task that did not live to tell its own.
 fn ended_early(job: &Job, error: &JoinError) -> Outcome {
-    let failure = match error {
-        JoinError::Cancelled { .. } => Failure::new(Kind::Cancelled, "interrupted"),
-        _ => Failure::new(Kind::Internal, format!("a bug in fetch: {error}")),
+    let failure = match error.is_cancelled() {
+        true => Failure::new(Kind::Cancelled, "interrupted"),
+        false => Failure::new(Kind::Internal, format!("a bug in fetch: {error}")),
     };
-    Outcome { url: job.shown(), file: None, trace: Trace::default(), retries: 0, total: Duration::ZERO, error: Some(failure) }
+    Outcome {
+        url: job.shown(),
+        file: None,
+        trace: Trace::default(),
+        retries: 0,
+        total: Duration::ZERO,
+        error: Some(failure),
+    }
 }
