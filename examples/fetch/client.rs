@@ -19,22 +19,23 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use url::Url;
 use wakeline::time::{sleep, timeout};
 
 use super::{
     connect::{Connector, Stream},
-    decode::{ACCEPTED, Coding, Decoder},
+    decode::ACCEPTED,
+    download::download,
     error::{Failure, Kind},
     exchange::{Reply, exchange},
     limits::DISCARD_BYTES,
-    output::Sink,
     pool::{Origin, Pool},
     progress::Bar,
+    redirect,
     report::Outcome,
     retry,
-    trace::{Phase, Trace},
+    trace::Trace,
 };
 
 /// What holds for every request.
@@ -60,15 +61,20 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// The URL without its password, for people to read.
+    /// The URL for people to read.
     pub(crate) fn shown(&self) -> String {
-        let mut url = self.url.clone();
-        if url.password().is_some() {
-            // It has a host, or it would not have got this far, so this cannot fail.
-            let _ = url.set_password(Some("***"));
-        }
-        url.into()
+        shown(&self.url)
     }
+}
+
+/// `url` without its password.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // It has a host, or it would not have got this far, so this cannot fail.
+        let _ = url.set_password(Some("***"));
+    }
+    url.into()
 }
 
 /// The settings, and the connections that wait for another request.
@@ -157,8 +163,12 @@ impl Client {
         let mut url = job.url.clone();
         let mut headers = self.options.headers.clone();
         loop {
-            let origin = Origin::of(&url)
-                .ok_or_else(|| refused(format!("{url} is neither http nor https")))?;
+            let origin = Origin::of(&url).ok_or_else(|| {
+                Failure::new(
+                    Kind::Redirect,
+                    format!("{} is neither http nor https", shown(&url)),
+                )
+            })?;
             let reply = self.exchange(&origin, &url, &headers, trace).await?;
             let status = reply.head.status();
             let location = reply
@@ -167,15 +177,20 @@ impl Client {
                 .get(header::LOCATION)
                 .filter(|_| matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308));
             if let Some(location) = location {
-                let next = self.redirect(&url, location.as_bytes(), trace.redirects)?;
+                let next =
+                    redirect::follow(&url, location.as_bytes(), trace.redirects, &self.options)?;
                 trace.redirects += 1;
                 if Origin::of(&next).as_ref() != Some(&origin) {
-                    headers.retain_for_others();
+                    redirect::strip_secrets(&mut headers);
                 }
                 self.discard(&origin, reply).await;
                 url = next;
             } else if status.is_success() {
-                return self.download(&origin, reply, job, trace, bar).await;
+                let (file, max_size) = (job.file.as_deref(), self.options.max_size);
+                if let Some(connection) = download(reply, file, max_size, trace, bar).await? {
+                    self.pool.put(&origin, connection);
+                }
+                return Ok(());
             } else {
                 let retry_after = reply
                     .head
@@ -212,94 +227,6 @@ impl Client {
         exchange(connection, request(url, headers)?, limit, trace).await
     }
 
-    /// Where to go from `url`, after `followed` redirects.
-    fn redirect(&self, url: &Url, location: &[u8], followed: u32) -> Result<Url, Failure> {
-        let shown = String::from_utf8_lossy(location);
-        let next = str::from_utf8(location)
-            .ok()
-            .and_then(|location| url.join(location).ok());
-        let next = next.ok_or_else(|| refused(format!("the redirect to {shown:?} is no URL")))?;
-        if followed >= self.options.max_redirects {
-            return Err(refused(format!(
-                "more than {} redirects, the next to {next}",
-                self.options.max_redirects
-            ))
-            .advise("it may be a loop, or raise --max-redirects"));
-        }
-        match (url.scheme(), next.scheme()) {
-            ("https", "http") if !self.options.allow_downgrade => Err(refused(format!(
-                "the redirect to {next} leaves https for http"
-            ))
-            .advise("if that is meant, add --allow-downgrade")),
-            (_, "http" | "https") => Ok(next),
-            (_, scheme) => Err(refused(format!(
-                "the redirect leads to {scheme}, and only http and https are followed"
-            ))),
-        }
-    }
-
-    /// Reads the body through its decoder into the file, or only counts it.
-    async fn download(
-        &self,
-        origin: &Origin,
-        reply: Reply<Stream>,
-        job: &Job,
-        trace: &mut Trace,
-        bar: &Bar<'_>,
-    ) -> Result<(), Failure> {
-        trace.phase = Phase::Reading;
-        let coding = Coding::of(reply.head.headers())?;
-        let broken = |error| {
-            Failure::from_io(
-                error,
-                Kind::Decode,
-                &format!("the body is not valid {}", coding.name()),
-            )
-        };
-        bar.begin(reply.body.declared().filter(|_| coding == Coding::Plain));
-        let mut decoder = Decoder::new(coding, reply.body).await.map_err(broken)?;
-        let mut sink = job.file.as_deref().map(Sink::new);
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let read = decoder.read(&mut buffer).await;
-            trace.wire_bytes = decoder.get_ref().received();
-            let read = read.map_err(broken)?;
-            if read == 0 {
-                break;
-            }
-            trace.bytes += read as u64;
-            if trace.bytes > self.options.max_size {
-                let message = format!(
-                    "{} bytes of {} became more than {} bytes",
-                    trace.wire_bytes,
-                    coding.name(),
-                    self.options.max_size
-                );
-                return Err(Failure::new(Kind::TooLarge, message)
-                    .advise("raise --max-size if this is no decompression bomb"));
-            }
-            bar.add(read);
-            match &mut sink {
-                Some(sink) => sink.write(&buffer[..read]).await?,
-                // A decoder can go on for long without reading: let the others have a turn.
-                None if coding != Coding::Plain => wakeline::yield_now().await,
-                None => {}
-            }
-        }
-        let mut body = decoder.into_inner();
-        body.discard(DISCARD_BYTES).await.map_err(broken)?;
-        trace.wire_bytes = body.received();
-        let connection = body.finish().await?;
-        if let Some(sink) = sink {
-            trace.phase = Phase::Saving;
-            sink.commit().await?;
-        }
-        if let Some(connection) = connection {
-            self.pool.put(origin, connection);
-        }
-        Ok(())
-    }
-
     /// Drops a body nobody wants, and keeps the connection if that is quick.
     async fn discard(&self, origin: &Origin, mut reply: Reply<Stream>) {
         const PATIENCE: Duration = Duration::from_secs(1);
@@ -315,43 +242,22 @@ impl Client {
 fn request(url: &Url, headers: &HeaderMap) -> Result<Request<()>, Failure> {
     let mut url = url.clone();
     url.set_fragment(None);
-    let uri: Uri = url
-        .as_str()
-        .parse()
-        .map_err(|error| refused(format!("{url} cannot be requested: {error}")))?;
+    let uri: Uri = url.as_str().parse().map_err(|error| {
+        Failure::new(
+            Kind::Protocol,
+            format!("{} cannot be requested: {error}", shown(&url)),
+        )
+    })?;
     let mut request = Request::new(());
     *request.uri_mut() = uri;
     *request.headers_mut() = headers.clone();
     request
         .headers_mut()
         .entry(header::ACCEPT)
-        .or_insert(header::HeaderValue::from_static("*/*"));
+        .or_insert(HeaderValue::from_static("*/*"));
     request
         .headers_mut()
         .entry(header::ACCEPT_ENCODING)
-        .or_insert(header::HeaderValue::from_static(ACCEPTED));
+        .or_insert(HeaderValue::from_static(ACCEPTED));
     Ok(request)
-}
-
-fn refused(message: String) -> Failure {
-    Failure::new(Kind::Redirect, message)
-}
-
-trait RetainForOthers {
-    fn retain_for_others(&mut self);
-}
-
-impl RetainForOthers for HeaderMap {
-    /// Leaves what another origin may see. A `--header` may carry a secret under any name (a cookie, a
-    /// token, an API key), so only those that describe the client stay.
-    fn retain_for_others(&mut self) {
-        let secret: Vec<HeaderName> = self
-            .keys()
-            .filter(|name| **name != header::USER_AGENT && !name.as_str().starts_with("accept"))
-            .cloned()
-            .collect();
-        for name in secret {
-            self.remove(name);
-        }
-    }
 }

@@ -12,12 +12,12 @@
 //! |---------------|------------------------------------------------------------------|
 //! | `args.rs`     | the command line becomes a list of jobs; `names.rs` names files    |
 //! | `run.rs`      | a task for each job, a semaphore, Ctrl-C                         |
-//! | `client.rs`   | attempts, redirects, the body's way; `retry.rs` says when again    |
+//! | `client.rs`   | attempts; `retry.rs` says when again, `redirect.rs` where to next  |
 //! | `pool.rs`     | a connection that waits for another request, or                  |
 //! | `connect.rs`  | a new one: name, TCP, TLS                                        |
 //! | `exchange.rs` | the request out, the head in; `limits.rs` is the gate it passes    |
 //! | `body.rs`     | chunks and lengths become bytes; `decode.rs` decompresses them     |
-//! | `output.rs`   | the file                                                         |
+//! | `download.rs` | from the body through the decoder into the file, `output.rs`     |
 //! | `report.rs`   | the table or the JSON; `trace.rs` and `error.rs` are its columns   |
 //!
 //! stdout is the report, stderr the progress. Exit code 0: all fetched; 1: some failed;
@@ -30,6 +30,7 @@ mod body;
 mod client;
 mod connect;
 mod decode;
+mod download;
 mod error;
 mod exchange;
 mod limits;
@@ -37,6 +38,7 @@ mod names;
 mod output;
 mod pool;
 mod progress;
+mod redirect;
 mod report;
 mod retry;
 mod run;
