@@ -99,7 +99,8 @@ fn main() -> ExitCode {
     };
     // Nobody may be reading, as in `fetch … | head -1`: that is no failure of the fetches.
     let _ = io::stdout().write_all(text.as_bytes());
-    runtime.shutdown(GRACE);
+    // What is still running, a lookup at most, is of no more use to anybody.
+    let _ = runtime.shutdown(GRACE);
     ExitCode::from(code)
 }
 

@@ -11,13 +11,13 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
-pub struct Authority {
+pub(crate) struct Authority {
     certificate: rcgen::Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name = DistinguishedName::new();
@@ -30,12 +30,12 @@ impl Authority {
         }
     }
 
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
 
     /// A certificate for `names` and its key, both PEM.
-    pub fn issue(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
+    pub(crate) fn issue(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(names).expect("valid names");
@@ -47,7 +47,7 @@ impl Authority {
 
     /// A server with a certificate for `names`.
     #[allow(dead_code, reason = "only the tests with a server of their own use it")]
-    pub fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
         let (certificate, key) = self.issue(names);
         let chain = vec![CertificateDer::from(certificate)];
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS #8 key");

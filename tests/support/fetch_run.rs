@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// The drivers to test: both, or epoll alone where the kernel or a sandbox denies io_uring.
-pub fn drivers() -> Vec<&'static str> {
+pub(crate) fn drivers() -> Vec<&'static str> {
     match wakeline::Runtime::builder()
         .driver(wakeline::Driver::Uring)
         .build()
@@ -24,7 +24,7 @@ pub fn drivers() -> Vec<&'static str> {
 }
 
 /// `fetch --driver …`, ready for more arguments.
-pub fn fetch(driver: &str) -> Command {
+pub(crate) fn fetch(driver: &str) -> Command {
     // target/debug/deps/this-test -> target/debug/examples/fetch
     let program = env::current_exe()
         .expect("this test's path")
@@ -44,14 +44,14 @@ pub fn fetch(driver: &str) -> Command {
 
 /// A run that printed JSON.
 #[derive(Debug)]
-pub struct Run {
-    pub code: Option<i32>,
-    pub report: Value,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) report: Value,
+    pub(crate) stderr: String,
 }
 
 /// Runs `fetch --json` with these arguments.
-pub fn run<S: AsRef<std::ffi::OsStr>>(driver: &str, arguments: &[S]) -> Run {
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(driver: &str, arguments: &[S]) -> Run {
     let output = fetch(driver)
         .arg("--json")
         .args(arguments)
@@ -61,7 +61,7 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(driver: &str, arguments: &[S]) -> Run {
 }
 
 impl Run {
-    pub fn new(output: &Output) -> Run {
+    pub(crate) fn new(output: &Output) -> Run {
         let (stdout, stderr) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
@@ -75,25 +75,25 @@ impl Run {
         }
     }
 
-    pub fn result(&self, at: usize) -> &Value {
+    pub(crate) fn result(&self, at: usize) -> &Value {
         &self.report["results"][at]
     }
 
     /// The error's kind, `""` if it was fetched.
-    pub fn kind(&self, at: usize) -> &str {
+    pub(crate) fn kind(&self, at: usize) -> &str {
         self.result(at)["error"]["kind"].as_str().unwrap_or("")
     }
 
-    pub fn message(&self, at: usize) -> &str {
+    pub(crate) fn message(&self, at: usize) -> &str {
         self.result(at)["error"]["message"].as_str().unwrap_or("")
     }
 }
 
 /// A new directory, removed when dropped.
-pub struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    pub fn new() -> Directory {
+    pub(crate) fn new() -> Directory {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!(
             "wakeline-fetch-{}-{}",
@@ -105,12 +105,12 @@ impl Directory {
         Directory(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// The names in it, sorted.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("list the directory");
         let mut names: Vec<String> = entries
             .map(|entry| {

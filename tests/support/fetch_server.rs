@@ -16,20 +16,20 @@ use std::{
 };
 
 /// What a script answers on: plain, or TLS.
-pub trait Wire: Read + Write {}
+pub(crate) trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub struct Request {
-    pub path: String,
-    pub head: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
+    pub(crate) head: String,
     /// How many requests came before it on the same connection.
-    pub earlier: usize,
+    pub(crate) earlier: usize,
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -39,7 +39,7 @@ impl Request {
 
 /// What the script wants after its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub(crate) enum Then {
     /// Read another request.
     Keep,
     Close,
@@ -60,7 +60,7 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-pub struct Server {
+pub(crate) struct Server {
     addr: SocketAddr,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
@@ -69,14 +69,14 @@ pub struct Server {
 
 impl Server {
     /// A plain server; `script` answers each request.
-    pub fn start(
+    pub(crate) fn start(
         script: impl Fn(&Request, &mut dyn Wire) -> io::Result<Then> + Send + Sync + 'static,
     ) -> Server {
         Server::run("http", Arc::new(script), |tcp, talk| talk(&mut &*tcp))
     }
 
     /// The same behind TLS.
-    pub fn start_tls(
+    pub(crate) fn start_tls(
         settings: Arc<rustls::ServerConfig>,
         script: impl Fn(&Request, &mut dyn Wire) -> io::Result<Then> + Send + Sync + 'static,
     ) -> Server {
@@ -146,20 +146,20 @@ impl Server {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.scheme, self.addr)
     }
 
     /// The same server under its name instead of its address.
-    pub fn named_url(&self, path: &str) -> String {
+    pub(crate) fn named_url(&self, path: &str) -> String {
         format!("{}://localhost:{}{path}", self.scheme, self.addr.port())
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
     }
 }
@@ -230,7 +230,7 @@ fn read_request(wire: &mut dyn Wire, earlier: usize) -> io::Result<Option<Reques
 }
 
 /// A complete answer with this body, after which the connection can be kept.
-pub fn answer(wire: &mut dyn Wire, extra: &str, body: &[u8]) -> io::Result<Then> {
+pub(crate) fn answer(wire: &mut dyn Wire, extra: &str, body: &[u8]) -> io::Result<Then> {
     let mut bytes = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{extra}\r\n",
         body.len()
