@@ -42,19 +42,29 @@
 //! # Example
 //!
 //! ```
+//! use std::future::Future;
+//! use std::pin::pin;
+//! use std::task::{Context, Waker};
 //! use std::time::Duration;
-//! use wakeline_reactor::time::{FutureExt, interval, sleep, timeout};
+//! use wakeline_reactor::time::{FutureExt, interval};
+//! use wakeline_reactor::{Config, Reactor};
 //!
-//! async fn three_beats_within_a_second() -> bool {
+//! let reactor = Reactor::new(&Config::default())?;
+//! let _entered = reactor.enter();
+//!
+//! let three_beats = async {
 //!     let mut beat = interval(Duration::from_millis(1));
-//!     let work = async {
-//!         for _ in 0..3 {
-//!             beat.tick().await;
-//!         }
-//!     };
-//!     work.timeout(Duration::from_secs(1)).await.is_ok()
+//!     for _ in 0..3 {
+//!         beat.tick().await;
+//!     }
+//! };
+//! let mut in_time = pin!(three_beats.timeout(Duration::from_secs(60)));
+//! // What an executor does, with one task:
+//! let mut cx = Context::from_waker(Waker::noop());
+//! while in_time.as_mut().poll(&mut cx).is_pending() {
+//!     reactor.turn(None)?; // sleeps until the next beat
 //! }
-//! # let _ = three_beats_within_a_second;
+//! # Ok::<(), std::io::Error>(())
 //! ```
 
 mod entries;

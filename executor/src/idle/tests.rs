@@ -1,0 +1,147 @@
+//! The edges of the state machine, one by one; then the model of a lost task.
+
+use super::{Idle, WokenBy};
+use crate::sync::{
+    Arc,
+    atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    model, thread,
+};
+
+#[test]
+fn nobody_is_woken_while_nobody_sleeps_or_someone_searches() {
+    let idle = Idle::new(2);
+    assert_eq!(idle.notify_one(), None);
+    idle.sleep(1, false);
+    assert!(idle.start_search());
+    assert_eq!(idle.notify_one(), None);
+    assert!(idle.stop_search());
+    assert_eq!(idle.notify_one(), Some(1));
+}
+
+#[test]
+fn a_burst_of_pushes_wakes_one_worker_the_last_to_sleep() {
+    let idle = Idle::new(4);
+    [2, 0, 3]
+        .into_iter()
+        .for_each(|worker| idle.sleep(worker, false));
+    assert_eq!([idle.notify_one(), idle.notify_one()], [Some(3), None]);
+    assert_eq!(idle.wake_up(3), WokenBy::Notifier);
+    // It finds a task and hands the search on.
+    assert!(idle.stop_search());
+    assert_eq!(idle.notify_one(), Some(0));
+    assert_eq!(idle.wake_up(2), WokenBy::Itself);
+    assert_eq!(idle.wake_up(0), WokenBy::Notifier);
+    idle.sleep(0, true);
+    assert_eq!(
+        format!("{idle:?}"),
+        "Idle { workers: 4, searching: 0, sleeping: 1, .. }"
+    );
+    assert_eq!(idle.wake_up(0), WokenBy::Itself);
+}
+
+#[test]
+fn at_most_half_of_the_workers_search() {
+    // (workers, searchers)
+    for (workers, searchers) in [(2, 1), (3, 2), (4, 2), (5, 3), (8, 4)] {
+        let idle = Idle::new(workers);
+        let started = (0..workers).filter(|_| idle.start_search()).count();
+        assert_eq!(started, searchers, "of {workers}");
+        let last: Vec<_> = (0..started).map(|_| idle.stop_search()).collect();
+        assert_eq!(last.iter().position(|&last| last), Some(searchers - 1));
+    }
+}
+
+/// Two workers, a counter as their only queue, and a flag each for the interrupt.
+struct Office {
+    idle: Idle,
+    tasks: AtomicUsize,
+    interrupted: [AtomicBool; 2],
+}
+
+impl Office {
+    fn new() -> Office {
+        Office {
+            idle: Idle::new(2),
+            tasks: AtomicUsize::new(0),
+            interrupted: [AtomicBool::new(false), AtomicBool::new(false)],
+        }
+    }
+
+    fn push(&self) {
+        self.tasks.fetch_add(1, Release);
+        self.notify();
+    }
+
+    fn notify(&self) {
+        if let Some(worker) = self.idle.notify_one() {
+            self.interrupted[worker].swap(true, AcqRel);
+        }
+    }
+
+    /// As a thief would: believes an old "empty", but takes no task twice.
+    fn take(&self) -> bool {
+        let mut tasks = self.tasks.load(Acquire);
+        while tasks > 0 {
+            match self
+                .tasks
+                .compare_exchange(tasks, tasks - 1, AcqRel, Acquire)
+            {
+                Ok(_) => return true,
+                Err(now) => tasks = now,
+            }
+        }
+        false
+    }
+
+    /// A worker that wakes up, until it sleeps and nobody has interrupted it.
+    fn work(&self, worker: usize, mut searching: bool) {
+        // Set by the look back: there is something, search or no search.
+        let mut seen = false;
+        loop {
+            searching = searching || self.idle.start_search();
+            if (searching || seen) && self.take() {
+                if searching && self.idle.stop_search() {
+                    self.notify();
+                }
+                (searching, seen) = (false, false);
+                continue;
+            }
+            self.idle.sleep(worker, searching);
+            seen = self.tasks.load(Acquire) > 0;
+            if !seen && !self.interrupted[worker].swap(false, AcqRel) {
+                return;
+            }
+            searching = self.wake_up(worker);
+        }
+    }
+
+    /// Whether the worker that wakes is searching.
+    fn wake_up(&self, worker: usize) -> bool {
+        self.idle.wake_up(worker) == WokenBy::Notifier
+    }
+}
+
+#[test]
+fn loom_idle_no_lost_work() {
+    model(|| {
+        let office = Arc::new(Office::new());
+        let workers = [0, 1].map(|worker| {
+            let office = office.clone();
+            thread::spawn(move || office.work(worker, false))
+        });
+        office.push();
+        workers
+            .into_iter()
+            .for_each(|worker| worker.join().expect("a worker"));
+        // Both sleep in their drivers. Interrupts that came later wake them now.
+        while let Some(worker) = (0..2).find(|&at| office.interrupted[at].swap(false, AcqRel)) {
+            let searching = office.wake_up(worker);
+            office.work(worker, searching);
+        }
+        // Relaxed: all threads are joined.
+        assert_eq!(office.tasks.load(Relaxed), 0, "{:?}", office.idle);
+    });
+}
