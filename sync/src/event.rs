@@ -82,6 +82,17 @@ impl Event {
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Event;
+    ///
+    /// async fn after(started: &Event) {
+    ///     started.wait().await;
+    /// }
+    /// # let _ = after;
+    /// ```
     #[track_caller]
     pub fn wait(&self) -> Wait<'_> {
         Wait {

@@ -60,3 +60,19 @@ pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
 
 #[cfg(all(test, not(loom)))]
 mod testing;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_may_go_to_another_thread() {
+        fn anywhere<T: Send + Sync + Unpin>() {}
+        anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
+        anywhere::<(Permit<'_>, OwnedPermit)>();
+        anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
+        anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
+        // A value that may be sent but not shared is enough for a channel.
+        anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();
+    }
+}

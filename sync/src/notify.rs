@@ -78,6 +78,21 @@ impl Notify {
     /// Wakes all that wait; stores nothing.
     ///
     /// A [`Notified`] that exists counts as waiting also if it was not polled yet.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// use wakeline_sync::Notify;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let notify = Notify::new();
+    /// let made_before = pin!(notify.notified());
+    /// notify.notify_waiters();
+    /// assert!(made_before.poll(&mut cx).is_ready());
+    /// assert!(pin!(notify.notified()).poll(&mut cx).is_pending());
+    /// ```
     pub fn notify_waiters(&self) {
         let mut locked = self.list.lock();
         // Release pairs with the Acquire in `Notified::was_called`.
@@ -92,6 +107,25 @@ impl Notify {
     /// Dropping the future gives its place up. A notification of
     /// [`notify_one`](Notify::notify_one) that it got and did not see goes to the
     /// next that waits, or is stored.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use wakeline_sync::Notify;
+    ///
+    /// // The other side: sets `done`, then calls `notify_waiters`.
+    /// async fn until(done: &AtomicBool, changed: &Notify) {
+    ///     loop {
+    ///         let notified = changed.notified(); // first this, then the look
+    ///         if done.load(Ordering::Acquire) {
+    ///             return;
+    ///         }
+    ///         notified.await;
+    ///     }
+    /// }
+    /// # let _ = until;
+    /// ```
     #[track_caller]
     pub fn notified(&self) -> Notified<'_> {
         // Acquire: as in `was_called`.

@@ -113,6 +113,20 @@ impl<T> Sender<T> {
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// use wakeline_sync::oneshot;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (mut sender, receiver) = oneshot::channel::<u32>();
+    /// assert!(pin!(sender.closed()).poll(&mut cx).is_pending());
+    /// drop(receiver);
+    /// assert!(pin!(sender.closed()).poll(&mut cx).is_ready());
+    /// ```
     #[track_caller]
     pub fn closed(&mut self) -> Closing<'_, T> {
         Closing {
@@ -219,6 +233,16 @@ impl<T> Receiver<T> {
     }
 
     /// Refuses a value from now on; one that was sent can still be received.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::oneshot;
+    ///
+    /// let (sender, mut receiver) = oneshot::channel();
+    /// receiver.close();
+    /// assert_eq!(sender.send("too late"), Err("too late"));
+    /// ```
     pub fn close(&mut self) {
         let Some(shared) = &self.shared else { return };
         let mut inner = shared.0.lock();

@@ -156,6 +156,22 @@ impl Semaphore {
     ///
     /// As for [`acquire`](Semaphore::acquire); what it had collected goes to the
     /// next in the queue.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let memory = Semaphore::new(100);
+    /// let small = memory.try_acquire_many(30).expect("nothing is in use");
+    /// let mut large = pin!(memory.acquire_many(80));
+    /// assert!(large.as_mut().poll(&mut cx).is_pending()); // has 70, waits for 10
+    /// drop(small);
+    /// assert!(large.poll(&mut cx).is_ready());
+    /// ```
     #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> Acquire<'_> {
         check(permits);
@@ -173,6 +189,18 @@ impl Semaphore {
     /// # Cancellation
     ///
     /// As for [`acquire`](Semaphore::acquire).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wakeline_sync::{Closed, OwnedPermit, Semaphore};
+    ///
+    /// async fn admit(doors: Arc<Semaphore>) -> Result<OwnedPermit, Closed> {
+    ///     doors.acquire_owned().await // the guest takes it along
+    /// }
+    /// # let _ = admit;
+    /// ```
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Semaphore>) -> AcquireOwned {
         AcquireOwned::new(Arc::clone(self), 1, Location::caller())
@@ -203,6 +231,18 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`] tells whether there was none or the semaphore is closed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::{Semaphore, TryAcquireError};
+    ///
+    /// let one = Semaphore::new(1);
+    /// let permit = one.try_acquire()?;
+    /// assert_eq!(one.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+    /// # drop(permit);
+    /// # Ok::<(), TryAcquireError>(())
+    /// ```
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
@@ -233,6 +273,16 @@ impl Semaphore {
     /// # Panics
     ///
     /// If that makes more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let gate = Semaphore::new(0);
+    /// gate.add_permits(3);
+    /// assert_eq!(gate.available(), 3);
+    /// ```
     #[track_caller]
     pub fn add_permits(&self, permits: usize) {
         check(permits);
@@ -245,6 +295,16 @@ impl Semaphore {
     }
 
     /// Takes up to `permits` of the available ones out for good; tells how many.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let gate = Semaphore::new(3);
+    /// assert_eq!(gate.forget_permits(5), 3);
+    /// assert_eq!(gate.available(), 0);
+    /// ```
     pub fn forget_permits(&self, permits: usize) -> usize {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -262,9 +322,23 @@ impl Semaphore {
         }
     }
 
-    /// Fails everyone who waits or comes later with [`Closed`].
+    /// Fails everyone who waits or comes later with [`Closed`](crate::Closed).
     ///
     /// Permits that are held stay valid, and can be released.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::{Semaphore, TryAcquireError};
+    ///
+    /// let doors = Semaphore::new(2);
+    /// let inside = doors.try_acquire()?;
+    /// doors.close();
+    /// assert_eq!(doors.try_acquire().unwrap_err(), TryAcquireError::Closed);
+    /// drop(inside);
+    /// assert_eq!(doors.available(), 2);
+    /// # Ok::<(), TryAcquireError>(())
+    /// ```
     pub fn close(&self) {
         let mut locked = self.list.lock();
         // Acquire and Release: as in `take` and `give`; fast paths may still

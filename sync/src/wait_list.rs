@@ -159,6 +159,7 @@ impl<S, D> Locked<'_, S, D> {
     pub(crate) fn update(&mut self, ticket: Ticket, waker: Waker) -> bool {
         let found = self.inner.queue.get_mut(ticket);
         let kept = found.is_some();
+        debug_assert!(self.discarded.is_none(), "one would drop under the lock");
         self.discarded = Some(match found {
             Some(waiter) => std::mem::replace(&mut waiter.waker, waker),
             None => waker,
@@ -169,6 +170,7 @@ impl<S, D> Locked<'_, S, D> {
     /// A waiter gives up.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> Cancelled<D> {
         if let Some(waiter) = self.inner.queue.remove(ticket) {
+            debug_assert!(self.discarded.is_none(), "one would drop under the lock");
             self.discarded = Some(waiter.waker);
             return Cancelled::Waiting(waiter.data);
         }

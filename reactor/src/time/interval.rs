@@ -141,6 +141,20 @@ impl Interval {
     ///
     /// Dropping the future loses no tick: one is taken only by the poll that
     /// returns it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use wakeline_reactor::time::interval;
+    ///
+    /// async fn lateness() -> Duration {
+    ///     let mut beat = interval(Duration::from_millis(100));
+    ///     let due: Instant = beat.tick().await;
+    ///     due.elapsed()
+    /// }
+    /// # let _ = lateness;
+    /// ```
     pub fn tick(&mut self) -> Tick<'_> {
         Tick { interval: self }
     }

@@ -187,6 +187,22 @@ impl<F> Timeout<F> {
     /// If a limit runs, the waiting task will be woken at the new deadline;
     /// else the deadline counts from the next poll on. After the limit has
     /// passed this has no effect: the future is gone.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::future::ready;
+    /// use std::pin::pin;
+    /// use std::time::{Duration, Instant};
+    /// use wakeline_reactor::time::timeout;
+    ///
+    /// let mut limited = pin!(timeout(Duration::from_secs(1), ready(())));
+    /// let later = Instant::now() + Duration::from_secs(5);
+    /// limited.as_mut().reset(later);
+    /// assert_eq!(limited.deadline(), Some(later));
+    /// limited.as_mut().reset(None);
+    /// assert_eq!(limited.deadline(), None);
+    /// ```
     pub fn reset(self: Pin<&mut Self>, deadline: impl Into<Option<Instant>>) {
         let this = self.project();
         match deadline.into() {

@@ -88,7 +88,7 @@ impl Timer {
         self.state = State::Past;
     }
 
-    fn to_tick(&mut self) -> u64 {
+    fn set_tick(&mut self) -> u64 {
         self.tick = self.deadline.map_or(u64::MAX, clock::tick_at_or_after);
         self.tick
     }
@@ -97,7 +97,7 @@ impl Timer {
     pub(super) fn reset(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
         if self.is_registered() {
-            let tick = self.to_tick();
+            let tick = self.set_tick();
             if let State::Registered(entry) = &mut self.state
                 && entry.reset(tick) == Update::Kept
             {
@@ -145,7 +145,7 @@ impl Timer {
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
-        match TimerEntry::insert(self.to_tick(), cx.waker()) {
+        match TimerEntry::insert(self.set_tick(), cx.waker()) {
             Ok(entry) => self.state = State::Registered(entry),
             Err(error) => panic!(
                 "the timer made at {} cannot wait: {error}; await it inside `block_on` or a task",

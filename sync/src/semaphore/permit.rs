@@ -25,11 +25,34 @@ impl<'a> Permit<'a> {
     }
 
     /// Takes the permits out of the semaphore for good.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let shrinking = Semaphore::new(2);
+    /// shrinking.try_acquire()?.forget();
+    /// assert_eq!(shrinking.available(), 1);
+    /// # Ok::<(), wakeline_sync::TryAcquireError>(())
+    /// ```
     pub fn forget(mut self) {
         self.permits = 0;
     }
 
     /// Takes `permits` off as a permit of its own; `None` if there are fewer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let five = Semaphore::new(5);
+    /// let mut all = five.try_acquire_many(5)?;
+    /// let two = all.split(2).expect("there are five");
+    /// assert_eq!((all.permits(), two.permits()), (3, 2));
+    /// # Ok::<(), wakeline_sync::TryAcquireError>(())
+    /// ```
     #[must_use]
     pub fn split(&mut self, permits: usize) -> Option<Permit<'a>> {
         self.permits = self.permits.checked_sub(permits)?;
