@@ -182,6 +182,9 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
 
     /// Fills `buf`, or takes nothing.
     ///
+    /// What comes is gathered in the reader first, which grows as large as
+    /// `buf` for that time: ask for what you would also hold.
+    ///
     /// # Errors
     ///
     /// `UnexpectedEof` with an [`EarlyEnd`] that tells how much there was, which
@@ -433,5 +436,31 @@ impl<R: AsyncWrite + Unpin> AsyncWrite for BufReader<R> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    struct Never;
+
+    impl AsyncRead for Never {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_reader_that_waits_with_nothing_buffered_holds_no_buffer() {
+        let mut reader = BufReader::new(Never);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut reader.fill()).poll(&mut cx).is_pending());
+        assert!(reader.buf.is_none());
     }
 }

@@ -7,6 +7,7 @@ use crate::halves::halves;
 use crate::methods::{impl_async_read, impl_async_write, read_methods, write_methods};
 use crate::stream::Stream;
 use crate::sys::{Family, retry};
+use nix::sys::socket::{getsockopt, sockopt};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::fmt;
@@ -159,12 +160,13 @@ impl UnixStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peer_cred(&self) -> io::Result<PeerCred> {
-        let cred = rustix::net::sockopt::socket_peercred(&self.inner)?;
-        let pid = rustix::process::Pid::as_raw(Some(cred.pid));
+        // Not by rustix: its number of a process cannot be 0, which is what the
+        // kernel gives for one from a namespace that is not seen from here.
+        let cred = getsockopt(&self.inner, sockopt::PeerCredentials)?;
         Ok(PeerCred {
-            pid: (pid != 0).then_some(pid),
-            uid: cred.uid.as_raw(),
-            gid: cred.gid.as_raw(),
+            pid: (cred.pid() != 0).then_some(cred.pid()),
+            uid: cred.uid(),
+            gid: cred.gid(),
         })
     }
 
