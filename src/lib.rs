@@ -37,6 +37,7 @@
 
 mod driver;
 mod runtime;
+mod serve;
 
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_executor::{
@@ -48,8 +49,9 @@ pub use wakeline_net::signal;
 pub use wakeline_reactor::time;
 pub use wakeline_reactor::{Backend, DriverKind as Driver};
 
-/// Sockets: TCP, UDP and Unix, and names looked up.
+/// Sockets: TCP, UDP and Unix, names looked up, and the accept loop of a server.
 pub mod net {
+    pub use crate::serve::{Listener, Serve, ServeError, ServeReport, serve};
     pub use wakeline_net::{
         Bind, Context, LookupHost, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
         UnixDatagram, UnixListener, UnixStream, lookup_host, tcp, udp, unix,
