@@ -67,6 +67,7 @@
 
 pub(crate) mod addr;
 mod error;
+mod halves;
 pub mod io;
 mod leaf;
 mod methods;

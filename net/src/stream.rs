@@ -6,7 +6,7 @@
 //!  poll_read(cx, buf) ───────────────────▶ Source: READY? ──▶ sys::read
 //! ```
 //!
-//! The two families differ in one rule only, [`Family`]. Any number of named
+//! The two families differ in one rule only, `sys::Family`. Any number of named
 //! futures may wait in one direction, while the `poll_` methods share one waker
 //! a direction, as their traits say.
 

@@ -126,3 +126,17 @@ fn no_delay_is_set_on_both_ends_from_the_beginning() {
         Ok(())
     });
 }
+
+#[test]
+fn a_bound_socket_meets_itself_only_because_it_was_asked_to() {
+    on_each_driver(|| async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let addr = socket.local_addr()?;
+        let itself = socket.connect(addr).await?;
+        assert_eq!(itself.local_addr()?, itself.peer_addr()?);
+        itself.write(b"echo").await?;
+        assert_eq!(itself.read(&mut [0; 8]).await?, 4);
+        Ok(())
+    });
+}

@@ -51,18 +51,19 @@ fn a_dropped_accept_leaves_the_connection() {
         for arrives_before_the_drop in [true, false] {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let addr = listener.local_addr()?;
-            let client;
+            let mut early = None;
             {
                 let mut accept = pin!(listener.accept());
                 assert!(poll_now(accept.as_mut()).is_pending());
                 if arrives_before_the_drop {
-                    client = TcpStream::connect(addr).await?;
+                    early = Some(TcpStream::connect(addr).await?);
                     yield_times(3).await;
-                } else {
-                    drop(accept);
-                    client = TcpStream::connect(addr).await?;
                 }
             }
+            let client = match early {
+                Some(client) => client,
+                None => TcpStream::connect(addr).await?,
+            };
             let (server, peer) = listener.accept().await?;
             assert_eq!(peer, client.local_addr()?);
             client.write(b"x").await?;

@@ -191,3 +191,27 @@ fn datagrams_keep_their_borders_and_wait_for_room() {
         received
     });
 }
+
+#[test]
+fn a_datagram_to_a_full_queue_waits_for_room() {
+    on_each_driver(|| async {
+        let dir = Dir::new()?;
+        let path = dir.0.join("d.sock");
+        let server = UnixDatagram::bind(&path)?;
+        let client = UnixDatagram::unbound()?;
+        while client.try_send_to(b"fill", &path).is_ok() {}
+        let send = client.send_to(b"last", &path);
+        let receive = async {
+            let mut buf = [0; 16];
+            loop {
+                let n = server.recv(&mut buf).await?;
+                if &buf[..n] == b"last" {
+                    return Result::Ok(());
+                }
+            }
+        };
+        let (sent, received) = both(send, receive).await;
+        assert_eq!(sent?, 4);
+        received
+    });
+}

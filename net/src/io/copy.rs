@@ -299,3 +299,37 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// Gives three bytes, then nothing for ever.
+    struct Quiet(bool);
+
+    impl AsyncRead for Quiet {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Pending;
+            }
+            buf[..3].copy_from_slice(b"abc");
+            Poll::Ready(Ok(3))
+        }
+    }
+
+    #[test]
+    fn a_copy_that_waits_holds_no_buffer() {
+        let mut out = Vec::new();
+        let mut copy = copy(Quiet(false), &mut out);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut copy).poll(&mut cx).is_pending());
+        assert!(copy.transfer.buf.is_none());
+        assert_eq!(copy.transfer.waits_for(), Kind::Read);
+        assert_eq!(out, b"abc");
+    }
+}

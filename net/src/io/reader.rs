@@ -14,105 +14,23 @@
 //! While nothing is buffered and nothing comes, there is no buffer either: see
 //! `pool.rs`.
 
-use super::parked_at;
+mod error;
+mod kept;
+
+pub use error::{EarlyEnd, LimitExceeded};
+pub use kept::{Fill, Lines, NextLine, ReadExactKept, ReadLineKept, ReadUntilKept};
+
 use super::pool::{self, PooledBuf, SizeHint};
 use super::read::not_text;
-use futures_core::Stream;
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
-use std::error::Error;
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use wakeline_context::Kind;
 
 /// Bytes that `read_until` and `read_line` gather at most, unless
 /// [`BufReader::with_limit`] says otherwise.
 const DEFAULT_LIMIT: usize = 1 << 20;
-
-/// The stream ended before as much came as was asked for.
-///
-/// It is the inside of an `UnexpectedEof` error:
-///
-/// ```
-/// use wakeline_net::io::{AsyncReadExt, EarlyEnd};
-///
-/// # wakeline_net::testing::block_on(async {
-/// # let (mut stream, peer) = wakeline_net::testing::tcp_pair().await?;
-/// peer.write(b"abc").await?;
-/// drop(peer);
-/// let error = stream.read_exact(&mut [0; 8]).await.unwrap_err();
-/// let early = error.get_ref().and_then(|inner| inner.downcast_ref::<EarlyEnd>());
-/// assert_eq!(early.map(|early| (early.read(), early.wanted())), Some((3, 8)));
-/// # std::io::Result::Ok(())
-/// # })?;
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EarlyEnd {
-    read: usize,
-    wanted: usize,
-}
-
-impl EarlyEnd {
-    pub(super) fn new(read: usize, wanted: usize) -> EarlyEnd {
-        EarlyEnd { read, wanted }
-    }
-
-    /// How many bytes came.
-    #[must_use]
-    pub fn read(&self) -> usize {
-        self.read
-    }
-
-    /// How many were asked for.
-    #[must_use]
-    pub fn wanted(&self) -> usize {
-        self.wanted
-    }
-}
-
-impl fmt::Display for EarlyEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the stream ended after {} of {} bytes",
-            self.read, self.wanted
-        )
-    }
-}
-
-impl Error for EarlyEnd {}
-
-impl From<EarlyEnd> for io::Error {
-    fn from(early: EarlyEnd) -> io::Error {
-        io::Error::new(io::ErrorKind::UnexpectedEof, early)
-    }
-}
-
-/// A separator did not come within the limit; the inside of an `InvalidData`
-/// error. What was gathered is still buffered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitExceeded {
-    limit: usize,
-}
-
-impl LimitExceeded {
-    /// The limit, in bytes.
-    #[must_use]
-    pub fn limit(&self) -> usize {
-        self.limit
-    }
-}
-
-impl fmt::Display for LimitExceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no separator within {} bytes", self.limit)
-    }
-}
-
-impl Error for LimitExceeded {}
 
 /// Reads in larger steps, and keeps what a dropped future has read.
 ///
@@ -263,6 +181,9 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
     }
 
     /// Fills `buf`, or takes nothing.
+    ///
+    /// What comes is gathered in the reader first, which grows as large as
+    /// `buf` for that time: ask for what you would also hold.
     ///
     /// # Errors
     ///
@@ -454,199 +375,6 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
     }
 }
 
-/// The future of [`BufReader::fill`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Fill<'a, R> {
-    /// `None` after it was ready: the reader is lent to the caller then.
-    reader: Option<&'a mut BufReader<R>>,
-    location: &'static Location<'static>,
-}
-
-impl<'a, R: AsyncRead + Unpin> Future for Fill<'a, R> {
-    type Output = io::Result<&'a [u8]>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let location = self.location;
-        let reader = self
-            .reader
-            .take()
-            .expect("`fill` was polled after it was ready");
-        if reader.buf.is_empty() {
-            match reader.poll_more(cx, 0) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    self.reader = Some(reader);
-                    parked_at(Kind::Read, location);
-                    return Poll::Pending;
-                }
-            }
-        }
-        Poll::Ready(Ok(&reader.buf))
-    }
-}
-
-/// The future of [`BufReader::read_exact`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct ReadExactKept<'a, R> {
-    reader: &'a mut BufReader<R>,
-    buf: &'a mut [u8],
-    location: &'static Location<'static>,
-}
-
-impl<R: AsyncRead + Unpin> Future for ReadExactKept<'_, R> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let poll = this.reader.poll_exact(cx, this.buf);
-        if poll.is_pending() {
-            parked_at(Kind::Read, this.location);
-        }
-        poll
-    }
-}
-
-/// The future of [`BufReader::read_until`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct ReadUntilKept<'a, R> {
-    reader: &'a mut BufReader<R>,
-    separator: &'a [u8],
-    out: &'a mut Vec<u8>,
-    location: &'static Location<'static>,
-}
-
-impl<R: AsyncRead + Unpin> Future for ReadUntilKept<'_, R> {
-    type Output = io::Result<usize>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        match this.reader.poll_find(cx, this.separator) {
-            Poll::Pending => {
-                parked_at(Kind::Read, this.location);
-                Poll::Pending
-            }
-            Poll::Ready(end) => {
-                let end = end?;
-                this.out.extend_from_slice(&this.reader.buf[..end]);
-                this.reader.take(end);
-                Poll::Ready(Ok(end))
-            }
-        }
-    }
-}
-
-/// The future of [`BufReader::read_line`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct ReadLineKept<'a, R> {
-    reader: &'a mut BufReader<R>,
-    out: &'a mut String,
-    location: &'static Location<'static>,
-}
-
-impl<R: AsyncRead + Unpin> Future for ReadLineKept<'_, R> {
-    type Output = io::Result<usize>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        match this.reader.poll_find(cx, b"\n") {
-            Poll::Pending => {
-                parked_at(Kind::Read, this.location);
-                Poll::Pending
-            }
-            Poll::Ready(end) => {
-                let end = end?;
-                let text = str::from_utf8(&this.reader.buf[..end]).map_err(not_text)?;
-                this.out.push_str(text);
-                this.reader.take(end);
-                Poll::Ready(Ok(end))
-            }
-        }
-    }
-}
-
-/// Lines one after the other; made by [`BufReader::lines`]. It is also a
-/// [`Stream`].
-#[derive(Debug)]
-pub struct Lines<R> {
-    reader: BufReader<R>,
-}
-
-impl<R: AsyncRead + Unpin> Lines<R> {
-    /// The next line, or `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// As of [`BufReader::read_line`].
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future loses nothing.
-    #[track_caller]
-    pub fn next_line(&mut self) -> NextLine<'_, R> {
-        NextLine {
-            lines: self,
-            location: Location::caller(),
-        }
-    }
-
-    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<String>>> {
-        let end = ready!(self.reader.poll_find(cx, b"\n"))?;
-        if end == 0 {
-            return Poll::Ready(Ok(None));
-        }
-        let line = &self.reader.buf[..end];
-        let line = match line.strip_suffix(b"\n") {
-            Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
-            None => line,
-        };
-        let line = str::from_utf8(line).map_err(not_text)?.to_owned();
-        self.reader.take(end);
-        Poll::Ready(Ok(Some(line)))
-    }
-}
-
-impl<R> Lines<R> {
-    /// The reader, with what it has buffered.
-    #[must_use]
-    pub fn into_inner(self) -> BufReader<R> {
-        self.reader
-    }
-}
-
-impl<R: AsyncRead + Unpin> Stream for Lines<R> {
-    type Item = io::Result<String>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_line(cx).map(Result::transpose)
-    }
-}
-
-/// The future of [`Lines::next_line`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct NextLine<'a, R> {
-    lines: &'a mut Lines<R>,
-    location: &'static Location<'static>,
-}
-
-impl<R: AsyncRead + Unpin> Future for NextLine<'_, R> {
-    type Output = io::Result<Option<String>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let poll = this.lines.poll_line(cx);
-        if poll.is_pending() {
-            parked_at(Kind::Read, this.location);
-        }
-        poll
-    }
-}
-
 impl<R: AsyncRead + Unpin> AsyncRead for BufReader<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -708,5 +436,31 @@ impl<R: AsyncWrite + Unpin> AsyncWrite for BufReader<R> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    struct Never;
+
+    impl AsyncRead for Never {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_reader_that_waits_with_nothing_buffered_holds_no_buffer() {
+        let mut reader = BufReader::new(Never);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut reader.fill()).poll(&mut cx).is_pending());
+        assert!(reader.buf.is_none());
     }
 }

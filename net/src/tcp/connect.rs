@@ -55,6 +55,8 @@ struct Racing {
 struct Attempt {
     addr: SocketAddr,
     source: Source,
+    /// Its own address was chosen by the user.
+    prepared: bool,
 }
 
 impl Connect {
@@ -147,8 +149,13 @@ impl Racing {
                     Step::Start(index) => {
                         self.delay = self.race.has_more().then(|| Box::pin(sleep(ATTEMPT_DELAY)));
                         let addr = self.addrs[index];
+                        let prepared = self.prepared.is_some();
                         match begin(self.prepared.take(), addr) {
-                            Ok(source) => self.attempts.push(Attempt { addr, source }),
+                            Ok(source) => self.attempts.push(Attempt {
+                                addr,
+                                source,
+                                prepared,
+                            }),
                             Err(error) => {
                                 self.failed.push((addr, error));
                                 event = Some(Event::Failed);
@@ -186,8 +193,16 @@ impl Racing {
             match attempt.source.poll_io(cx, Direction::Write, is_connected) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
-                    let Attempt { source, .. } = self.attempts.swap_remove(index);
-                    return Some(Ok(TcpStream::from_source(source)));
+                    let Attempt {
+                        addr,
+                        source,
+                        prepared,
+                    } = self.attempts.remove(index);
+                    let stream = TcpStream::from_source(source);
+                    if !prepared && is_its_own_peer(&stream) {
+                        return Some(Err((addr, Errno::CONNREFUSED.into())));
+                    }
+                    return Some(Ok(stream));
                 }
                 Poll::Ready(Err(error)) => {
                     let Attempt { addr, .. } = self.attempts.remove(index);
@@ -239,6 +254,19 @@ fn is_connected(fd: BorrowedFd<'_>) -> io::Result<Done<()>> {
             Err(io::ErrorKind::WouldBlock.into())
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Whether the kernel has connected the socket to itself.
+///
+/// A connect to a local port that nobody listens on, from the range that the
+/// kernel also takes source ports from, may get that very port as its source;
+/// the two ends then meet in one socket. A client that polls for its server to
+/// come up would so take the server's port and talk to itself.
+fn is_its_own_peer(stream: &TcpStream) -> bool {
+    match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(local), Ok(peer)) => local == peer,
+        _ => false,
     }
 }
 

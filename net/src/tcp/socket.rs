@@ -58,19 +58,22 @@ impl TcpSocket {
         TcpSocket::new(Domain::IPV6)
     }
 
+    /// A socket that is about to be bound to `addr`.
     pub(crate) fn for_address(addr: SocketAddr) -> io::Result<TcpSocket> {
-        TcpSocket::new(Domain::for_address(addr)).map_err(|error| match addr {
-            _ if error.get_ref().is_some() => error,
-            addr => error::bind(addr, error),
-        })
+        TcpSocket::unexplained(Domain::for_address(addr))
+            .map_err(|source| error::bind(addr, source))
     }
 
     fn new(domain: Domain) -> io::Result<TcpSocket> {
+        TcpSocket::unexplained(domain).map_err(|source| {
+            let hint = error::limits(rustix::io::Errno::from_io_error(&source));
+            error::Context::with_hint("make a TCP socket", hint, source)
+        })
+    }
+
+    fn unexplained(domain: Domain) -> io::Result<TcpSocket> {
         let kind = Type::STREAM.nonblocking().cloexec();
-        let socket = Socket::new(domain, kind, Some(Protocol::TCP)).map_err(|error| {
-            let hint = error::limits(rustix::io::Errno::from_io_error(&error));
-            error::Context::with_hint("make a TCP socket", hint, error)
-        })?;
+        let socket = Socket::new(domain, kind, Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(true)?;
         Ok(TcpSocket { socket })
     }

@@ -2,7 +2,8 @@
 
 use super::connect::Connect;
 use crate::addr::ToSocketAddrs;
-use crate::methods::{halves, impl_async_read, impl_async_write, read_methods, write_methods};
+use crate::halves::halves;
+use crate::methods::{impl_async_read, impl_async_write, read_methods, write_methods};
 use crate::stream::Stream;
 use crate::sys::{self, Family};
 use socket2::SockRef;

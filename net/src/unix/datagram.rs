@@ -1,6 +1,7 @@
 //! Unix datagrams: whole messages, in order, and none is lost.
 
 use super::addr;
+use super::pace::Pace;
 use crate::error::{self, Context as ErrorContext};
 use crate::leaf::{Leaf, Operation, named_future, try_now};
 use crate::stream::{Readable, ReadyOp, Writable};
@@ -14,7 +15,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{self, SocketAddr};
 use std::panic::Location;
 use std::path::Path;
-use wakeline_context::Kind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use wakeline_context::{Kind, waiting_on};
 use wakeline_reactor::{Direction, Done, Source};
 
 /// A Unix datagram socket.
@@ -169,12 +172,41 @@ impl UnixDatagram {
         RecvFrom(self.leaf(Direction::Read, RecvFromOp { buf }))
     }
 
+    /// Sends one message to the socket at `path`.
+    ///
+    /// While the receiver's queue is full it is tried again, 1 to 50 ms later,
+    /// as the kernel tells an unconnected sender of no event; a connected one
+    /// ([`send`](UnixDatagram::send)) is woken at once.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's: `NotFound` if nothing is there, `ConnectionRefused` if
+    /// nobody has it open any more.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future before it is ready has sent nothing.
+    #[track_caller]
+    pub fn send_to<'a>(&'a self, buf: &'a [u8], path: impl AsRef<Path>) -> SendTo<'a> {
+        SendTo::new(self, buf, SocketAddr::from_pathname(path.as_ref()))
+    }
+
+    /// Sends one message to `addr`, which may be an abstract name.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send_to`](UnixDatagram::send_to).
+    ///
+    /// # Cancellation
+    ///
+    /// As of [`send_to`](UnixDatagram::send_to).
+    #[track_caller]
+    pub fn send_to_addr<'a>(&'a self, buf: &'a [u8], addr: &SocketAddr) -> SendTo<'a> {
+        SendTo::new(self, buf, Ok(addr.clone()))
+    }
+
     /// Sends one message to the socket at `path`, if the kernel takes it at
     /// once.
-    ///
-    /// There is no form that waits: a full queue of *another* socket is an
-    /// event that the kernel does not tell an unconnected sender. Connect a
-    /// socket to its peer and use [`send`](UnixDatagram::send) for that.
     ///
     /// # Errors
     ///
@@ -336,6 +368,53 @@ named_future! {
     /// The future of [`UnixDatagram::recv_from`]: how many bytes came, and from
     /// whom.
     RecvFrom, RecvFromOp<'a>, (usize, SocketAddr)
+}
+
+/// The future of [`UnixDatagram::send_to`]: how many bytes were sent.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct SendTo<'a> {
+    socket: &'a UnixDatagram,
+    buf: &'a [u8],
+    /// The address, or why there is none; taken by the poll that tells it.
+    addr: Result<SocketAddr, Option<io::Error>>,
+    pace: Pace,
+    location: &'static Location<'static>,
+}
+
+impl<'a> SendTo<'a> {
+    #[track_caller]
+    fn new(socket: &'a UnixDatagram, buf: &'a [u8], addr: io::Result<SocketAddr>) -> SendTo<'a> {
+        SendTo {
+            socket,
+            buf,
+            addr: addr.map_err(Some),
+            pace: Pace::default(),
+            location: Location::caller(),
+        }
+    }
+}
+
+impl Future for SendTo<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let addr = match &mut this.addr {
+            Ok(addr) => &*addr,
+            Err(error) => {
+                let error = error.take().expect("a send was polled after it was ready");
+                return Poll::Ready(Err(error));
+            }
+        };
+        let attempt = || this.socket.try_send_to_addr(this.buf, addr);
+        let poll = this.pace.poll(cx, attempt);
+        if poll.is_pending() {
+            let id = this.socket.as_raw_fd() as u64;
+            waiting_on(Kind::Write, id, this.location);
+        }
+        poll
+    }
 }
 
 impl AsFd for UnixDatagram {

@@ -1,10 +1,13 @@
 //! A Unix stream.
 
 use super::addr;
+use super::pace::Pace;
 use crate::error::{self, Context as ErrorContext};
-use crate::methods::{halves, impl_async_read, impl_async_write, read_methods, write_methods};
+use crate::halves::halves;
+use crate::methods::{impl_async_read, impl_async_write, read_methods, write_methods};
 use crate::stream::Stream;
 use crate::sys::{Family, retry};
+use nix::sys::socket::{getsockopt, sockopt};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::fmt;
@@ -16,9 +19,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use wakeline_context::{Kind, waiting_on};
-use wakeline_reactor::time::{Sleep, sleep};
 
 /// A connection between two processes of this machine, or within one.
 ///
@@ -159,12 +160,13 @@ impl UnixStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peer_cred(&self) -> io::Result<PeerCred> {
-        let cred = rustix::net::sockopt::socket_peercred(&self.inner)?;
-        let pid = rustix::process::Pid::as_raw(Some(cred.pid));
+        // Not by rustix: its number of a process cannot be 0, which is what the
+        // kernel gives for one from a namespace that is not seen from here.
+        let cred = getsockopt(&self.inner, sockopt::PeerCredentials)?;
         Ok(PeerCred {
-            pid: (pid != 0).then_some(pid),
-            uid: cred.uid.as_raw(),
-            gid: cred.gid.as_raw(),
+            pid: (cred.pid() != 0).then_some(cred.pid()),
+            uid: cred.uid(),
+            gid: cred.gid(),
         })
     }
 
@@ -225,21 +227,16 @@ impl AsRawFd for UnixStream {
     }
 }
 
-const FIRST_RETRY: Duration = Duration::from_millis(1);
-const LONGEST_RETRY: Duration = Duration::from_millis(50);
-
 /// The future of [`UnixStream::connect`].
 ///
-/// A Unix connect is over at once, but for one case: when the listener's queue
-/// is full, a non-blocking connect is refused with `EAGAIN` and there is no
-/// event to wait for. So it is tried again, 1 to 50 ms later.
+/// A Unix connect is over at once, but for one case: while the listener's queue
+/// is full, it is tried again, 1 to 50 ms later; there is no event to wait for.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Connect {
     /// The address, or why there is none; taken by the poll that tells it.
     addr: Result<SocketAddr, Option<io::Error>>,
     socket: Option<OwnedFd>,
-    pause: Option<Pin<Box<Sleep>>>,
-    paused_for: Duration,
+    pace: Pace,
     location: &'static Location<'static>,
 }
 
@@ -249,8 +246,7 @@ impl Connect {
         Connect {
             addr: addr.map_err(Some),
             socket: None,
-            pause: None,
-            paused_for: FIRST_RETRY / 2,
+            pace: Pace::default(),
             location: Location::caller(),
         }
     }
@@ -265,30 +261,19 @@ impl Connect {
                 return Poll::Ready(Err(error));
             }
         };
-        loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
-                self.pause = None;
-            }
-            let socket = match self.socket.take() {
-                Some(socket) => socket,
-                None => rustix::net::socket_with(
-                    AddressFamily::UNIX,
-                    SocketType::STREAM,
-                    SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-                    None,
-                )?,
-            };
-            match retry(|| rustix::net::connect(&socket, &to)) {
-                Ok(()) => return Poll::Ready(Ok(UnixStream::new(socket))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.socket = Some(socket);
-                    self.paused_for = (self.paused_for * 2).min(LONGEST_RETRY);
-                    self.pause = Some(Box::pin(sleep(self.paused_for)));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let socket = match &self.socket {
+            Some(socket) => socket,
+            None => self.socket.insert(rustix::net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+                None,
+            )?),
+        };
+        let attempt = || retry(|| rustix::net::connect(socket, &to));
+        ready!(self.pace.poll(cx, attempt))?;
+        let socket = self.socket.take().expect("it was made above");
+        Poll::Ready(Ok(UnixStream::new(socket)))
     }
 
     fn explain(&self, source: io::Error) -> io::Error {

@@ -3,19 +3,24 @@
 //! A datagram goes and comes whole or not at all, and one says nothing about
 //! the next: so no read here ever proves that the socket is drained.
 
+mod futures;
+mod options;
+
+pub use futures::{Connect, Recv, RecvFrom, Send, SendTo};
+pub(crate) use futures::{RecvOp, SendOp};
+
 use crate::addr::{Bind, LookupHost, Query, ToSocketAddrs, lookup_host};
-use crate::error::{self, Context as ErrorContext};
-use crate::leaf::{Leaf, Operation, named_future, try_now};
+use crate::error;
+use crate::leaf::{Leaf, Operation, try_now};
 use crate::stream::{Readable, ReadyOp, Writable};
 use crate::sys;
+use futures::{Destination, RecvFromOp, SendToOp};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::fmt;
 use std::io;
-use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Source};
 
@@ -370,93 +375,6 @@ impl UdpSocket {
     }
 }
 
-/// Options. Every one may fail with the kernel's error.
-macro_rules! options {
-    ($($(#[$doc:meta])* $set:ident, $get:ident: $type:ty = $set_inner:ident, $get_inner:ident;)*) => {
-        impl UdpSocket {$(
-            $(#[$doc])*
-            ///
-            /// # Errors
-            ///
-            /// The kernel's.
-            pub fn $set(&self, value: $type) -> io::Result<()> {
-                self.options().$set_inner(value)
-            }
-
-            #[doc = concat!("What [`", stringify!($set), "`](UdpSocket::", stringify!($set), ") set, or the default.")]
-            ///
-            /// # Errors
-            ///
-            /// The kernel's.
-            pub fn $get(&self) -> io::Result<$type> {
-                self.options().$get_inner()
-            }
-        )*}
-    };
-}
-
-options! {
-    /// Allows sending to a broadcast address.
-    set_broadcast, broadcast: bool = set_broadcast, broadcast;
-    /// The time to live of what is sent over IPv4, in hops.
-    set_ttl, ttl: u32 = set_ttl_v4, ttl_v4;
-    /// Whether what is sent to an IPv4 group also comes back to this machine.
-    set_multicast_loop_v4, multicast_loop_v4: bool = set_multicast_loop_v4, multicast_loop_v4;
-    /// Whether what is sent to an IPv6 group also comes back to this machine.
-    set_multicast_loop_v6, multicast_loop_v6: bool = set_multicast_loop_v6, multicast_loop_v6;
-    /// How many hops away what is sent to an IPv4 group may go; 1 at first.
-    set_multicast_ttl_v4, multicast_ttl_v4: u32 = set_multicast_ttl_v4, multicast_ttl_v4;
-}
-
-impl UdpSocket {
-    /// Receives what is sent to `group`, on the interface with this address;
-    /// `0.0.0.0` lets the system choose.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's.
-    pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.options().join_multicast_v4(&group, &interface)
-    }
-
-    /// Receives what is sent to `group`, on the interface with this index; 0
-    /// lets the system choose.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's.
-    pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.options().join_multicast_v6(&group, interface)
-    }
-
-    /// Undoes [`join_multicast_v4`](UdpSocket::join_multicast_v4).
-    ///
-    /// # Errors
-    ///
-    /// The kernel's.
-    pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.options().leave_multicast_v4(&group, &interface)
-    }
-
-    /// Undoes [`join_multicast_v6`](UdpSocket::join_multicast_v6).
-    ///
-    /// # Errors
-    ///
-    /// The kernel's.
-    pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.options().leave_multicast_v6(&group, interface)
-    }
-
-    /// Sends to IPv4 groups by the interface with this address.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's.
-    pub fn set_multicast_if_v4(&self, interface: Ipv4Addr) -> io::Result<()> {
-        self.options().set_multicast_if_v4(&interface)
-    }
-}
-
 fn receive_from(
     fd: BorrowedFd<'_>,
     buf: &mut [u8],
@@ -464,149 +382,6 @@ fn receive_from(
 ) -> io::Result<Done<(usize, SocketAddr)>> {
     let (Done::Full((n, from)) | Done::Short((n, from))) = sys::receive_from(fd, buf, peek)?;
     Ok(Done::Full((n, sys::sender(from)?)))
-}
-
-#[derive(Debug)]
-pub(crate) struct SendOp<'a> {
-    pub(crate) buf: &'a [u8],
-}
-
-impl Operation for SendOp<'_> {
-    type Output = usize;
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        sys::send(fd, self.buf)
-    }
-}
-
-named_future! {
-    /// The future of a datagram socket's `send`: how many bytes were sent.
-    Send, SendOp<'a>, usize
-}
-
-#[derive(Debug)]
-pub(crate) struct RecvOp<'a> {
-    pub(crate) buf: &'a mut [u8],
-    pub(crate) peek: bool,
-}
-
-impl Operation for RecvOp<'_> {
-    type Output = usize;
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        sys::receive(fd, self.buf, self.peek)
-    }
-}
-
-named_future! {
-    /// The future of a datagram socket's `recv` and `peek`: how many bytes came.
-    Recv, RecvOp<'a>, usize
-}
-
-#[derive(Debug)]
-pub(crate) struct RecvFromOp<'a> {
-    buf: &'a mut [u8],
-    peek: bool,
-}
-
-impl Operation for RecvFromOp<'_> {
-    type Output = (usize, SocketAddr);
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
-        receive_from(fd, self.buf, self.peek)
-    }
-}
-
-named_future! {
-    /// The future of [`UdpSocket::recv_from`] and [`UdpSocket::peek_from`]: how
-    /// many bytes came, and from whom.
-    RecvFrom, RecvFromOp<'a>, (usize, SocketAddr)
-}
-
-#[derive(Debug)]
-struct SendToOp<'a> {
-    buf: &'a [u8],
-    to: Option<SocketAddr>,
-}
-
-impl Operation for SendToOp<'_> {
-    type Output = usize;
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        match &self.to {
-            Some(to) => sys::send_to(fd, self.buf, to),
-            None => unreachable!("the destination is found before the first try"),
-        }
-    }
-}
-
-enum Destination {
-    Known(SocketAddr),
-    Asked(LookupHost),
-}
-
-/// The future of [`UdpSocket::send_to`]: how many bytes were sent.
-#[must_use = "futures do nothing unless awaited"]
-pub struct SendTo<'a> {
-    leaf: Leaf<'a, SendToOp<'a>>,
-    to: Destination,
-}
-
-impl Future for SendTo<'_> {
-    type Output = io::Result<usize>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        let to = match &mut this.to {
-            Destination::Known(to) => *to,
-            Destination::Asked(lookup) => {
-                let addrs = ready!(lookup.poll_addrs(cx))?;
-                let to = *addrs.first().ok_or_else(no_address)?;
-                this.to = Destination::Known(to);
-                to
-            }
-        };
-        this.leaf.op_mut().to = Some(to);
-        Pin::new(&mut this.leaf).poll(cx)
-    }
-}
-
-impl fmt::Debug for SendTo<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendTo")
-            .field("leaf", &self.leaf)
-            .finish_non_exhaustive()
-    }
-}
-
-fn no_address() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "there is no address")
-}
-
-/// The future of [`UdpSocket::connect`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Connect<'a> {
-    socket: &'a UdpSocket,
-    lookup: LookupHost,
-}
-
-impl Future for Connect<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let addrs = ready!(self.lookup.poll_addrs(cx))?;
-        let mut result = Err(no_address());
-        for addr in addrs {
-            let connected = sys::retry(|| rustix::net::connect(&self.socket.source, &addr));
-            let doing = || format!("connect the UDP socket to {addr}");
-            result = connected.map_err(|source| ErrorContext::wrap(doing(), source));
-            if result.is_ok() {
-                break;
-            }
-        }
-        Poll::Ready(result)
-    }
 }
 
 impl AsFd for UdpSocket {
