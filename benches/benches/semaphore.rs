@@ -29,7 +29,9 @@ fn permits(c: &mut Criterion) {
         b.iter(|| *black_box(&mutex).lock().expect("nobody panics") += 1);
     });
     let one = Semaphore::new(1);
-    c.bench_function("semaphore/free", |b| b.iter(|| poll(&mut black_box(&one).acquire())));
+    c.bench_function("semaphore/free", |b| {
+        b.iter(|| poll(&mut black_box(&one).acquire()))
+    });
 
     let ten = Semaphore::new(10);
     let mut held: VecDeque<Permit<'_>> = VecDeque::new();

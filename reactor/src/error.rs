@@ -74,6 +74,14 @@ pub(crate) fn hint(error: &io::Error) -> String {
     }
 }
 
+/// Wraps a failed set-up step, for `map_err`.
+pub(crate) fn setup(doing: &str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| {
+        let hint = hint(&error);
+        SetupError::new(doing, error, hint).into()
+    }
+}
+
 /// There is no reactor on this thread.
 ///
 /// It is the inner error of an `io::Error` of kind `Other`.

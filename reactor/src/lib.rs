@@ -67,6 +67,7 @@ mod driver;
 mod error;
 mod harvest;
 mod inbox;
+mod kept;
 mod metrics;
 mod offload;
 pub mod op;

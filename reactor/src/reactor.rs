@@ -147,8 +147,9 @@ impl Reactor {
     /// Takes what the kernel has, fires the timers due, and wakes.
     ///
     /// `None` sleeps until an event, a timer or an interrupt; a limit sleeps no
-    /// longer than that; `Some(Duration::ZERO)` never sleeps. No waker runs
-    /// while anything of the reactor is borrowed or locked.
+    /// longer than that; `Some(Duration::ZERO)` never sleeps. A sleep may also
+    /// end early with nothing to show, by a signal, so call it in a loop. No
+    /// waker runs while anything of the reactor is borrowed or locked.
     ///
     /// # Errors
     ///
@@ -218,6 +219,14 @@ impl Core {
         }
         add(&self.counts.events, events as u64);
 
+        debug_assert!(
+            self.driver.try_borrow_mut().is_ok(),
+            "wakers are foreign code"
+        );
+        debug_assert!(
+            self.timers.try_borrow_mut().is_ok(),
+            "wakers are foreign code"
+        );
         let woken = harvest.finish();
         self.keep(harvest);
         result.map(|()| Turn {
@@ -281,8 +290,12 @@ impl Core {
 
     /// How long a turn with this limit may sleep.
     fn until(&self, limit: Option<Duration>) -> Sleep {
-        if limit == Some(Duration::ZERO) || self.home.parker.is_notified() {
-            return Sleep::if_not_zero(limit);
+        if limit == Some(Duration::ZERO) {
+            // It would not have slept: the mark stays for a turn that would.
+            return Sleep::No;
+        }
+        if self.home.parker.is_notified() {
+            return Sleep::Notified;
         }
         let timer = self.timers.borrow().next_tick().map(clock::tick_nanos);
         let limit = limit.map(|limit| clock::after(clock::now_nanos(), limit));

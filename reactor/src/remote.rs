@@ -1,5 +1,6 @@
 //! The part of a reactor that other threads may hold.
 
+use crate::error::setup;
 use crate::inbox::{Inbox, Message};
 use crate::parker::{Notify, Parker};
 use crate::sys;
@@ -8,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 /// What owner and others share: whether it sleeps, how to end that, its mail.
 #[derive(Debug)]
@@ -32,9 +33,19 @@ impl Drop for Home {
 /// knows only its number.
 static HOMES: Mutex<Option<HashMap<u64, Weak<Home>>>> = Mutex::new(None);
 
-fn with_homes<R>(f: impl FnOnce(&mut HashMap<u64, Weak<Home>>) -> R) -> R {
-    let mut homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
-    f(homes.get_or_insert_default())
+fn with_homes<R>(f: impl FnOnce(&mut HashMap<u64, Weak<Home>>) -> R) -> Option<R> {
+    let mut homes = if sys::process_generation() == 0 {
+        HOMES.lock().unwrap_or_else(PoisonError::into_inner)
+    } else {
+        // A fork copies the lock also while another thread holds it, and that
+        // thread is not in the child. The list is a convenience: do without.
+        match HOMES.try_lock() {
+            Ok(homes) => homes,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        }
+    };
+    Some(f(homes.get_or_insert_default()))
 }
 
 impl Home {
@@ -45,7 +56,7 @@ impl Home {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             parker: Parker::new(),
             inbox: Inbox::new(),
-            eventfd: sys::eventfd()?,
+            eventfd: sys::eventfd().map_err(setup("make an eventfd"))?,
             rings: AtomicU64::new(0),
             generation: sys::process_generation(),
         });
@@ -56,7 +67,7 @@ impl Home {
     /// Sends `message` to the reactor called `id`, if it exists.
     pub(crate) fn send_to(id: u64, message: Message) {
         let home = with_homes(|homes| homes.get(&id).and_then(Weak::upgrade));
-        if let Some(home) = home {
+        if let Some(home) = home.flatten() {
             home.send(message);
         }
     }
@@ -96,8 +107,7 @@ impl Home {
 /// let reactor = Reactor::new(&Config::default())?;
 /// let remote = reactor.remote();
 /// std::thread::spawn(move || remote.interrupt());
-/// let turn = reactor.turn(None)?; // sleeps until interrupted
-/// assert!(turn.interrupted);
+/// while !reactor.turn(None)?.interrupted {} // sleeps until interrupted
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]

@@ -15,6 +15,10 @@
 //! reactor of the thread that waits, one direction at a time under io_uring,
 //! both at once under epoll. The event may be delivered on any thread's turn.
 
+mod futures;
+
+pub use futures::{Io, Ready};
+
 use crate::current;
 use crate::reactor::Core;
 use crate::remote::Home;
@@ -25,7 +29,6 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -190,14 +193,7 @@ impl Source {
             // Relaxed: read by `release`, which owns the source.
             self.shared.listens.store(true, Ordering::Relaxed);
         }
-        Io {
-            source: self,
-            direction,
-            kind,
-            location,
-            who: Who::Future(None),
-            op,
-        }
+        Io::new(self.ready(direction, kind, location), op)
     }
 
     /// A future that ends when a try in `direction` is worth it.
@@ -218,13 +214,7 @@ impl Source {
         kind: Kind,
         location: &'static Location<'static>,
     ) -> Ready<'_> {
-        Ready {
-            source: self,
-            direction,
-            kind,
-            location,
-            who: Who::Future(None),
-        }
+        Ready::new(self, direction, kind, location)
     }
 
     /// Calls `op` at once if a try is known to be worth it.
@@ -366,88 +356,5 @@ impl fmt::Debug for Source {
         f.debug_struct("Source")
             .field("fd", &self.as_raw_fd())
             .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Source::io`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Io<'a, F> {
-    source: &'a Source,
-    direction: Direction,
-    kind: Kind,
-    location: &'static Location<'static>,
-    who: Who,
-    op: F,
-}
-
-impl<T, F> Future for Io<'_, F>
-where
-    F: FnMut(BorrowedFd<'_>) -> io::Result<Done<T>> + Unpin,
-{
-    type Output = io::Result<T>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let Io {
-            source,
-            direction,
-            kind,
-            location,
-            who,
-            op,
-        } = &mut *self;
-        source.drive(cx, *direction, who, *kind, location, op)
-    }
-}
-
-impl<F> Drop for Io<'_, F> {
-    fn drop(&mut self) {
-        if !matches!(self.who, Who::Future(None)) {
-            self.source.shared.state.unlist(self.direction, self.who);
-        }
-    }
-}
-
-impl<F> fmt::Debug for Io<'_, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Io")
-            .field("source", self.source)
-            .field("direction", &self.direction)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Source::ready`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Ready<'a> {
-    source: &'a Source,
-    direction: Direction,
-    kind: Kind,
-    location: &'static Location<'static>,
-    who: Who,
-}
-
-impl Future for Ready<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Ready {
-            source,
-            direction,
-            kind,
-            location,
-            who,
-        } = &mut *self;
-        source.drive(cx, *direction, who, *kind, location, |_| Ok(Done::Full(())))
-    }
-}
-
-impl Drop for Ready<'_> {
-    fn drop(&mut self) {
-        if !matches!(self.who, Who::Future(None)) {
-            self.source.shared.state.unlist(self.direction, self.who);
-        }
     }
 }

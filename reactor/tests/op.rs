@@ -191,6 +191,26 @@ fn an_operation_cancelled_before_it_was_sent_never_ran() {
 }
 
 #[test]
+fn a_dropped_operation_wakes_nobody() {
+    for_each_driver(|reactor| {
+        for sent in [false, true] {
+            let (fd, _write) = pipe();
+            let flag = Flag::new(reactor);
+            let buf = Vec::with_capacity(8);
+            let mut read = op::submit(op::Read { fd, buf, offset: 0 });
+            assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
+            if sent {
+                reactor.turn(Some(Duration::ZERO)).unwrap();
+            }
+            drop(read);
+            turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+            assert_eq!(flag.count(), 0);
+            assert_eq!(Arc::strong_count(&flag), 1);
+        }
+    });
+}
+
+#[test]
 fn a_dropped_operation_frees_its_descriptor() {
     for_each_driver(|reactor| {
         let (fd, _write) = pipe();

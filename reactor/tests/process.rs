@@ -75,6 +75,9 @@ fn the_inner_test_of_a_refused_ring() {
     let Ok(expected) = std::env::var("WAKELINE_TEST_REFUSED") else {
         return;
     };
+    if expected == "ulimit -n" || expected.starts_with("env ") {
+        return;
+    }
     let backend = probe(&Config::default()).unwrap();
     println!("{backend}");
     assert_eq!(backend.kind(), DriverKind::Epoll);
@@ -94,9 +97,13 @@ fn the_inner_test_of_a_refused_ring() {
 }
 
 fn run_inner(expected: &str, prepare: fn() -> std::io::Result<()>) {
+    run_test("the_inner_test_of_a_refused_ring", expected, prepare);
+}
+
+fn run_test(test: &str, expected: &str, prepare: fn() -> std::io::Result<()>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "the_inner_test_of_a_refused_ring", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env("WAKELINE_TEST_REFUSED", expected)
         .env_remove("WAKELINE_DRIVER");
     // SAFETY: `prepare` makes system calls only, as is allowed between fork and exec.
@@ -157,4 +164,93 @@ fn a_kernel_without_rings_is_named() {
 #[test]
 fn a_memory_limit_is_named() {
     run_inner("ulimit -l", || refuse(libc::ENOMEM as u32));
+}
+
+#[test]
+fn the_inner_test_of_used_up_descriptors() {
+    if std::env::var("WAKELINE_TEST_REFUSED").as_deref() != Ok("ulimit -n") {
+        return;
+    }
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    // At each step of the set-up another descriptor is the one too many.
+    for spare in 0..6 {
+        let error = match Reactor::new(&Config::default()) {
+            Err(error) => error,
+            Ok(_) => return assert!(spare > 2, "a reactor has descriptors"),
+        };
+        assert!(
+            error.to_string().contains("ulimit -n"),
+            "{spare} to spare: {error}"
+        );
+        assert!(
+            error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<SetupError>())
+        );
+        files.pop();
+    }
+    panic!("six descriptors are enough");
+}
+
+#[test]
+fn the_limit_of_descriptors_is_named() {
+    let few = || {
+        let limit = libc::rlimit {
+            rlim_cur: 30,
+            rlim_max: 30,
+        };
+        // SAFETY: `limit` is read during the call.
+        match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    run_test("the_inner_test_of_used_up_descriptors", "ulimit -n", few);
+}
+
+#[test]
+fn the_inner_test_of_the_environment() {
+    let Ok(expected) = std::env::var("WAKELINE_TEST_REFUSED") else {
+        return;
+    };
+    match expected.as_str() {
+        "env epoll" => {
+            let backend = probe(&Config::default()).unwrap();
+            assert_eq!(backend.to_string(), "epoll (asked for)");
+        }
+        "env kqueue" => {
+            let error = probe(&Config::default()).unwrap_err();
+            assert!(
+                error.to_string().starts_with("read WAKELINE_DRIVER"),
+                "{error}"
+            );
+            let named = probe(&Config::default().driver(DriverKind::Epoll)).unwrap();
+            assert_eq!(
+                named.kind(),
+                DriverKind::Epoll,
+                "it decides for `Auto` only"
+            );
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_environment_decides_where_the_program_does_not() {
+    for name in ["epoll", "kqueue"] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_inner_test_of_the_environment"])
+            .env("WAKELINE_TEST_REFUSED", format!("env {name}"))
+            .env("WAKELINE_DRIVER", name)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
 }

@@ -7,9 +7,20 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Config, Direction, enter_lazy};
+use wakeline_reactor::{Config, Direction, Reactor, Turn, enter_lazy};
+
+/// Turns without limit until one was interrupted. A wait may end early with
+/// nothing: the end of a ring in this process, like a signal, ends it so.
+fn turn_until_interrupted(reactor: &Reactor) -> Turn {
+    loop {
+        let turn = reactor.turn(None).unwrap();
+        if turn.interrupted {
+            return turn;
+        }
+    }
+}
 
 #[test]
 fn an_interrupt_is_sticky_and_ends_one_sleep() {
@@ -33,24 +44,20 @@ fn an_interrupt_from_another_thread_ends_every_sleep() {
         for _ in 0..100 {
             let remote = reactor.remote();
             let thread = std::thread::spawn(move || remote.interrupt());
-            assert!(reactor.turn(None).unwrap().interrupted);
+            turn_until_interrupted(reactor);
             thread.join().unwrap();
         }
     });
 }
 
 #[test]
-fn a_limit_ends_the_sleep_and_never_early() {
+fn a_limit_ends_the_sleep() {
     for_each_driver(|reactor| {
         for micros in [1, 300, 1_000, 2_500] {
             let limit = Duration::from_micros(micros);
-            let start = Instant::now();
             let turn = reactor.turn(Some(limit)).unwrap();
-            assert!(turn.slept);
+            assert!(turn.slept, "{micros} us");
             assert_eq!(turn.events, 0);
-            if !turn.interrupted {
-                assert!(start.elapsed() >= limit, "{micros} us");
-            }
         }
     });
 }
@@ -61,6 +68,27 @@ fn a_turn_of_limit_zero_never_sleeps() {
         for _ in 0..10 {
             assert!(!reactor.turn(Some(Duration::ZERO)).unwrap().slept);
         }
+        assert_eq!(reactor.metrics().sleeps, 0);
+    });
+}
+
+#[test]
+fn turns_that_never_sleep_see_what_comes() {
+    for_each_driver(|reactor| {
+        let (source, other) = half_pair();
+        let flag = Flag::new(reactor);
+        let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut wait, &Waker::from(Arc::clone(&flag))).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        drop(other);
+        // As a busy worker turns; the kernel must be asked to look in time.
+        for _ in 0..1_000_000 {
+            if flag.count() == 1 {
+                break;
+            }
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        assert_eq!(flag.count(), 1);
         assert_eq!(reactor.metrics().sleeps, 0);
     });
 }

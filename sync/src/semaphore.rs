@@ -333,8 +333,11 @@ impl Semaphore {
                 drop(locked);
                 return Taken::Closed;
             }
+            if word & WAITERS != 0 {
+                break permits; // there are none left to take, and all hands are off
+            }
             let available = word >> SHIFT;
-            let enough = available >= permits && word & WAITERS == 0;
+            let enough = available >= permits;
             let next = if enough {
                 word - (permits << SHIFT)
             } else {

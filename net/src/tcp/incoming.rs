@@ -91,6 +91,10 @@ impl<'a> Incoming<'a> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name of every stream's next item; it is a future here"
+    )]
     pub fn next(&mut self) -> Next<'_, 'a> {
         self.location = Location::caller();
         Next(self)

@@ -13,16 +13,17 @@ pub(super) fn to_std(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
         return unnamed();
     };
     let addr = SocketAddrUnix::try_from(addr)?;
-    if let Some(name) = addr.abstract_name() {
+    // An unnamed address may come back as an abstract one without a name.
+    if let Some(name) = addr.abstract_name().filter(|name| !name.is_empty()) {
         return SocketAddr::from_abstract_name(name);
     }
     match addr.path_bytes() {
-        Some(path) => {
+        Some(path) if !path.is_empty() => {
             // The kernel counts the closing NUL in.
             let path = path.strip_suffix(b"\0").unwrap_or(path);
             SocketAddr::from_pathname(Path::new(OsStr::from_bytes(path)))
         }
-        None => unnamed(),
+        _ => unnamed(),
     }
 }
 

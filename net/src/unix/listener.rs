@@ -114,7 +114,8 @@ impl UnixListener {
     /// more.
     ///
     /// Only a socket that refuses connections is removed, never another file
-    /// and never the socket of a server that runs.
+    /// and never the socket of a server that runs; to such a server the attempt
+    /// is a connection that ends at once.
     ///
     /// # Errors
     ///

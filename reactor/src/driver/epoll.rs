@@ -17,7 +17,7 @@
 
 use super::Turning;
 use crate::clock;
-use crate::error::{SetupError, hint};
+use crate::error::setup;
 use crate::harvest::{Garbage, Harvest};
 use crate::metrics::{Counts, add};
 use crate::op::{AnyOp, Attempt};
@@ -53,13 +53,6 @@ pub(crate) struct Epoll {
 
 fn token(kind: Kind, key: Key) -> Token {
     Token(key.pack(kind) as usize)
-}
-
-fn setup(doing: &str) -> impl FnOnce(io::Error) -> io::Error {
-    move |error| {
-        let hint = hint(&error);
-        SetupError::new(doing, error, hint).into()
-    }
 }
 
 impl Epoll {
@@ -200,7 +193,9 @@ impl Epoll {
         });
         match waited {
             Ok(()) => {}
-            // The one place where an interrupted wait is met: as if it were over.
+            // The one place where an interrupted wait is met: as if it were
+            // over. It need not be a signal: the kernel's farewell to a ring
+            // that this thread has closed ends a wait in the same way.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             Err(error) => return Err(error),
         }

@@ -19,7 +19,6 @@ use crate::source::Shared;
 use crate::state::Direction;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// See the module's story.
 pub(crate) enum Driver {
@@ -38,18 +37,6 @@ pub(crate) enum Sleep {
     Notified,
     /// Until this many nanoseconds after the clock's origin, or without end.
     Until(Option<u64>),
-}
-
-impl Sleep {
-    /// A turn that was notified before it began: with a limit of zero it does
-    /// not take the mark, since it would not have slept.
-    pub(crate) fn if_not_zero(limit: Option<Duration>) -> Sleep {
-        if limit == Some(Duration::ZERO) {
-            Sleep::No
-        } else {
-            Sleep::Notified
-        }
-    }
 }
 
 /// What a turn gives its driver, and what it learns from it.

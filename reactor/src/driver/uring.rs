@@ -55,11 +55,13 @@
 //! 8. One watch per direction: `State::arm` asks under its lock whether there
 //!    is one. `two_waiters_share_one_watch`, and a loom model.
 
-use super::Sleep;
-use super::Turning;
+mod slot;
+
 use super::ring::{Completion, Ring};
+use super::{Sleep, Turning};
 use crate::clock;
 use crate::harvest::{Garbage, Harvest};
+use crate::kept::keep_for_ever;
 use crate::metrics::{Counts, add};
 use crate::op::AnyOp;
 use crate::remote::Home;
@@ -68,6 +70,7 @@ use crate::source::Shared;
 use crate::state::{Direction, Event};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
+use slot::{Slot, Stage, What};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -80,33 +83,6 @@ const OVERFLOW_ROUNDS: usize = 16;
 /// How long one call may wait for everything to be cancelled; the loop around
 /// it goes on for as long as it may.
 const SYNC_CANCEL_LIMIT: Duration = Duration::from_millis(1);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Staged,
-    InKernel,
-}
-
-enum What {
-    /// A watch. `released`: its source is gone, nothing is delivered any more.
-    Watch {
-        source: Arc<Shared>,
-        direction: Direction,
-        released: bool,
-    },
-    /// An operation. `polls`: the request in the kernel is not the operation
-    /// but a poll, since the descriptor is in non-blocking mode and had nothing.
-    Op {
-        op: Arc<dyn AnyOp>,
-        polls: Option<Direction>,
-    },
-}
-
-struct Slot {
-    what: What,
-    stage: Stage,
-    cancel_asked: bool,
-}
 
 pub(crate) struct Uring {
     ring: Ring,
@@ -126,46 +102,8 @@ pub(crate) struct Uring {
     batch: Vec<Completion>,
 }
 
-fn poll_bits(direction: Direction) -> u32 {
-    let bits = match direction {
-        Direction::Read => libc::POLLIN | libc::POLLPRI | libc::POLLRDHUP,
-        Direction::Write => libc::POLLOUT,
-    };
-    bits as u32
-}
-
 fn cancelled() -> io::Error {
     io::Error::from_raw_os_error(libc::ECANCELED)
-}
-
-impl Slot {
-    fn kind(&self) -> Kind {
-        match self.what {
-            What::Watch { .. } => Kind::Source,
-            What::Op { .. } => Kind::Op,
-        }
-    }
-
-    /// The request that this slot stands for now.
-    fn entry(&self, key: Key) -> Entry {
-        let entry = match &self.what {
-            What::Watch {
-                source, direction, ..
-            } => {
-                let fd = types::Fd(source.fd.as_raw_fd());
-                let multi = *direction == Direction::Read;
-                opcode::PollAdd::new(fd, poll_bits(*direction))
-                    .multi(multi)
-                    .build()
-            }
-            What::Op { op, polls: None } => op.entry(),
-            What::Op {
-                op,
-                polls: Some(direction),
-            } => opcode::PollAdd::new(types::Fd(op.raw_fd()), poll_bits(*direction)).build(),
-        };
-        entry.user_data(key.pack(self.kind()))
-    }
 }
 
 impl Uring {
@@ -203,11 +141,7 @@ impl Uring {
             direction,
             released: false,
         };
-        let key = self.slots.insert(Slot {
-            what,
-            stage: Stage::Staged,
-            cancel_asked: false,
-        });
+        let key = self.slots.insert(Slot::staged(what));
         self.watches.push_back(key);
         key
     }
@@ -223,6 +157,7 @@ impl Uring {
         match slot.stage {
             Stage::Staged => self.free(key, harvest),
             Stage::InKernel => self.ask_cancel(key),
+            Stage::Done => unreachable!("a slot that is done is emptied by the same call"),
         }
     }
 
@@ -231,11 +166,7 @@ impl Uring {
             op: Arc::clone(op),
             polls: None,
         };
-        let key = self.slots.insert(Slot {
-            what,
-            stage: Stage::Staged,
-            cancel_asked: false,
-        });
+        let key = self.slots.insert(Slot::staged(what));
         self.ops_held += 1;
         self.ops.push_back(key);
         key
@@ -270,6 +201,7 @@ impl Uring {
         let Some(slot) = self.slots.remove(key) else {
             return;
         };
+        debug_assert_ne!(slot.stage, Stage::InKernel, "the kernel may still use it");
         harvest.garbage.push(match slot.what {
             What::Watch { source, .. } => Garbage::Source(source),
             What::Op { op, .. } => {
@@ -420,10 +352,15 @@ impl Uring {
             Kind::Source | Kind::Op => {}
         }
         match self.slots.get_mut(key) {
-            Some(slot) if slot.kind() == kind && slot.stage == Stage::InKernel => match slot.what {
-                What::Watch { .. } => self.complete_watch(key, done, harvest),
-                What::Op { .. } => self.complete_op(key, done, harvest),
-            },
+            Some(slot) if slot.kind() == kind && slot.stage == Stage::InKernel => {
+                if !done.more {
+                    slot.stage = Stage::Done;
+                }
+                match slot.what {
+                    What::Watch { .. } => self.complete_watch(key, done, harvest),
+                    What::Op { .. } => self.complete_op(key, done, harvest),
+                }
+            }
             _ => add(&counts.stale, 1),
         }
         true
@@ -553,14 +490,14 @@ impl Uring {
         self.slots.len() + usize::from(self.bell)
     }
 
-    /// Forgets the slots, and with them whatever the kernel may still use.
+    /// Gives the slots up, and with them whatever the kernel may still use.
     pub(crate) fn leak(&mut self, harvest: &mut Harvest) {
         for (_, slot) in self.slots.iter() {
             if let What::Op { op, .. } = &slot.what {
                 op.abandon(&mut harvest.wakers);
             }
         }
-        std::mem::forget(std::mem::replace(&mut self.slots, Slots::new()));
+        keep_for_ever(std::mem::replace(&mut self.slots, Slots::new()));
     }
 
     pub(crate) fn held(&self) -> (usize, usize) {

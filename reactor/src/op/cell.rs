@@ -2,21 +2,14 @@
 
 use super::kinds::Op;
 use crate::config::Offload;
-use crate::current;
-use crate::reactor::Core;
-use crate::remote::Home;
-use crate::slots::Key;
+use crate::kept::keep_for_ever;
 use crate::state::Direction;
 use crate::sync::Lock;
 use io_uring::squeue::Entry;
-use std::fmt;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
-use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use wakeline_context::{Kind, budget, waiting_on};
 
 /// What a try without blocking came to.
 #[derive(Debug)]
@@ -47,7 +40,7 @@ pub(crate) trait AnyOp: Send + Sync {
     /// The same where nothing is borrowed: wakes.
     fn complete_alone(&self, result: io::Result<u32>);
     /// The kernel will not let go: the future is told, and what the kernel may
-    /// still use is leaked.
+    /// still use is kept for ever.
     fn abandon(&self, wakers: &mut Vec<Waker>);
     /// Runs the blocking form on the pool, unless the operation is done.
     fn run_on(self: Arc<Self>, pool: Option<&Arc<dyn Offload>>);
@@ -77,6 +70,17 @@ pub(crate) struct OpCell<O: Op> {
 }
 
 impl<O: Op> OpCell<O> {
+    pub(super) fn new(op: O) -> OpCell<O> {
+        let state = State::Held {
+            op,
+            waker: None,
+            cancelled: false,
+        };
+        OpCell {
+            state: Lock::new(state),
+        }
+    }
+
     fn finish(&self, mut op: O, result: io::Result<u32>) -> Option<Waker> {
         let (result, back) = op.finish(result);
         self.set_done(State::Done {
@@ -126,14 +130,23 @@ impl<O: Op> OpCell<O> {
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// The future is gone: nobody is to be woken.
+    pub(super) fn forget_waker(&self) {
+        let waker = match &mut *self.state.lock() {
+            State::Held { waker, .. } | State::Running { waker } => waker.take(),
+            State::Done { .. } | State::Taken => None,
+        };
+        drop(waker); // after the lock
+    }
+
     /// Marks a cancel for a pool thread that has not begun.
-    fn mark_cancelled(&self) {
+    pub(super) fn mark_cancelled(&self) {
         if let State::Held { cancelled, .. } = &mut *self.state.lock() {
             *cancelled = true;
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<(io::Result<O::Output>, O::Back)> {
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<(io::Result<O::Output>, O::Back)> {
         let mut state = self.state.lock();
         if matches!(&*state, State::Held { .. } | State::Running { .. }) {
             drop(state);
@@ -206,7 +219,7 @@ impl<O: Op> AnyOp for OpCell<O> {
 
     fn abandon(&self, wakers: &mut Vec<Waker>) {
         let Some((op, _)) = self.take() else { return };
-        std::mem::forget(op);
+        keep_for_ever(op);
         let result = Err(io::Error::other(
             "the kernel did not let go of this operation before the runtime ended",
         ));
@@ -252,195 +265,6 @@ impl<O: Op> Drop for Job<O> {
         if let Some(cell) = self.0.take() {
             cell.complete_alone(Err(crate::offload::refused()));
         }
-    }
-}
-
-/// Where the driver that holds an operation is.
-#[derive(Clone, Debug)]
-pub(crate) struct Ticket {
-    pub(crate) home: Arc<Home>,
-    pub(crate) key: Key,
-}
-
-/// Starts `op` on this thread's reactor.
-///
-/// It makes progress in the reactor's turns, whether or not the future is
-/// polled. On a thread without a reactor the future is ready with an error.
-///
-/// # Example
-///
-/// ```
-/// use std::fs::File;
-/// use std::future::Future;
-/// use std::pin::pin;
-/// use std::sync::Arc;
-/// use std::task::{Context, Poll, Waker};
-/// use wakeline_reactor::{Config, Reactor, op};
-///
-/// # struct Inline;
-/// # impl wakeline_reactor::Offload for Inline {
-/// #     fn offload(&self, job: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
-/// #         Ok(job())
-/// #     }
-/// # }
-/// # let config = Config::default().offload(Arc::new(Inline));
-/// let reactor = Reactor::new(&config)?;
-/// let _entered = reactor.enter();
-/// let file = Arc::new(File::open("/proc/self/comm")?.into());
-/// let read = op::Read { fd: file, buf: Vec::with_capacity(64), offset: 0 };
-/// let mut future = pin!(op::submit(read));
-/// let mut cx = Context::from_waker(Waker::noop());
-/// let (result, buf) = loop {
-///     match future.as_mut().poll(&mut cx) {
-///         Poll::Ready(done) => break done,
-///         Poll::Pending => reactor.turn(None)?,
-///     };
-/// };
-/// assert_eq!(buf.len(), result?);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[track_caller]
-pub fn submit<O: Op>(op: O) -> InFlight<O> {
-    let state = State::Held {
-        op,
-        waker: None,
-        cancelled: false,
-    };
-    let cell = Arc::new(OpCell {
-        state: Lock::new(state),
-    });
-    let ticket = match current::get() {
-        Ok(core) => core.submit(Arc::clone(&cell) as Arc<dyn AnyOp>),
-        Err(error) => {
-            cell.complete_alone(Err(error));
-            None
-        }
-    };
-    InFlight {
-        cell,
-        ticket,
-        location: Location::caller(),
-    }
-}
-
-/// An operation on its way; the future of its result and its buffer.
-///
-/// # Errors
-///
-/// What the kernel returned; [`NoRuntime`](crate::NoRuntime).
-///
-/// # Cancellation
-///
-/// Dropping the future asks the kernel to stop. The operation may have
-/// happened all the same; its buffer is then freed, and a descriptor that it
-/// made is closed. To learn what happened, use [`cancel`](InFlight::cancel).
-///
-/// # Panics
-///
-/// When polled again after it was ready.
-#[must_use = "dropping it cancels the operation"]
-pub struct InFlight<O: Op> {
-    cell: Arc<OpCell<O>>,
-    ticket: Option<Ticket>,
-    location: &'static Location<'static>,
-}
-
-impl<O: Op> InFlight<O> {
-    /// A future and its operation, which the test hands to a driver.
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn detached(op: O) -> (InFlight<O>, Arc<dyn AnyOp>) {
-        let state = State::Held {
-            op,
-            waker: None,
-            cancelled: false,
-        };
-        let cell = Arc::new(OpCell {
-            state: Lock::new(state),
-        });
-        let any = Arc::clone(&cell) as Arc<dyn AnyOp>;
-        let location = Location::caller();
-        (
-            InFlight {
-                cell,
-                ticket: None,
-                location,
-            },
-            any,
-        )
-    }
-
-    /// Asks for the end of the operation; the future tells how it ended.
-    ///
-    /// The result is an error of `ECANCELED` if it was stopped, or what it
-    /// would have been if it was too late; the buffer comes back either way.
-    pub fn cancel(self) -> Cancel<O> {
-        self.ask();
-        Cancel { inner: self }
-    }
-
-    fn ask(&self) {
-        match &self.ticket {
-            Some(ticket) => Core::cancel(ticket),
-            None => self.cell.mark_cancelled(),
-        }
-    }
-}
-
-impl<O: Op> Future for InFlight<O> {
-    type Output = (io::Result<O::Output>, O::Back);
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Poll::Ready(unit) = budget::poll_proceed(cx) else {
-            waiting_on(Kind::Yield, 0, self.location);
-            return Poll::Pending;
-        };
-        let this = self.get_mut();
-        let result = this.cell.poll(cx);
-        if result.is_ready() {
-            unit.spend();
-            this.ticket = None;
-        } else {
-            unit.refund();
-            waiting_on(Kind::Operation, 0, this.location);
-        }
-        result
-    }
-}
-
-impl<O: Op> Drop for InFlight<O> {
-    fn drop(&mut self) {
-        // Asking twice, or after the end, is harmless: the key is stale then.
-        self.ask();
-    }
-}
-
-impl<O: Op> fmt::Debug for InFlight<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InFlight")
-            .field("from", &self.location)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`InFlight::cancel`]: how the operation ended, and its buffer.
-#[must_use = "futures do nothing unless awaited"]
-pub struct Cancel<O: Op> {
-    inner: InFlight<O>,
-}
-
-impl<O: Op> Future for Cancel<O> {
-    type Output = (io::Result<O::Output>, O::Back);
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.inner).poll(cx)
-    }
-}
-
-impl<O: Op> fmt::Debug for Cancel<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cancel")
-            .field("from", &self.inner.location)
-            .finish_non_exhaustive()
     }
 }
 

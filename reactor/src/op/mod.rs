@@ -15,8 +15,14 @@
 //! freed and a descriptor that came back is closed.
 
 mod cell;
+mod file;
+mod in_flight;
 mod kinds;
+mod socket;
 
-pub(crate) use cell::{AnyOp, Attempt, Ticket};
-pub use cell::{Cancel, InFlight, submit};
-pub use kinds::{Close, Connect, Fsync, Op, OpenAt, Read, Write};
+pub(crate) use cell::{AnyOp, Attempt};
+pub use file::{Fsync, OpenAt, Read, Write};
+pub(crate) use in_flight::Ticket;
+pub use in_flight::{Cancel, InFlight, submit};
+pub use kinds::Op;
+pub use socket::{Close, Connect};

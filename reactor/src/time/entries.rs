@@ -78,7 +78,9 @@ pub(super) struct Entries<T> {
     /// A page that was given back leaves an empty `cells` and its number free.
     pages: Vec<Page<T>>,
     gone: Vec<usize>,
-    free: List,
+    /// The vacant cell to use next; the others follow by `next`. A `prev` there
+    /// is right, except for the first one's, which is never looked at.
+    free: u32,
     empty_pages: usize,
     len: usize,
     stamps: u64,
@@ -89,7 +91,7 @@ impl<T> Entries<T> {
         Entries {
             pages: Vec::new(),
             gone: Vec::new(),
-            free: List::EMPTY,
+            free: NIL,
             empty_pages: 0,
             len: 0,
             stamps: VACANT,
@@ -138,17 +140,18 @@ impl<T> Entries<T> {
     /// Puts an entry into a cell and the cell at the end of `list`.
     #[inline]
     pub(super) fn insert(&mut self, list: &mut List, deadline: u64, value: T) -> Key {
-        if self.free.is_empty() {
+        if self.free == NIL {
             self.add_page();
         }
-        let index = self.free.head;
-        self.unlink_free(index);
+        let index = self.free;
         self.stamps += 1;
         let stamp = self.stamps;
         let cell = self.cell_mut(index);
+        let free = cell.next;
         cell.stamp = stamp;
         cell.deadline = deadline;
         cell.value = Some(value);
+        self.free = free;
         self.push_back(list, index);
         let page = &mut self.pages[(index >> PAGE_BITS) as usize];
         if page.occupied == 0 {
@@ -212,6 +215,7 @@ impl<T> Entries<T> {
         (index == NIL).then_some(earliest)
     }
 
+    #[inline]
     fn push_back(&mut self, list: &mut List, index: u32) {
         let tail = list.tail;
         let cell = self.cell_mut(index);
@@ -225,6 +229,7 @@ impl<T> Entries<T> {
         list.tail = index;
     }
 
+    #[inline]
     fn unlink(&mut self, list: &mut List, index: u32) {
         let cell = self.cell(index);
         let (prev, next) = (cell.prev, cell.next);
@@ -241,26 +246,31 @@ impl<T> Entries<T> {
     }
 
     fn unlink_free(&mut self, index: u32) {
-        let mut free = self.free;
-        self.unlink(&mut free, index);
-        self.free = free;
+        let cell = self.cell(index);
+        let (prev, next) = (cell.prev, cell.next);
+        if self.free == index {
+            self.free = next;
+        } else {
+            self.cell_mut(prev).next = next;
+        }
+        if next != NIL {
+            self.cell_mut(next).prev = prev;
+        }
     }
 
     /// Last freed is first used: its memory is still in the cache.
+    #[inline]
     fn push_free(&mut self, index: u32) {
-        let head = self.free.head;
-        let cell = self.cell_mut(index);
-        cell.prev = NIL;
-        cell.next = head;
-        if head == NIL {
-            self.free.tail = index;
-        } else {
+        let head = self.free;
+        self.cell_mut(index).next = head;
+        if head != NIL {
             self.cell_mut(head).prev = index;
         }
-        self.free.head = index;
+        self.free = index;
     }
 
     /// Empties a cell that is in no list any more.
+    #[inline]
     fn vacate(&mut self, index: u32) -> Option<T> {
         let cell = self.cell_mut(index);
         cell.stamp = VACANT;

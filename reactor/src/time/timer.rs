@@ -30,6 +30,8 @@ use wakeline_context::{Kind, waiting_on};
 pub(super) struct Timer {
     /// `None` is never.
     deadline: Option<Instant>,
+    /// The deadline as the wheel counts, while registered.
+    tick: u64,
     state: State,
     location: &'static Location<'static>,
 }
@@ -51,6 +53,7 @@ impl Timer {
     ) -> Timer {
         Timer {
             deadline,
+            tick: u64::MAX,
             state: State::Idle,
             location,
         }
@@ -85,18 +88,21 @@ impl Timer {
         self.state = State::Past;
     }
 
-    fn tick(&self) -> u64 {
-        self.deadline.map_or(u64::MAX, clock::tick_at_or_after)
+    fn to_tick(&mut self) -> u64 {
+        self.tick = self.deadline.map_or(u64::MAX, clock::tick_at_or_after);
+        self.tick
     }
 
     /// Sets another deadline. A task that waits is woken at the new one.
     pub(super) fn reset(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
-        let tick = self.tick();
-        if let State::Registered(entry) = &mut self.state
-            && entry.reset(tick) == Update::Kept
-        {
-            return;
+        if self.is_registered() {
+            let tick = self.to_tick();
+            if let State::Registered(entry) = &mut self.state
+                && entry.reset(tick) == Update::Kept
+            {
+                return;
+            }
         }
         // Fired: its task was woken and polls. Elsewhere: that thread was told
         // to wake its task. Either poll registers the new deadline.
@@ -134,12 +140,12 @@ impl Timer {
                 Update::Elsewhere => self.register(cx),
             },
         }
-        waiting_on(Kind::Timer, self.tick(), self.location);
+        waiting_on(Kind::Timer, self.tick, self.location);
         Poll::Pending
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
-        match TimerEntry::insert(self.tick(), cx.waker()) {
+        match TimerEntry::insert(self.to_tick(), cx.waker()) {
             Ok(entry) => self.state = State::Registered(entry),
             Err(error) => panic!(
                 "the timer made at {} cannot wait: {error}; await it inside `block_on` or a task",

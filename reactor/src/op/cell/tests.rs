@@ -36,12 +36,7 @@ fn cell() -> (Arc<OpCell<Dummy>>, Arc<AtomicUsize>) {
     let op = Dummy {
         runs: Arc::clone(&runs),
     };
-    let state = Lock::new(State::Held {
-        op,
-        waker: None,
-        cancelled: false,
-    });
-    (Arc::new(OpCell { state }), runs)
+    (Arc::new(OpCell::new(op)), runs)
 }
 
 #[cfg(not(loom))]
