@@ -198,12 +198,13 @@ fn a_dropped_server_takes_its_connections_along() {
             round_trip(&mut stream).await.unwrap();
             server.abort();
             assert!(server.await.is_err());
-            // End of stream, or a reset: what matters is that it comes.
+            // End of stream, or a reset.
             let _ = stream.read(&mut [0]).await;
-            assert!(
-                TcpStream::connect(address).await.is_err(),
-                "it listens still"
-            );
+            // The worker that watched the listener closes it, perhaps a moment
+            // later: what matters is that it comes.
+            while TcpStream::connect(address).await.is_ok() {
+                wakeline::yield_now().await;
+            }
         });
     });
 }
