@@ -8,7 +8,7 @@ mod fetch_run;
 mod fetch_server;
 
 use std::{
-    fs,
+    fs::{self, File},
     io::Write,
     net::SocketAddr,
     process::{Command, Stdio},
@@ -100,6 +100,21 @@ fn the_table_goes_to_stdout_and_a_pipe_gets_no_bars() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_a_failure() {
+    let server = hello();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = fetch("auto")
+        .arg(server.url("/"))
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write the report"), "{stderr}");
+}
+
+#[test]
 fn the_json_is_one_document_with_a_schema() {
     let server = hello();
     for driver in drivers() {
@@ -168,7 +183,8 @@ fn a_refused_connection_and_an_unknown_name_are_failures_of_their_own() {
         );
         assert_eq!(run.result(0)["retries"], 1);
         assert!(
-            run.message(0).contains(&closed.to_string()) && run.message(0).contains("refused"),
+            run.message(0).contains(&closed.to_string())
+                && run.message(0).contains("Connection refused"),
             "{}",
             run.message(0)
         );

@@ -160,7 +160,10 @@ const CASES: &[(&str, &str, &str)] = &[
 #[test]
 fn every_fault_gets_its_error_and_the_good_ones_are_fetched() {
     let server = hostile();
-    for driver in drivers() {
+    for (driver, workers) in drivers()
+        .into_iter()
+        .flat_map(|driver| [(driver, "1"), (driver, "2")])
+    {
         let directory = Directory::new();
         // A good URL after each bad one.
         let urls = CASES
@@ -178,6 +181,8 @@ fn every_fault_gets_its_error_and_the_good_ones_are_fetched() {
             "8",
             "--output",
             output,
+            "--workers",
+            workers,
         ];
         let arguments: Vec<String> = options.into_iter().map(String::from).chain(urls).collect();
         let run = run(driver, &arguments);

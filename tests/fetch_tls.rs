@@ -12,7 +12,7 @@ mod fetch_server;
 use std::fs;
 
 use fetch_ca::Authority;
-use fetch_run::{Directory, drivers, run};
+use fetch_run::{Directory, Run, drivers, fetch, run};
 use fetch_server::{Server, Then, answer};
 
 #[test]
@@ -92,6 +92,34 @@ fn a_server_is_trusted_through_the_named_ca_only() {
             ],
         );
         assert_eq!(misnamed.kind(0), "tls", "{driver}: {}", misnamed.report);
+    }
+}
+
+#[test]
+fn without_a_named_ca_the_systems_roots_decide() {
+    let (directory, authority) = (Directory::new(), Authority::new("the system's"));
+    let file = directory.path().join("ca.pem");
+    fs::write(&file, authority.pem()).unwrap();
+    for driver in drivers() {
+        let server = Server::start_tls(authority.server(&["localhost"]), |_, wire| {
+            answer(wire, "", b"secret")
+        });
+        let url = server.named_url("/");
+        let unknown = run(driver, &["--retries=0", &url]);
+        assert_eq!(
+            (unknown.kind(0), server.requests()),
+            ("tls", 0),
+            "{driver}: {}",
+            unknown.report
+        );
+        // The variable by which OpenSSL, and the verifier used here, find the system's roots.
+        let output = fetch(driver)
+            .env("SSL_CERT_FILE", &file)
+            .args(["--json", &url])
+            .output()
+            .unwrap();
+        let known = Run::new(&output);
+        assert_eq!(known.code, Some(0), "{driver}: {}", known.stderr);
     }
 }
 

@@ -73,18 +73,9 @@ impl Connector {
 
         trace.phase = Phase::Connecting;
         let start = Instant::now();
-        let tcp = TcpStream::connect(&addresses[..]).await.map_err(|error| {
-            let failure = Failure::new(
-                Kind::Connect,
-                format!("cannot connect to {}:{}: {error}", origin.host, origin.port),
-            );
-            match error.kind() {
-                io::ErrorKind::ConnectionRefused => {
-                    failure.advise("is the server running, and is this its port?")
-                }
-                _ => failure,
-            }
-        })?;
+        let tcp = TcpStream::connect(&addresses[..])
+            .await
+            .map_err(|error| connect_failure(origin, &error))?;
         add(&mut trace.connect, start.elapsed());
         if !origin.https {
             return Ok(Connection::new(Stream::Plain(tcp)));
@@ -141,11 +132,44 @@ async fn resolve(origin: &Origin, trace: &mut Trace) -> Result<Vec<SocketAddr>, 
             Kind::Dns,
             format!("the name {name} has no address"),
         )),
-        Err(error) => Err(
-            Failure::new(Kind::Dns, format!("cannot resolve {name}: {error}"))
-                .advise("check its spelling and the network"),
-        ),
+        Err(error) => Err(lookup_failure(&error)),
     }
+}
+
+/// The runtime's errors say what they were doing: "look up NAME: REASON", "connect ADDRESS: REASON".
+fn lookup_failure(error: &io::Error) -> Failure {
+    let failure = Failure::new(Kind::Dns, format!("cannot {error}"));
+    match os_error(error) {
+        // Out of descriptors, say: the name is not to blame.
+        Some(_) => failure,
+        None => failure.advise("check its spelling and the network"),
+    }
+}
+
+fn connect_failure(origin: &Origin, error: &io::Error) -> Failure {
+    let message = match &origin.host {
+        Host::Domain(name) => format!("cannot connect to {name}: {error}"),
+        _ => format!("cannot {error}"),
+    };
+    let failure = Failure::new(Kind::Connect, message);
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            failure.advise("is the server running, and is this its port?")
+        }
+        _ => failure,
+    }
+}
+
+/// The errno at the end of the chain of causes.
+fn os_error(error: &io::Error) -> Option<i32> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(code) = error.downcast_ref().and_then(io::Error::raw_os_error) {
+            return Some(code);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn server_name(origin: &Origin) -> Result<ServerName<'static>, Failure> {

@@ -97,11 +97,17 @@ fn main() -> ExitCode {
     } else {
         report.table()
     };
-    // Nobody may be reading, as in `fetch … | head -1`: that is no failure of the fetches.
-    let _ = io::stdout().write_all(text.as_bytes());
+    let printed = io::stdout().write_all(text.as_bytes());
     // What is still running, a lookup at most, is of no more use to anybody.
     let _ = runtime.shutdown(GRACE);
-    ExitCode::from(code)
+    match printed {
+        // Nobody reads to the end, as in `fetch … | head -1`: no failure of the fetches.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("fetch: cannot write the report: {error}");
+            ExitCode::from(1)
+        }
+        _ => ExitCode::from(code),
+    }
 }
 
 /// Fetches everything, with `sequential` first one by one.

@@ -1,7 +1,8 @@
 //! The result, on stdout: a table for people, or one JSON document for programs.
 //!
 //! Times are in milliseconds in the table and in seconds in the JSON. A dash, or `null`, is a time
-//! that was not measured: no lookup for an address, no connect on a connection from the pool.
+//! that was not measured: no lookup for an address, no connect on a connection from the pool. The table
+//! counts TLS to CONNECT; the JSON has it apart.
 
 use std::{fmt::Write, path::PathBuf, time::Duration};
 
@@ -155,7 +156,7 @@ fn count_failed(pass: &Pass) -> usize {
 fn row(outcome: &Outcome) -> [String; 9] {
     let dash = || "-".to_owned();
     let ms = |time: Option<Duration>| {
-        time.map_or_else(dash, |time| format!("{:.1}", time.as_secs_f64() * 1e3))
+        time.map_or_else(dash, |time| format!("{:.2}", time.as_secs_f64() * 1e3))
     };
     let trace = &outcome.trace;
     [
@@ -163,7 +164,7 @@ fn row(outcome: &Outcome) -> [String; 9] {
         trace.status.map_or_else(dash, |status| status.to_string()),
         trace.bytes.to_string(),
         ms(trace.dns),
-        ms(trace.connect),
+        ms(trace.connect.map(|tcp| tcp + trace.tls.unwrap_or_default())),
         ms(trace.first_byte),
         ms(Some(outcome.total)),
         outcome.retries.to_string(),

@@ -51,7 +51,7 @@ pub(crate) async fn pass(
                 job.clone(),
             );
             spawn(async move {
-                let _permit = gate.acquire().await;
+                let _permit = gate.acquire().await.expect("nobody closes it");
                 let shown = job.shown();
                 let bar = progress.start(&shown);
                 let outcome = client.fetch(&job, &bar).await;
