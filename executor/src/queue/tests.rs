@@ -156,12 +156,12 @@ fn loom_steal_against_pop() {
 #[test]
 fn loom_steal_against_push_and_grow() {
     model(|| {
-        let (owner, stealer) = deque::new(2);
-        (0..2).map(item).for_each(|item| owner.push(item));
+        let (owner, stealer) = deque::new(1);
+        owner.push(item(0));
         let thief = thief(stealer);
-        // The first takes a slot, the second writes it again, the third grows.
+        // Frees a slot, writes it again, and grows twice.
         let mut taken: Vec<_> = owner.pop().map(number).into_iter().collect();
-        (2..4).map(item).for_each(|item| owner.push(item));
+        (1..4).map(item).for_each(|item| owner.push(item));
         taken.extend(thief.join().expect("the thief"));
         taken.extend(drain(&owner));
         assert_each_once(taken, 4);
@@ -245,17 +245,24 @@ fn a_closed_queue_stays_closed() {
 fn loom_inject_push_against_take() {
     model(|| {
         let inject = Arc::new(Inject::new());
-        let pushers = [0, 2].map(|base| {
+        // loom runs the main thread first, and remembers one access to go back to:
+        // a taker that ran first would never be tried after a push.
+        let taker = {
             let inject = inject.clone();
-            thread::spawn(move || [base, base + 1].map(|number| push(&inject, number)))
-        });
-        let early: Vec<_> = inject.take_all().map(take).collect();
-        let firsts = pushers
-            .into_iter()
-            .flat_map(|pusher| pusher.join().expect("a pusher"))
-            .filter(|pushed| *pushed == Ok(Push::First))
-            .count();
+            thread::spawn(move || inject.take_all().map(take).collect::<Vec<_>>())
+        };
+        let pusher = {
+            let inject = inject.clone();
+            thread::spawn(move || [push(&inject, 2), push(&inject, 3)])
+        };
+        let mut pushed = vec![push(&inject, 0), push(&inject, 1)];
+        pushed.extend(pusher.join().expect("the pusher"));
+        let early = taker.join().expect("the taker");
         let late: Vec<_> = inject.take_all().map(take).collect();
+        let firsts = pushed
+            .iter()
+            .filter(|pushed| **pushed == Ok(Push::First))
+            .count();
         // One "first" for each chain: each has a pusher that tells of it.
         let chains = usize::from(!early.is_empty()) + usize::from(!late.is_empty());
         assert_eq!(firsts, chains, "{early:?} {late:?}");
