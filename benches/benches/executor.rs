@@ -16,7 +16,10 @@ use wakeline_executor::{Executor, JoinHandle, spawn, spawn_local, yield_now};
 const BATCH: u64 = 10_000;
 
 fn executor() -> Executor {
-    Executor::builder().workers(1).build().expect("an executor without a kernel object")
+    Executor::builder()
+        .workers(1)
+        .build()
+        .expect("an executor without a kernel object")
 }
 
 /// Reports the time of one of the `BATCH` operations that `run` does.
@@ -52,7 +55,9 @@ async fn self_wakes(times: u64) {
 
 fn benches(c: &mut Criterion) {
     let one = executor();
-    c.bench_function("block_on a ready future", |b| b.iter(|| one.block_on(black_box(ready(1)))));
+    c.bench_function("block_on a ready future", |b| {
+        b.iter(|| one.block_on(black_box(ready(1))))
+    });
     per_operation(c, "spawn and join, one by one", |executor| {
         executor.block_on(async {
             for n in 0..BATCH {
@@ -69,7 +74,8 @@ fn benches(c: &mut Criterion) {
     });
     per_operation(c, "spawn ten thousand, then join all", |executor| {
         executor.block_on(async {
-            let handles: Vec<JoinHandle<u64>> = (0..BATCH).map(|n| spawn(async move { n })).collect();
+            let handles: Vec<JoinHandle<u64>> =
+                (0..BATCH).map(|n| spawn(async move { n })).collect();
             for handle in handles {
                 black_box(handle.await.unwrap());
             }
@@ -80,7 +86,9 @@ fn benches(c: &mut Criterion) {
     });
     per_operation(c, "self-wake, a thousand tasks", |executor| {
         executor.block_on(async {
-            let handles: Vec<_> = (0..1_000).map(|_| spawn(self_wakes(BATCH / 1_000))).collect();
+            let handles: Vec<_> = (0..1_000)
+                .map(|_| spawn(self_wakes(BATCH / 1_000)))
+                .collect();
             for handle in handles {
                 handle.await.unwrap();
             }

@@ -18,7 +18,7 @@ use std::task::Waker;
 
 use crate::home::{Home, Local};
 use crate::metrics::WorkerCounters;
-use crate::queue::{Inject, Owner};
+use crate::queue::{Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
 use crate::task::{self, Header, JoinHandle, Runnable};
 
@@ -330,14 +330,13 @@ impl Worker {
     }
 }
 
-/// Queues a task for another thread. Whoever takes it may free it at once.
-pub(crate) fn push(queue: &Inject<Header>, runnable: Runnable) {
+/// Queues a task for another thread; true if that thread has to be told.
+/// Whoever takes the task may free it at once.
+#[must_use = "a thread that is not told may sleep on"]
+pub(crate) fn push(queue: &Inject<Header>, runnable: Runnable) -> bool {
     // SAFETY: a `Runnable` is the right to the task's link, and the task lives
     // until it has been run, which the queue's taker does.
-    let pushed = unsafe { queue.push(runnable.into_raw()) };
-    // These queues are never closed: a task that can still be queued must be
-    // run, if only to be dropped.
-    debug_assert!(pushed.is_ok(), "a run queue was closed");
+    unsafe { queue.push(runnable.into_raw()) == Push::First }
 }
 
 /// The entry that `into_raw` put into a queue.

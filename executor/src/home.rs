@@ -56,8 +56,9 @@ impl Schedule for Local {
         if let Some(runnable) = away {
             // Its own count: after the push the task may be run and freed.
             let home = Arc::clone(&self.home);
-            context::push(&home.mailbox, runnable);
-            home.interrupt();
+            if context::push(&home.mailbox, runnable) {
+                home.interrupt();
+            }
         }
     }
 

@@ -118,8 +118,9 @@ impl Shared {
             // Its own count: after the push the task may be run and freed, and
             // with it the count that `self` may stand in.
             let shared = Arc::clone(self);
-            context::push(&shared.inject, runnable);
-            shared.notify_injected();
+            if context::push(&shared.inject, runnable) {
+                shared.notify_injected();
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wakeline_executor::{Executor, Handle, spawn, spawn_blocking, spawn_local, task, yield_now};
+use wakeline_executor::{Executor, Handle, spawn, spawn_local, task, yield_now};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -46,11 +46,11 @@ fn tasks_finish_within_the_grace() {
 fn the_report_names_who_was_cut_off() {
     for workers in [1, 2] {
         let executor = executor(workers);
-        let stuck = executor.block_on(async {
-            let stuck = task::Builder::new().name("stuck").spawn(pending::<()>());
-            yield_now().await;
-            stuck
-        });
+        let handle = executor.handle();
+        let stuck = task::Builder::new()
+            .name("stuck")
+            .spawn_on(&handle, pending::<()>());
+        executor.block_on(yield_now());
         let report = executor.shutdown(Duration::from_millis(1));
         assert_eq!(report.cut_off.len(), 1, "{report}");
         assert_eq!(report.cut_off[0].name.as_deref(), Some("stuck"));
@@ -183,17 +183,12 @@ fn a_shutdown_waits_for_blocking_jobs_only_within_the_grace() {
     for workers in [1, 2] {
         let executor = executor(workers);
         let (release, released) = mpsc::channel::<()>();
-        let job = executor.block_on(async move {
-            let (started, has_started) = mpsc::channel();
-            let job = spawn_blocking(move || {
-                started.send(()).unwrap();
-                let _ = released.recv();
-            });
-            spawn_blocking(move || has_started.recv().unwrap())
-                .await
-                .unwrap();
-            job
+        let (started, has_started) = mpsc::channel();
+        let job = executor.handle().spawn_blocking(move || {
+            started.send(()).unwrap();
+            let _ = released.recv();
         });
+        has_started.recv().unwrap();
         let report = executor.shutdown(Duration::from_millis(2));
         assert!(report.blocking_jobs_left >= 1, "{report}");
         release.send(()).unwrap();

@@ -3,7 +3,6 @@
 //! ```text
 //!   head ──▶ C ──▶ B ──▶ A          push: C's link points to B, head to C
 //!   head ──▶ (nothing)              take_all: gives A, B, C
-//!   head ──▶ CLOSED                 close: the same, and no push comes after
 //! ```
 //!
 //! A push is one compare-and-swap and allocates nothing: the links are inside the
@@ -32,7 +31,7 @@ use crate::sync::atomic::{
 ///
 /// `link` returns a pointer to a field of `this`, or of something that lives as
 /// long, always the same one; nothing but the queue writes it while `this` is
-/// in the queue. An address at the very end of memory is no item.
+/// in the queue.
 pub(crate) unsafe trait Link: Sized {
     /// Where the link is.
     ///
@@ -51,11 +50,6 @@ pub(crate) enum Push {
     More,
 }
 
-/// The queue takes nothing any more; the item is still the caller's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "the item was not queued: it is the caller's to end"]
-pub(crate) struct Closed;
-
 /// The queue: see the module.
 pub(crate) struct Inject<T> {
     head: AtomicPtr<T>,
@@ -70,16 +64,12 @@ impl<T: Link> Inject<T> {
 
     /// Queues an item, from any thread.
     ///
-    /// # Errors
-    ///
-    /// [`Closed`] after `close`.
-    ///
     /// # Safety
     ///
     /// `item` is alive, is in no queue of this kind, and stays so until a
     /// [`Chain`] gives it out.
     #[inline]
-    pub(crate) unsafe fn push(&self, item: NonNull<T>) -> Result<Push, Closed> {
+    pub(crate) unsafe fn push(&self, item: NonNull<T>) -> Push {
         // SAFETY: the caller has the item alive.
         let link = unsafe { T::link(item) };
         // SAFETY: `Link` promises a field of the live item; it is atomic.
@@ -87,20 +77,17 @@ impl<T: Link> Inject<T> {
         // Relaxed: what is behind `head` is of no interest here.
         let mut head = self.head.load(Relaxed);
         loop {
-            if head == closed() {
-                return Err(Closed);
-            }
             // Relaxed: the swap below shows it.
             link.store(head, Relaxed);
-            // Release pairs with the Acquire in `take_all` and `close`: they see
-            // the link and what the pusher wrote before. Those of earlier pushes
-            // too, as only swaps change `head`.
+            // Release pairs with the Acquire in `take_all`: it sees the link
+            // and what the pusher wrote before. Those of earlier pushes too, as
+            // only swaps change `head`.
             match self
                 .head
                 .compare_exchange_weak(head, item.as_ptr(), Release, Relaxed)
             {
-                Ok(_) if head.is_null() => return Ok(Push::First),
-                Ok(_) => return Ok(Push::More),
+                Ok(_) if head.is_null() => return Push::First,
+                Ok(_) => return Push::More,
                 Err(now) => head = now,
             }
         }
@@ -109,34 +96,8 @@ impl<T: Link> Inject<T> {
     /// Takes all that is queued, the oldest first. Any thread may.
     #[inline]
     pub(crate) fn take_all(&self) -> Chain<T> {
-        let mut head = self.head.load(Relaxed);
-        // Not an unconditional swap: that would open a closed queue again.
-        while !head.is_null() && head != closed() {
-            // Acquire pairs with the Release in `push`.
-            match self
-                .head
-                .compare_exchange_weak(head, ptr::null_mut(), Acquire, Relaxed)
-            {
-                // SAFETY: the swap took the chain off `head`, so nobody else has it.
-                Ok(_) => return unsafe { Chain::reversed(head) },
-                Err(now) => head = now,
-            }
-        }
-        Chain {
-            next: None,
-            not_send: PhantomData,
-        }
-    }
-
-    /// Takes all that is queued and refuses every push from now on.
-    pub(crate) fn close(&self) -> Chain<T> {
         // Acquire pairs with the Release in `push`.
-        let head = self.head.swap(closed(), Acquire);
-        let newest = if head == closed() {
-            ptr::null_mut()
-        } else {
-            head
-        };
+        let newest = self.head.swap(ptr::null_mut(), Acquire);
         // SAFETY: the swap took the chain off `head`, so nobody else has it.
         unsafe { Chain::reversed(newest) }
     }
@@ -146,18 +107,16 @@ impl<T: Link> Inject<T> {
     /// Relaxed: a worker about to sleep asks after the fence in `Idle::sleep`.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        let head = self.head.load(Relaxed);
-        head.is_null() || head == closed()
+        self.head.load(Relaxed).is_null()
     }
 }
 
 impl<T> fmt::Debug for Inject<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = self.head.load(Relaxed);
-        let state = match head {
-            _ if head == closed() => "closed",
-            _ if head.is_null() => "empty",
-            _ => "some",
+        let state = if self.head.load(Relaxed).is_null() {
+            "empty"
+        } else {
+            "some"
         };
         f.debug_tuple("Inject").field(&state).finish()
     }
@@ -165,19 +124,11 @@ impl<T> fmt::Debug for Inject<T> {
 
 impl<T> Drop for Inject<T> {
     fn drop(&mut self) {
-        let head = self.head.load(Relaxed);
-        let left = !head.is_null() && head != closed();
         debug_assert!(
-            !left || std::thread::panicking(),
+            self.head.load(Relaxed).is_null() || std::thread::panicking(),
             "items left in the inject queue"
         );
     }
-}
-
-/// What `head` is after `close`: no item has the last address there is, as an
-/// item has a link in it and so does not fit there.
-fn closed<T>() -> *mut T {
-    ptr::without_provenance_mut(usize::MAX)
 }
 
 /// Items taken out, the oldest first. They are the holder's: what it does not

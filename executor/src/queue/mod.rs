@@ -19,7 +19,7 @@ pub(crate) mod deque;
 pub(crate) mod inject;
 
 pub(crate) use deque::{Owner, Stealer};
-pub(crate) use inject::{Inject, Link};
+pub(crate) use inject::{Inject, Link, Push};
 
 #[cfg(test)]
 #[allow(unsafe_code, reason = "the items of the tests are queued by pointer")]

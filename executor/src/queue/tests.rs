@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     deque,
-    inject::{Closed, Inject, Link, Push},
+    inject::{Inject, Link, Push},
 };
 use crate::sync::{
     Arc,
@@ -199,8 +199,8 @@ unsafe impl Link for Node {
     }
 }
 
-/// Queues a new node; `Err` gives the number back.
-fn push(inject: &Inject<Node>, number: usize) -> Result<Push, usize> {
+/// Queues a new node.
+fn push(inject: &Inject<Node>, number: usize) -> Push {
     let node = Node {
         link: AtomicPtr::default(),
         number: AtomicUsize::new(usize::MAX),
@@ -208,12 +208,12 @@ fn push(inject: &Inject<Node>, number: usize) -> Result<Push, usize> {
     node.number.store(number, Relaxed);
     let node = NonNull::from(Box::leak(Box::new(node)));
     // SAFETY: only `take` frees it, after a chain gave it out.
-    unsafe { inject.push(node) }.map_err(|Closed| take(node))
+    unsafe { inject.push(node) }
 }
 
 /// Frees a node that this thread has alone.
 fn take(node: NonNull<Node>) -> usize {
-    // SAFETY: from `push` above; the queue has given it out, or refused it.
+    // SAFETY: from `push` above; the queue has given it out.
     let node = unsafe { Box::from_raw(node.as_ptr()) };
     node.number.load(Relaxed)
 }
@@ -223,22 +223,12 @@ fn pushes_are_taken_in_their_order_and_only_the_first_says_so() {
     let inject = Inject::new();
     assert!(inject.is_empty());
     assert_eq!([0, 1, 2].map(|number| push(&inject, number)), {
-        [Ok(Push::First), Ok(Push::More), Ok(Push::More)]
+        [Push::First, Push::More, Push::More]
     });
     assert!(!inject.is_empty());
     assert_eq!(inject.take_all().map(take).collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(push(&inject, 3), Ok(Push::First));
-    assert_eq!(inject.close().map(take).collect::<Vec<_>>(), [3]);
-}
-
-#[test]
-fn a_closed_queue_stays_closed() {
-    let inject = Inject::new();
-    assert_eq!(inject.close().count(), 0);
-    assert_eq!(inject.take_all().count(), 0);
-    assert_eq!(push(&inject, 7), Err(7));
-    assert_eq!(inject.close().count(), 0);
-    assert!(inject.is_empty());
+    assert_eq!(push(&inject, 3), Push::First);
+    assert_eq!(inject.take_all().map(take).collect::<Vec<_>>(), [3]);
 }
 
 #[test]
@@ -261,7 +251,7 @@ fn loom_inject_push_against_take() {
         let late: Vec<_> = inject.take_all().map(take).collect();
         let firsts = pushed
             .iter()
-            .filter(|pushed| **pushed == Ok(Push::First))
+            .filter(|pushed| **pushed == Push::First)
             .count();
         // One "first" for each chain: each has a pusher that tells of it.
         let chains = usize::from(!early.is_empty()) + usize::from(!late.is_empty());
@@ -273,28 +263,6 @@ fn loom_inject_push_against_take() {
             assert!(place(base) < place(base + 1), "{taken:?}");
         }
         assert_each_once(taken, 4);
-    });
-}
-
-#[test]
-fn loom_inject_close_against_push() {
-    model(|| {
-        let inject = Arc::new(Inject::new());
-        let pusher = {
-            let inject = inject.clone();
-            thread::spawn(move || [0, 1].map(|number| push(&inject, number)))
-        };
-        let taker = {
-            let inject = inject.clone();
-            thread::spawn(move || inject.take_all().map(take).collect::<Vec<_>>())
-        };
-        let mut taken: Vec<_> = inject.close().map(take).collect();
-        let pushed = pusher.join().expect("the pusher");
-        taken.extend(taker.join().expect("the taker"));
-        // Refused or taken: nothing is accepted by a queue that nobody looks at.
-        taken.extend(pushed.into_iter().filter_map(Result::err));
-        assert_each_once(taken, 2);
-        assert!(inject.is_empty());
     });
 }
 

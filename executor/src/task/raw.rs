@@ -135,7 +135,9 @@ impl Runnable {
         // SAFETY: a `Runnable` is made by `new` and by the transitions that
         // say so, once each, and is used up here: the task is WOKEN, alive
         // through the owned list, and nobody else runs it.
-        unsafe { (task.as_ref().vtable.run)(task) }
+        let vtable = unsafe { task.as_ref() }.vtable;
+        // SAFETY: as above; the vtable is of this task's type.
+        unsafe { (vtable.run)(task) }
     }
 
     /// Ends a queued task where it is: its future is dropped here, unpolled.
@@ -154,7 +156,9 @@ impl Runnable {
     pub(crate) fn refuse(self, error: io::Error) {
         let task = self.into_raw();
         // SAFETY: as in `run`.
-        unsafe { (task.as_ref().vtable.refuse)(task, error) }
+        let vtable = unsafe { task.as_ref() }.vtable;
+        // SAFETY: as above.
+        unsafe { (vtable.refuse)(task, error) }
     }
 
     /// For an intrusive queue or one of pointers.

@@ -95,7 +95,7 @@ impl State {
     /// 1: queued, with a handle; references of the owned list and the handle.
     pub(crate) fn new() -> State {
         State {
-            bits: AtomicUsize::new(WOKEN | JOIN | 2 * REF),
+            bits: AtomicUsize::new(WOKEN | JOIN | (2 * REF)),
         }
     }
 
