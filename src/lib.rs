@@ -1,1 +1,65 @@
-//! wakeline: an async runtime meant to be read.
+//! An async runtime meant to be read: the line from a kernel event to the task
+//! it wakes, on io_uring and on epoll.
+//!
+//! ```text
+//!  kernel ──▶ reactor ──▶ waker ──▶ executor ──▶ task ──▶ your read returns
+//!            (io_uring,            (queues,
+//!             epoll)                workers)
+//! ```
+//!
+//! This crate joins the parts and re-exports what a program uses:
+//!
+//! | crate | what it does | where to begin |
+//! |---|---|---|
+//! | `wakeline-reactor` | turns kernel events into wakes; timers | `reactor/src/source.rs` |
+//! | `wakeline-executor` | runs tasks; the blocking pool | `executor/src/task/state.rs` |
+//! | `wakeline-net` | sockets, signals and buffered I/O | `net/src/tcp/stream.rs` |
+//! | `wakeline-sync` | semaphore, event, one-shot channel | `sync/src/lib.rs` |
+//! | `wakeline-context` | what the poll in progress may do and waits for | `context/src/lib.rs` |
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use wakeline::time::{sleep, timeout};
+//!
+//! let answer = wakeline::block_on(async {
+//!     let slow = wakeline::spawn(async {
+//!         sleep(Duration::from_millis(1)).await;
+//!         42
+//!     });
+//!     timeout(Duration::from_secs(10), slow).await
+//! });
+//! assert_eq!(answer.expect("in time").expect("no panic"), 42);
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod driver;
+mod runtime;
+mod serve;
+
+pub use runtime::{Builder, Runtime, block_on};
+pub use wakeline_executor::{
+    AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
+    WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
+};
+pub use wakeline_net::io;
+pub use wakeline_net::signal;
+pub use wakeline_reactor::time;
+pub use wakeline_reactor::{Backend, DriverKind as Driver};
+
+/// Sockets: TCP, UDP and Unix, names looked up, and the accept loop of a server.
+pub mod net {
+    pub use crate::serve::{Listener, Serve, ServeError, ServeReport, serve};
+    pub use wakeline_net::{
+        Bind, Context, LookupHost, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
+        UnixDatagram, UnixListener, UnixStream, lookup_host, tcp, udp, unix,
+    };
+}
+
+/// Synchronisation of tasks: first come, first served, and nothing is lost by
+/// giving up.
+pub mod sync {
+    pub use wakeline_sync::*;
+}

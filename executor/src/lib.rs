@@ -1,1 +1,180 @@
-//! Runs tasks.
+//! Runs tasks: queues, workers, join handles, and a pool for what blocks.
+//!
+//! A *task* is a spawned future. A *worker* is a thread that takes tasks from
+//! queues and polls them; when it has none it takes a turn of its [`Driver`],
+//! which may sleep. A *waker*, called on any thread, puts its task back into a
+//! queue. That is all; sockets and timers are the driver's.
+//!
+//! ```text
+//!   spawn ──▶ queue ──▶ worker polls ──▶ ready: output to the JoinHandle
+//!               ▲            │
+//!               │            └─▶ pending: idle, until
+//!               └──────────────── its waker is called
+//! ```
+//!
+//! It knows std only, so that its parts can be model-checked and the whole run
+//! with a driver of ten lines:
+//!
+//! ```
+//! use wakeline_executor::{Executor, spawn};
+//!
+//! let executor = Executor::builder().workers(1).build()?; // drivers that only park
+//! let total: u64 = executor.block_on(async {
+//!     let tasks: Vec<_> = (1..=10).map(|n| spawn(async move { n * n })).collect();
+//!     let mut total = 0;
+//!     for task in tasks {
+//!         total += task.await.unwrap();
+//!     }
+//!     total
+//! });
+//! assert_eq!(total, 385);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Read in this order
+//!
+//! `task/state.rs` (the life of a task), `task/raw.rs` (one run of it),
+//! `context.rs` (where a wake goes), `worker.rs` (a worker's day), `idle.rs`
+//! (who sleeps, who searches), `block_on.rs`, `blocking.rs`.
+
+#![deny(unsafe_code)]
+
+mod block_on;
+mod blocking;
+#[allow(
+    unsafe_code,
+    reason = "makes handles and queue entries from what `task` and `queue` gave"
+)]
+mod context;
+mod driver;
+mod executor;
+#[allow(unsafe_code, reason = "makes the handles of blocking jobs")]
+mod handle;
+mod home;
+mod idle;
+mod metrics;
+#[allow(
+    unsafe_code,
+    reason = "queues of pointers; each file has its table of rights"
+)]
+mod queue;
+mod report;
+#[allow(unsafe_code, reason = "makes the handles of tasks")]
+mod shared;
+mod sync;
+#[allow(
+    unsafe_code,
+    reason = "the memory of a task; the module's doc has the table of rights"
+)]
+pub mod task;
+mod worker;
+mod yield_now;
+
+use std::future::Future;
+use std::panic::Location;
+
+pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
+pub use executor::{Builder, Executor};
+pub use handle::{EnterGuard, Handle};
+pub use metrics::{Metrics, WorkerMetrics};
+pub use report::ShutdownReport;
+pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
+pub use yield_now::{YieldNow, yield_now};
+
+/// Queues `future` as a task of the current runtime.
+///
+/// It is not polled before the caller suspends or ends. With several workers
+/// any of them may run it. Its output waits in the handle.
+///
+/// # Panics
+///
+/// Outside of a runtime; [`Handle::spawn`] works from anywhere.
+///
+/// # Cancellation
+///
+/// Dropping the handle detaches the task; [`JoinHandle::abort`] ends it.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, spawn};
+///
+/// let executor = Executor::builder().workers(2).build()?;
+/// let output = executor.block_on(async { spawn(async { "hello" }).await });
+/// assert_eq!(output.unwrap(), "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Handle::current().spawn(future)
+}
+
+/// Queues `future` as a task that stays on this thread; it need not be `Send`.
+///
+/// A local task of a `block_on` that is no worker ends with that `block_on`.
+///
+/// # Panics
+///
+/// Outside of a `block_on` and of a worker.
+///
+/// # Example
+///
+/// ```
+/// use std::rc::Rc;
+/// use wakeline_executor::{Executor, spawn_local};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// let shared = Rc::new(1);
+/// let sum = executor.block_on(async {
+///     let theirs = Rc::clone(&shared);
+///     spawn_local(async move { *theirs + 1 }).await.unwrap()
+/// });
+/// assert_eq!(sum, 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    context::spawn_local(future, None, Location::caller())
+}
+
+/// Runs `job` on a thread that may block.
+///
+/// Jobs start in the order of these calls, as many at once as
+/// [`Builder::blocking_threads`] allows. If no thread can be started for the
+/// job, the handle resolves to an error that says so.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancellation
+///
+/// Aborting takes a queued job out and drops it; one that runs cannot be
+/// stopped, only its result is lost with the handle.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, spawn_blocking};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// let lines = executor.block_on(async {
+///     spawn_blocking(|| "some\nlong\nfile".lines().count()).await.unwrap()
+/// });
+/// assert_eq!(lines, 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn_blocking<T: Send + 'static>(
+    job: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    Handle::current().spawn_blocking(job)
+}

@@ -1,1 +1,96 @@
 //! Turns kernel events into wakes.
+//!
+//! A *source* is a descriptor that futures wait for; an *operation* is a
+//! request that completes once. A [`Reactor`] belongs to one thread; each of
+//! its *turns* takes what the kernel has, and wakes who has something to do.
+//!
+//! ```text
+//!            this thread                                   other threads
+//!  ┌───────────────────────────────────────┐
+//!  │ future ──poll──▶ Source ──arm──┐      │   Source dropped ──┐
+//!  │   ▲                │ READY?    ▼      │                    ▼
+//!  │   │              state.rs   Driver    │◀── mail ──────── inbox.rs
+//!  │   │                ▲        │  epoll  │
+//!  │   └──wake── turn ──┴─event──┘  uring  │◀── interrupt ─── Remote
+//!  │              │                        │                parker.rs
+//!  │              └──▶ timers (time/)      │
+//!  └───────────────────────────────────────┘
+//! ```
+//!
+//! It knows no task and no executor: a [`Waker`](std::task::Waker) is all that
+//! it needs, so twenty lines of `block_on` drive it:
+//!
+//! ```
+//! use std::future::Future;
+//! use std::io;
+//! use std::os::fd::OwnedFd;
+//! use std::os::unix::net::UnixStream;
+//! use std::panic::Location;
+//! use std::pin::pin;
+//! use std::task::{Context, Poll, Waker};
+//! use wakeline_context::Kind;
+//! use wakeline_reactor::{Config, Direction, Reactor, Source};
+//!
+//! fn block_on<F: Future>(reactor: &Reactor, future: F) -> io::Result<F::Output> {
+//!     let _entered = reactor.enter();
+//!     let mut future = pin!(future);
+//!     let mut cx = Context::from_waker(Waker::noop());
+//!     loop {
+//!         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+//!             return Ok(output);
+//!         }
+//!         reactor.turn(None)?;
+//!     }
+//! }
+//!
+//! let (here, there) = UnixStream::pair()?;
+//! here.set_nonblocking(true)?;
+//! let source = Source::new(OwnedFd::from(here));
+//! drop(there); // so that there is an end of file to be read
+//! let reactor = Reactor::new(&Config::default())?;
+//! block_on(&reactor, source.ready(Direction::Read, Kind::Read, Location::caller()))??;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Read in this order
+//!
+//! `source.rs` (a future meets `WouldBlock`), `state.rs` (how a wake is not
+//! lost), `reactor.rs` (a turn), `driver/epoll.rs`, then `driver/uring.rs`;
+//! beside them `op/` for operations and `time/` for timers.
+//!
+#![deny(unsafe_code)]
+
+mod clock;
+mod config;
+mod current;
+mod driver;
+mod error;
+mod harvest;
+mod inbox;
+mod kept;
+mod metrics;
+mod offload;
+pub mod op;
+mod parker;
+mod reactor;
+mod readiness;
+mod remote;
+mod slots;
+mod source;
+mod state;
+mod sync;
+mod sys;
+pub mod time;
+mod timers;
+mod waiters;
+
+pub use config::{Backend, Config, DriverKind, Offload};
+pub use current::{Entered, LazyEntered, enter_lazy};
+pub use driver::probe::probe;
+pub use error::{ForkedRuntime, NoRuntime, SetupError};
+pub use metrics::Metrics;
+pub use offload::{OffloadFuture, offload};
+pub use reactor::{Drained, Reactor, Turn};
+pub use remote::Remote;
+pub use source::{Done, Io, Ready, Source};
+pub use state::Direction;

@@ -1,1 +1,78 @@
-//! Synchronisation that knows only wakers.
+//! Synchronisation of tasks that knows nothing but wakers.
+//!
+//! ```text
+//!    Semaphore      Event      Notify         oneshot
+//!        └────────────┼──────────┘               │
+//!                wait_list: tickets, FIFO        │  one waiter a side:
+//!                     │                          │  a slot is enough
+//!                wakes: woken once the lock is gone
+//! ```
+//!
+//! Everything here runs on any executor: a task that has to wait leaves its
+//! `Waker`, and whoever makes it possible calls that. No thread is blocked, no
+//! clock read, no runtime needed.
+//!
+//! Four rules hold for all of them.
+//!
+//! 1. **First come, first served.** What is released belongs to the front of the
+//!    queue at once, also before its task runs; nobody barges in.
+//! 2. **Nothing is lost by giving up.** A future that is dropped after it was
+//!    granted something hands that on.
+//! 3. **The latest waker counts.** A future polled by one task and then another
+//!    wakes the other.
+//! 4. **No lock is held when foreign code runs:** wakers and values are called
+//!    and dropped outside.
+//!
+//! # Example
+//!
+//! ```
+//! use std::pin::pin;
+//! use std::task::{Context, Poll, Waker};
+//! use wakeline_sync::Semaphore;
+//!
+//! let mut cx = Context::from_waker(Waker::noop());
+//! let one = Semaphore::new(1);
+//! let held = one.try_acquire().expect("nobody has it");
+//! let mut next = pin!(one.acquire());
+//! assert!(next.as_mut().poll(&mut cx).is_pending());
+//! drop(held);
+//! assert!(one.try_acquire().is_err()); // it is the next one's already
+//! assert!(matches!(next.poll(&mut cx), Poll::Ready(Ok(_))));
+//! ```
+//!
+//! Read `wait_list.rs` first.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod event;
+mod notify;
+pub mod oneshot;
+mod semaphore;
+mod sync;
+mod wait_list;
+mod wakes;
+
+pub use error::{Closed, TryAcquireError};
+pub use event::{Event, Wait};
+pub use notify::{Notified, Notify};
+pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
+
+#[cfg(all(test, not(loom)))]
+mod testing;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_may_go_to_another_thread() {
+        fn anywhere<T: Send + Sync + Unpin>() {}
+        anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
+        anywhere::<(Permit<'_>, OwnedPermit)>();
+        anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
+        anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
+        // A value that may be sent but not shared is enough for a channel.
+        anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();
+    }
+}

@@ -18,6 +18,9 @@ pub(crate) mod deque;
 #[allow(unsafe_code, reason = "the links are inside the queued items")]
 pub(crate) mod inject;
 
+pub(crate) use deque::{Owner, Stealer};
+pub(crate) use inject::{Inject, Link};
+
 #[cfg(test)]
 #[allow(unsafe_code, reason = "the items of the tests are queued by pointer")]
 mod tests;

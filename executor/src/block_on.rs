@@ -1,0 +1,330 @@
+//! `block_on`: one future, polled by the calling thread until it is ready.
+//!
+//! Three kinds of thread call it:
+//!
+//! 1. the thread that a one-worker executor is bound to (the first that
+//!    called): it *is* the worker while it is here. Queues and driver stay
+//!    with the thread between calls, in [`BOUND`], as local tasks may hold
+//!    what must not leave it;
+//! 2. any other thread: it polls its own future and what that spawns locally,
+//!    with a driver of its own that ends with the call;
+//! 3. a thread that already runs tasks: refused, since it would stop them.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, fence};
+use std::sync::{Arc, Weak};
+use std::task::{Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use wakeline_context::PollScope;
+
+use crate::context::{self, Context, Kind};
+use crate::driver::Driver;
+use crate::home::Home;
+use crate::shared::{Flavour, Shared};
+use crate::worker::{self, Progress, Root};
+
+/// How long a driver may take to end what is in flight.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// A thread's queues and driver, ready to run.
+pub(crate) struct Core {
+    pub(crate) context: Rc<Context>,
+    driver: Box<dyn Driver>,
+    /// Its tasks are gone and its driver is shut down.
+    ended: bool,
+}
+
+thread_local! {
+    /// The cores of the one-worker executors that are bound to this thread
+    /// and not in `block_on` just now.
+    static BOUND: RefCell<Vec<Core>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `future` to its end on this thread.
+#[track_caller]
+pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
+    assert!(
+        !context::is_entered(),
+        "`block_on` inside a task or another `block_on` would stop the tasks of this thread: await the future, \
+         or call `block_on` on a thread of its own (`spawn_blocking`)"
+    );
+    let core = match take_bound(shared).map_or_else(|| make_core(shared), Ok) {
+        Ok(core) => core,
+        Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
+    };
+    let future = pin!(future);
+    let result = core.enter(|context, driver| {
+        let wake = Arc::new(RootWake {
+            woken: AtomicBool::new(true),
+            home: Arc::downgrade(&context.home),
+        });
+        let waker = Waker::from(Arc::clone(&wake));
+        worker::run(
+            context,
+            driver,
+            &mut RootFuture {
+                future,
+                wake: &wake,
+                waker: &waker,
+            },
+        )
+    });
+    match result {
+        Ok(output) => output,
+        Err(error) => panic!("the driver of `block_on` failed: {error}"),
+    }
+}
+
+/// This thread's core of a one-worker executor, if it is bound to this thread.
+pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
+    let taken = BOUND.try_with(|bound| {
+        let mut bound = bound.borrow_mut();
+        // Those whose executor was dropped elsewhere end on the way.
+        let ended: Vec<Core> = bound
+            .extract_if(.., |core| core.is_orphan(shared))
+            .collect();
+        let place = bound
+            .iter()
+            .position(|core| Arc::ptr_eq(&core.context.shared, shared));
+        (place.map(|place| bound.swap_remove(place)), ended)
+    });
+    let (core, ended) = taken.ok()?;
+    drop(ended);
+    core
+}
+
+/// A core for this thread: the executor's only one if it has none yet.
+fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
+    if let Flavour::One(only) = &shared.flavour
+        && only.bound.get().is_none()
+        && !shared.is_closing()
+    {
+        let driver = (shared.worker_driver)(0)?;
+        let home = Arc::new(Home::new(driver.interrupt()));
+        if only.bound.set(Arc::clone(&home)).is_ok() {
+            // Pairs with the fence in `notify_injected`: either a spawner sees
+            // the binding, or the first look into the queue sees its task.
+            fence(SeqCst);
+            let context = Context::new(
+                Arc::clone(shared),
+                home,
+                Arc::clone(&only.counters),
+                Kind::Only,
+            );
+            return Ok(Core::new(context, driver));
+        }
+        // Another thread was first.
+    }
+    let driver = (shared.root_driver)(())?;
+    let home = Arc::new(Home::new(driver.interrupt()));
+    Ok(Core::new(
+        Context::new(Arc::clone(shared), home, Arc::default(), Kind::Root),
+        driver,
+    ))
+}
+
+impl Core {
+    pub(crate) fn new(context: Context, driver: Box<dyn Driver>) -> Core {
+        Core {
+            context: Rc::new(context),
+            driver,
+            ended: false,
+        }
+    }
+
+    /// Makes the thread one that runs tasks while `f` runs. Then the core of
+    /// a bound thread is put back, one of a passing `block_on` is ended.
+    pub(crate) fn enter<R>(self, f: impl FnOnce(&Context, &mut dyn Driver) -> R) -> R {
+        let mut inside = Inside::new(self);
+        let Core {
+            context, driver, ..
+        } = inside.core();
+        f(context, driver.as_mut())
+    }
+
+    /// Whether this is another executor's core, and that executor has ended.
+    fn is_orphan(&self, shared: &Arc<Shared>) -> bool {
+        !Arc::ptr_eq(&self.context.shared, shared) && self.context.shared.is_closing()
+    }
+
+    fn is_bound(&self) -> bool {
+        matches!(self.context.kind, Kind::Only)
+    }
+
+    /// Cancels every task that this thread runs and ends its driver. The
+    /// thread must be entered.
+    fn end(&mut self) {
+        let context = &*self.context;
+        context.home.owned.close();
+        context.home.owned.abort_all();
+        if self.is_bound() {
+            context.shared.close();
+            context.shared.abort_all();
+        }
+        // A driver that fails now has nobody to tell; the tasks' futures are
+        // what must not stay behind, and those need no driver to be dropped.
+        drop(worker::run(
+            context,
+            self.driver.as_mut(),
+            &mut UntilEmpty::new(context, None),
+        ));
+        let report = self.driver.shutdown(DRAIN_LIMIT);
+        context.shared.add_leaked(report.leaked_operations);
+        self.ended = true;
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Reached by a bound core whose thread ends, or whose executor did.
+        if !self.ended {
+            self.driver.enter();
+            let entered = context::enter(Rc::clone(&self.context));
+            self.end();
+            drop(entered);
+            self.driver.leave();
+        }
+    }
+}
+
+/// A core whose thread is entered; leaves also when the root future panics.
+struct Inside {
+    core: Option<Core>,
+    entered: Option<context::Entered>,
+}
+
+impl Inside {
+    fn new(mut core: Core) -> Inside {
+        core.driver.enter();
+        let entered = context::enter(Rc::clone(&core.context));
+        Inside {
+            core: Some(core),
+            entered: Some(entered),
+        }
+    }
+
+    fn core(&mut self) -> &mut Core {
+        self.core.as_mut().expect("taken only by the drop")
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let Some(mut core) = self.core.take() else {
+            return;
+        };
+        let keep = core.is_bound() && !core.context.shared.is_closing();
+        if !keep {
+            core.end();
+        }
+        drop(self.entered.take());
+        core.driver.leave();
+        if keep {
+            // Only fails while the thread ends; then the core ends here.
+            let _ = BOUND.try_with(|bound| bound.borrow_mut().push(core));
+        }
+    }
+}
+
+/// The future of a `block_on`, as the worker's loop sees it.
+struct RootFuture<'a, F> {
+    future: Pin<&'a mut F>,
+    wake: &'a RootWake,
+    waker: &'a Waker,
+}
+
+/// The waker of a `block_on`: a flag, and an interrupt from other threads.
+struct RootWake {
+    woken: AtomicBool,
+    home: Weak<Home>,
+}
+
+impl Wake for RootWake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release pairs with the Acquire in `poll`: what was written before
+        // the wake is visible to the poll that follows.
+        if self.woken.swap(true, std::sync::atomic::Ordering::AcqRel) {
+            return;
+        }
+        let is_home = |current: Option<&Context>| {
+            current
+                .is_some_and(|current| std::ptr::eq(Arc::as_ptr(&current.home), self.home.as_ptr()))
+        };
+        if !context::with(is_home)
+            && let Some(home) = self.home.upgrade()
+        {
+            home.interrupt();
+        }
+    }
+}
+
+impl<F: Future> Root for RootFuture<'_, F> {
+    type Output = F::Output;
+
+    fn poll(&mut self) -> Progress<F::Output> {
+        use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+        // Relaxed: only a hint whether the swap is worth its price.
+        if !self.wake.woken.load(Relaxed) || !self.wake.woken.swap(false, AcqRel) {
+            return Progress::Nothing;
+        }
+        let scope = PollScope::enter();
+        let polled = self
+            .future
+            .as_mut()
+            .poll(&mut std::task::Context::from_waker(self.waker));
+        drop(scope);
+        match polled {
+            Poll::Ready(output) => Progress::Done(output),
+            Poll::Pending => Progress::Polled,
+        }
+    }
+}
+
+/// Runs tasks until none of this thread is left, or until a deadline.
+pub(crate) struct UntilEmpty<'a> {
+    context: &'a Context,
+    /// When to give up; `None` waits for the last task.
+    deadline: Option<Instant>,
+}
+
+impl<'a> UntilEmpty<'a> {
+    pub(crate) fn new(context: &'a Context, deadline: Option<Instant>) -> UntilEmpty<'a> {
+        UntilEmpty { context, deadline }
+    }
+
+    fn is_empty(&self) -> bool {
+        let shared =
+            matches!(self.context.kind, Kind::Only).then(|| self.context.shared.owned.len());
+        self.context.home.owned.len() + shared.unwrap_or(0) == 0
+    }
+}
+
+impl Root for UntilEmpty<'_> {
+    type Output = ();
+
+    fn poll(&mut self) -> Progress<()> {
+        let late = self
+            .deadline
+            .is_some_and(|deadline| deadline <= Instant::now());
+        if late || self.is_empty() {
+            Progress::Done(())
+        } else {
+            Progress::Nothing
+        }
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}

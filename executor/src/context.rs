@@ -1,0 +1,348 @@
+//! The thread that runs tasks: its own queues, and the way to it from a wake.
+//!
+//! A thread is *entered* while it is in `block_on` or is a worker. Then this
+//! context is its thread-local, and what is woken on the thread goes straight
+//! into the thread's own queues: no lock, no interrupt, no other thread.
+//!
+//! Every borrow here is released before foreign code runs; a push or a pop
+//! runs none.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::home::{Home, Local};
+use crate::metrics::WorkerCounters;
+use crate::queue::{Inject, Owner};
+use crate::shared::{Flavour, Order, Shared, cancel};
+use crate::task::{self, Header, JoinHandle, Runnable};
+
+/// Woken tasks that may run before the queue's head, one after the other.
+const LIFO_CAP: u8 = 3;
+
+/// The queues of a thread that runs tasks.
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) counters: Arc<WorkerCounters>,
+    /// Tasks that stay on this thread, in the order of their wakes.
+    local: RefCell<VecDeque<Runnable>>,
+    pub(crate) kind: Kind,
+    /// Wakers of those who yielded: woken after the next turn.
+    deferred: RefCell<Vec<Waker>>,
+    /// A task runs, so what is queued has to wait or be stolen.
+    busy: Cell<bool>,
+    /// Which of a worker's two queues is looked at first; changes each time.
+    local_first: Cell<bool>,
+}
+
+/// Which stealable tasks a thread runs.
+pub(crate) enum Kind {
+    /// All: it is the only worker.
+    Only,
+    /// Those in its queue, which others may steal.
+    Worker(Worker),
+    /// None: it polls the future of a `block_on`, and local tasks.
+    Root,
+}
+
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) queue: Owner<Header>,
+    /// The task woken last, which runs next while its data is warm.
+    next: Cell<Option<Runnable>>,
+    /// How many have run from `next` without a look at the queue.
+    streak: Cell<u8>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Context>>> = const { RefCell::new(None) };
+    /// The executor of a thread that runs no tasks: a blocking job's, say.
+    static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with this thread's context. `f` must not run foreign code.
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
+    // While the thread ends its context is gone, and so is its right to run
+    // tasks: everything goes the way of another thread's wake.
+    let mut f = Some(f);
+    let result = CURRENT.try_with(|current| {
+        let f = f.take().expect("taken once");
+        f(current.borrow().as_deref())
+    });
+    match (result, f) {
+        (Ok(result), _) => result,
+        (Err(_), Some(f)) => f(None),
+        (Err(_), None) => unreachable!("`try_with` fails before it calls"),
+    }
+}
+
+/// Whether this thread is inside a `block_on` or is a worker.
+pub(crate) fn is_entered() -> bool {
+    with(|current| current.is_some())
+}
+
+/// The executor that this thread belongs to, if any.
+pub(crate) fn shared() -> Option<Arc<Shared>> {
+    let entered = || {
+        ENTERED
+            .try_with(|entered| entered.borrow().clone())
+            .ok()
+            .flatten()
+    };
+    with(|current| current.map(|current| Arc::clone(&current.shared))).or_else(entered)
+}
+
+/// Makes `context` this thread's, until the guard is dropped.
+pub(crate) fn enter(context: Rc<Context>) -> Entered {
+    // Fails only while the thread ends and drops its tasks; they can do
+    // without, as what they wake then goes the way of another thread's wake.
+    let before = CURRENT.try_with(|current| current.replace(Some(context)));
+    debug_assert!(
+        before.is_err() || before.is_ok_and(|before| before.is_none()),
+        "a thread was entered twice"
+    );
+    Entered(())
+}
+
+pub(crate) struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = CURRENT.try_with(|current| current.take());
+        // Dropped here, outside of the borrow: it may be the last one.
+        drop(left);
+    }
+}
+
+/// Makes an executor findable on a thread that runs no tasks.
+pub(crate) fn enter_shared(shared: Arc<Shared>) -> EnteredShared {
+    EnteredShared {
+        before: ENTERED.with(|entered| entered.replace(Some(shared))),
+    }
+}
+
+pub(crate) struct EnteredShared {
+    before: Option<Arc<Shared>>,
+}
+
+impl Drop for EnteredShared {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        drop(ENTERED.try_with(|entered| entered.replace(before)));
+    }
+}
+
+/// Spawns a task that stays on this thread.
+#[track_caller]
+pub(crate) fn spawn_local<F>(
+    future: F,
+    name: Option<Arc<str>>,
+    at: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let current = CURRENT
+        .try_with(|current| current.borrow().clone())
+        .ok()
+        .flatten()
+        .expect(
+            "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
+        );
+    let scheduler = Local {
+        home: Arc::clone(&current.home),
+        shared: Arc::clone(&current.shared),
+    };
+    let (owned, handle, runnable) = task::new(future, scheduler, at, name);
+    match current.home.owned.insert(owned) {
+        Ok(()) => current.push_local(runnable, Order::Spawned),
+        Err(task) => cancel(&task, runnable),
+    }
+    // SAFETY: `handle` is the handle's reference of a task with this output.
+    unsafe { JoinHandle::new(handle) }
+}
+
+/// Wakes `waker` after every task that is ready now and the driver had a turn.
+pub(crate) fn defer(waker: &Waker) {
+    let waker = waker.clone();
+    let away = with(|current| match current {
+        Some(current) => {
+            current.deferred.borrow_mut().push(waker);
+            None
+        }
+        None => Some(waker),
+    });
+    if let Some(waker) = away {
+        waker.wake();
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        home: Arc<Home>,
+        counters: Arc<WorkerCounters>,
+        kind: Kind,
+    ) -> Context {
+        Context {
+            shared,
+            home,
+            counters,
+            local: RefCell::default(),
+            kind,
+            deferred: RefCell::default(),
+            busy: Cell::new(false),
+            local_first: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn worker(&self) -> Option<&Worker> {
+        match &self.kind {
+            Kind::Worker(worker) => Some(worker),
+            Kind::Only | Kind::Root => None,
+        }
+    }
+
+    /// Queues a stealable task here; refused by a thread that runs none.
+    pub(crate) fn push(&self, runnable: Runnable, order: Order) -> Result<(), Runnable> {
+        match &self.kind {
+            Kind::Root => return Err(runnable),
+            Kind::Only => self.push_local(runnable, order),
+            Kind::Worker(worker) => {
+                let pushed = match order {
+                    Order::Woken if self.busy.get() => worker.next.replace(Some(runnable)),
+                    _ => Some(runnable),
+                };
+                let Some(runnable) = pushed else {
+                    return Ok(());
+                };
+                let was_empty = worker.queue.is_empty();
+                worker.queue.push(runnable.into_raw());
+                // This thread is busy with a task: another may have to help.
+                // During a turn it is not, and looks for itself.
+                if was_empty && self.busy.get() {
+                    self.notify_one();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push_local(&self, runnable: Runnable, _order: Order) {
+        self.local.borrow_mut().push_back(runnable);
+    }
+
+    /// The next task to run, from this thread's queues.
+    pub(crate) fn next(&self) -> Option<Runnable> {
+        let Kind::Worker(worker) = &self.kind else {
+            return self.local.borrow_mut().pop_front();
+        };
+        // In turn, so that neither kind of task can starve the other.
+        let local_first = !self.local_first.replace(!self.local_first.get());
+        if local_first && let Some(local) = self.local.borrow_mut().pop_front() {
+            return Some(local);
+        }
+        worker.pop().or_else(|| self.local.borrow_mut().pop_front())
+    }
+
+    /// Takes in what other threads have queued; true if there was any.
+    pub(crate) fn take_in(&self) -> bool {
+        let mut any = false;
+        if !self.home.mailbox.is_empty() {
+            for task in self.home.mailbox.take_all() {
+                self.local.borrow_mut().push_back(runnable(task));
+                any = true;
+            }
+        }
+        if matches!(self.kind, Kind::Root) || self.shared.inject.is_empty() {
+            return any;
+        }
+        for task in self.shared.inject.take_all() {
+            any = true;
+            match &self.kind {
+                Kind::Worker(worker) => worker.queue.push(task),
+                Kind::Only | Kind::Root => self.local.borrow_mut().push_back(runnable(task)),
+            }
+        }
+        any
+    }
+
+    /// Whether another worker could help with what is queued here.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.worker().is_some_and(|worker| worker.queue.len() > 1)
+    }
+
+    pub(crate) fn notify_one(&self) {
+        match &self.shared.flavour {
+            Flavour::Many(many) => many.notify_one(),
+            Flavour::One(_) => {}
+        }
+    }
+
+    pub(crate) fn run(&self, runnable: Runnable) {
+        self.busy.set(true);
+        runnable.run();
+        self.busy.set(false);
+        self.counters.polls.add(1);
+    }
+
+    pub(crate) fn has_deferred(&self) -> bool {
+        !self.deferred.borrow().is_empty()
+    }
+
+    /// Wakes those who yielded.
+    pub(crate) fn wake_deferred(&self) {
+        if self.has_deferred() {
+            let deferred = self.deferred.take();
+            deferred.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(index: usize, queue: Owner<Header>) -> Worker {
+        Worker {
+            index,
+            queue,
+            next: Cell::new(None),
+            streak: Cell::new(0),
+        }
+    }
+
+    fn pop(&self) -> Option<Runnable> {
+        if let Some(next) = self.next.take() {
+            if self.streak.get() < LIFO_CAP {
+                self.streak.set(self.streak.get() + 1);
+                return Some(next);
+            }
+            // It had its share: behind the others, who have waited longer.
+            self.queue.push(next.into_raw());
+        }
+        self.streak.set(0);
+        self.queue.pop().map(runnable)
+    }
+}
+
+/// Queues a task for another thread. Whoever takes it may free it at once.
+pub(crate) fn push(queue: &Inject<Header>, runnable: Runnable) {
+    // SAFETY: a `Runnable` is the right to the task's link, and the task lives
+    // until it has been run, which the queue's taker does.
+    let pushed = unsafe { queue.push(runnable.into_raw()) };
+    // These queues are never closed: a task that can still be queued must be
+    // run, if only to be dropped.
+    debug_assert!(pushed.is_ok(), "a run queue was closed");
+}
+
+/// The entry that `into_raw` put into a queue.
+pub(crate) fn runnable(task: NonNull<Header>) -> Runnable {
+    // SAFETY: the executor's queues hold what `Runnable::into_raw` gave, and
+    // give each pointer out once.
+    unsafe { Runnable::from_raw(task) }
+}

@@ -1,0 +1,174 @@
+//! `Handle`: an executor, from any thread.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::blocking::{Blocking, Job};
+use crate::context;
+use crate::metrics::Metrics;
+use crate::shared::Shared;
+use crate::task::{self, JoinHandle, TaskInfo};
+
+/// A handle to an executor: spawns from any thread, and outlives it harmlessly.
+///
+/// Once the executor has ended, what is spawned is dropped unpolled and its
+/// handle resolves as cancelled.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// The handle of the runtime that this thread is in.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime, with advice.
+    #[must_use]
+    #[track_caller]
+    pub fn current() -> Handle {
+        Handle::try_current()
+            .expect("no runtime on this thread: call this inside `block_on` or a task")
+    }
+
+    /// The handle of the runtime that this thread is in, if it is in one.
+    #[must_use]
+    pub fn try_current() -> Option<Handle> {
+        context::shared().map(|shared| Handle { shared })
+    }
+
+    /// Queues `future` as a task, from any thread.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.spawn(future, None, Location::caller())
+    }
+
+    pub(crate) fn spawn_named<F>(
+        &self,
+        future: F,
+        name: Option<Arc<str>>,
+        at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.spawn(future, name, at)
+    }
+
+    /// Runs `job` on a thread that may block; see [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let pool = &self.shared.pool;
+        let future = Once(Some(job));
+        let (owned, handle, runnable) = task::new(
+            future,
+            Blocking(Arc::clone(&self.shared)),
+            Location::caller(),
+            None,
+        );
+        match pool.owned.insert(owned) {
+            Err(_closed) => runnable.cancel(),
+            Ok(()) => match pool.submit(Job::Task(runnable), &self.shared) {
+                Err((Job::Task(runnable), _)) if self.shared.is_closing() => runnable.cancel(),
+                Err((Job::Task(runnable), error)) => runnable.refuse(error),
+                _ => {}
+            },
+        }
+        // SAFETY: `handle` is the handle's reference of a task with this output.
+        unsafe { JoinHandle::new(handle) }
+    }
+
+    /// Queues a plain job on the blocking pool: no task, no handle. For
+    /// drivers whose operations can only block.
+    ///
+    /// # Errors
+    ///
+    /// If the executor has ended, or no thread can be started for the job.
+    pub fn offload(&self, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let refused = self.shared.pool.submit(Job::Plain(job), &self.shared);
+        // The job is dropped here, outside of the pool's lock.
+        refused.map_err(|(_job, error)| error)
+    }
+
+    /// Runs `future` to its end on the calling thread.
+    ///
+    /// If that thread is the one that drives a one-worker executor, its tasks
+    /// run too; any other thread polls only this future and its local tasks.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics; inside a task or another `block_on`, with advice;
+    /// if no driver can be set up for the thread, with the reason.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        crate::block_on::block_on(&self.shared, future)
+    }
+
+    /// The executor's tasks that are not complete, each at some moment.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.shared.tasks()
+    }
+
+    /// What the workers have done since the start.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// Makes this runtime the current one of a thread that runs no tasks, so
+    /// that free functions such as [`spawn`](crate::spawn) find it.
+    #[must_use = "the thread leaves the runtime when the guard is dropped"]
+    pub fn enter(&self) -> EnterGuard {
+        EnterGuard {
+            _entered: context::enter_shared(Arc::clone(&self.shared)),
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("tasks", &self.shared.task_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The guard of [`Handle::enter`].
+pub struct EnterGuard {
+    _entered: context::EnteredShared,
+}
+
+impl fmt::Debug for EnterGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnterGuard")
+    }
+}
+
+/// A blocking job as a future that is ready at its first poll.
+struct Once<F>(Option<F>);
+
+impl<F> Unpin for Once<F> {}
+
+impl<T, F: FnOnce() -> T> Future for Once<F> {
+    type Output = T;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<T> {
+        let job = self.0.take().expect("a blocking job is polled once");
+        std::task::Poll::Ready(job())
+    }
+}

@@ -1,0 +1,69 @@
+//! Home: the thread that a local task belongs to, as other threads see it.
+
+use std::sync::Arc;
+
+use crate::context;
+use crate::driver::Interrupt;
+use crate::queue::Inject;
+use crate::shared::{Order, Shared};
+use crate::task::{Header, Owned, Runnable, Schedule, Task};
+
+/// A thread that runs tasks: its mailbox, its own tasks, its interrupt.
+pub(crate) struct Home {
+    /// Local tasks woken by other threads.
+    pub(crate) mailbox: Inject<Header>,
+    /// Local tasks that are not complete.
+    pub(crate) owned: Owned,
+    interrupt: Arc<dyn Interrupt>,
+}
+
+impl Home {
+    pub(crate) fn new(interrupt: Arc<dyn Interrupt>) -> Home {
+        Home {
+            mailbox: Inject::new(),
+            owned: Owned::new(),
+            interrupt,
+        }
+    }
+
+    pub(crate) fn interrupt(&self) {
+        self.interrupt.interrupt();
+    }
+}
+
+/// The scheduler of a local task: everything goes to its home.
+pub(crate) struct Local {
+    pub(crate) home: Arc<Home>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Schedule for Local {
+    fn schedule(&self, runnable: Runnable, yielded: bool) {
+        let away = context::with(|current| match current {
+            Some(current) if Arc::ptr_eq(&current.home, &self.home) => {
+                current.push_local(
+                    runnable,
+                    if yielded {
+                        Order::Yielded
+                    } else {
+                        Order::Woken
+                    },
+                );
+                None
+            }
+            _ => Some(runnable),
+        });
+        if let Some(runnable) = away {
+            // Its own count: after the push the task may be run and freed.
+            let home = Arc::clone(&self.home);
+            context::push(&home.mailbox, runnable);
+            home.interrupt();
+        }
+    }
+
+    fn disown(&self, key: usize) -> Option<Task> {
+        let task = self.home.owned.remove(key);
+        self.shared.task_ended();
+        task
+    }
+}

@@ -1,0 +1,54 @@
+//! What became of the tasks of an executor that was shut down.
+
+use std::fmt;
+
+use crate::task::TaskInfo;
+
+/// What became of the tasks when their executor was shut down.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Tasks that ended by themselves during the grace period.
+    pub finished: usize,
+    /// Tasks that were dropped where they stood.
+    pub cut_off: Vec<TaskInfo>,
+    /// Blocking jobs that still run; nothing can end them.
+    pub blocking_jobs_left: usize,
+    /// Worker threads still in a poll that does not return.
+    pub stuck_workers: usize,
+    /// Operations the kernel still held; their memory was leaked for it.
+    pub leaked_operations: usize,
+}
+
+impl ShutdownReport {
+    /// Whether everything ended by itself.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.cut_off.is_empty()
+            && self.blocking_jobs_left == 0
+            && self.stuck_workers == 0
+            && self.leaked_operations == 0
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tasks finished, {} cut off",
+            self.finished,
+            self.cut_off.len()
+        )?;
+        let rest = [
+            (self.blocking_jobs_left, "blocking jobs still run"),
+            (self.stuck_workers, "workers are stuck in a poll"),
+            (self.leaked_operations, "operations leaked to the kernel"),
+        ];
+        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        self.cut_off
+            .iter()
+            .try_for_each(|task| write!(f, "\n  cut off: {task}"))
+    }
+}

@@ -1,0 +1,319 @@
+//! What the threads of one executor share: queues, tasks, who sleeps, the pool.
+
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, fence};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::blocking::Pool;
+use crate::context;
+use crate::driver::Driver;
+use crate::home::Home;
+use crate::idle::Idle;
+use crate::metrics::{Metrics, WorkerCounters};
+use crate::queue::{Inject, Stealer};
+use crate::task::{self, Header, JoinHandle, Owned, Runnable, Schedule, Task, TaskInfo};
+
+/// One executor, seen by all of its threads, handles and tasks.
+pub(crate) struct Shared {
+    pub(crate) flavour: Flavour,
+    /// Makes the driver of worker 0, 1, ...; called on the worker's thread.
+    pub(crate) worker_driver: Factory<usize>,
+    /// Makes the driver of a thread that is no worker and calls `block_on`.
+    pub(crate) root_driver: Factory<()>,
+    /// Tasks queued by threads that are no worker of this executor.
+    pub(crate) inject: Inject<Header>,
+    /// Every stealable task that is not complete.
+    pub(crate) owned: Owned,
+    pub(crate) pool: Pool,
+    /// Set once, by a shutdown or a drop: no task is taken any more.
+    closing: AtomicBool,
+    /// Notified when a thread ends and when the last task does, while closing.
+    changed: Condvar,
+    /// Worker threads that have not ended; guards `changed`.
+    alive: Mutex<usize>,
+    leaked_operations: Mutex<usize>,
+}
+
+/// Makes drivers.
+pub(crate) type Factory<A> = Box<dyn Fn(A) -> io::Result<Box<dyn Driver>> + Send + Sync>;
+
+/// Who runs the stealable tasks.
+pub(crate) enum Flavour {
+    /// The thread that called `block_on` first, while it does.
+    One(Only),
+    /// Threads of the executor's own.
+    Many(Many),
+}
+
+pub(crate) struct Only {
+    /// The thread's home; set by its first `block_on`.
+    pub(crate) bound: OnceLock<Arc<Home>>,
+    pub(crate) counters: Arc<WorkerCounters>,
+}
+
+pub(crate) struct Many {
+    pub(crate) workers: Vec<WorkerShared>,
+    pub(crate) idle: Idle,
+}
+
+/// A worker as the others see it.
+pub(crate) struct WorkerShared {
+    pub(crate) stealer: Stealer<Header>,
+    /// Set by the worker's thread before it runs anything.
+    pub(crate) home: OnceLock<Arc<Home>>,
+    pub(crate) counters: Arc<WorkerCounters>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        flavour: Flavour,
+        worker_driver: Factory<usize>,
+        root_driver: Factory<()>,
+        pool: Pool,
+    ) -> Shared {
+        Shared {
+            flavour,
+            worker_driver,
+            root_driver,
+            inject: Inject::new(),
+            owned: Owned::new(),
+            pool,
+            closing: AtomicBool::new(false),
+            changed: Condvar::new(),
+            alive: Mutex::new(0),
+            leaked_operations: Mutex::new(0),
+        }
+    }
+
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        name: Option<Arc<str>>,
+        at: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), at, name);
+        match self.owned.insert(owned) {
+            Ok(()) => self.enqueue(runnable, Order::Spawned),
+            Err(task) => cancel(&task, runnable),
+        }
+        // SAFETY: `handle` is the handle's reference of a task with this output.
+        unsafe { JoinHandle::new(handle) }
+    }
+
+    /// Queues a stealable task, on this thread if it is a worker of ours.
+    pub(crate) fn enqueue(self: &Arc<Self>, runnable: Runnable, order: Order) {
+        let refused = context::with(|current| match current {
+            Some(current) if Arc::ptr_eq(&current.shared, self) => current.push(runnable, order),
+            _ => Err(runnable),
+        });
+        if let Err(runnable) = refused {
+            // Its own count: after the push the task may be run and freed, and
+            // with it the count that `self` may stand in.
+            let shared = Arc::clone(self);
+            context::push(&shared.inject, runnable);
+            shared.notify_injected();
+        }
+    }
+
+    /// Work has been pushed where any worker finds it: wake one, if all sleep.
+    fn notify_injected(&self) {
+        match &self.flavour {
+            Flavour::One(only) => {
+                // Before the first `block_on` there is nobody to wake; it binds,
+                // fences in its turn, and then looks into the queue: one of the
+                // two sees the other.
+                fence(SeqCst);
+                if let Some(home) = only.bound.get() {
+                    home.interrupt();
+                }
+            }
+            Flavour::Many(many) => many.notify_one(),
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        // Acquire pairs with the Release in `close`.
+        self.closing.load(Acquire)
+    }
+
+    /// Refuses new tasks from now on; true for the first who asks.
+    pub(crate) fn close(&self) -> bool {
+        let first = !self.closing.swap(true, Release);
+        self.owned.close();
+        for home in self.homes() {
+            home.owned.close();
+        }
+        self.interrupt_all();
+        first
+    }
+
+    /// Aborts every task that is left.
+    pub(crate) fn abort_all(&self) {
+        self.owned.abort_all();
+        for home in self.homes() {
+            home.owned.abort_all();
+        }
+    }
+
+    pub(crate) fn interrupt_all(&self) {
+        for home in self.homes() {
+            home.interrupt();
+        }
+    }
+
+    fn homes(&self) -> Vec<&Arc<Home>> {
+        match &self.flavour {
+            Flavour::One(only) => only.bound.get().into_iter().collect(),
+            Flavour::Many(many) => many
+                .workers
+                .iter()
+                .filter_map(|worker| worker.home.get())
+                .collect(),
+        }
+    }
+
+    /// Tasks that are not complete, on whatever thread.
+    pub(crate) fn task_count(&self) -> usize {
+        self.owned.len()
+            + self
+                .homes()
+                .iter()
+                .map(|home| home.owned.len())
+                .sum::<usize>()
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<TaskInfo> {
+        let mut tasks = self.owned.infos();
+        for home in self.homes() {
+            tasks.extend(home.owned.infos());
+        }
+        tasks
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        match &self.flavour {
+            Flavour::One(only) => Metrics::read([&only.counters]),
+            Flavour::Many(many) => {
+                Metrics::read(many.workers.iter().map(|worker| &worker.counters))
+            }
+        }
+    }
+
+    /// A task has ended; while closing, the last one ends the waiting.
+    pub(crate) fn task_ended(&self) {
+        // Relaxed would miss a close that has just begun, whose own look at the
+        // count comes after it; so Acquire, as in `is_closing`.
+        if self.is_closing() && self.task_count() == 0 {
+            self.interrupt_all();
+            drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner));
+            self.changed.notify_all();
+        }
+    }
+
+    pub(crate) fn add_leaked(&self, operations: usize) {
+        *self
+            .leaked_operations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += operations;
+    }
+
+    pub(crate) fn leaked_operations(&self) -> usize {
+        *self
+            .leaked_operations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn worker_started(&self) {
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    pub(crate) fn worker_ended(&self) {
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Blocks until `done`, looked at whenever something ended, or for `limit`.
+    pub(crate) fn wait_until(&self, limit: Duration, done: impl Fn(usize) -> bool) -> bool {
+        let deadline = Instant::now().checked_add(limit);
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if done(*alive) {
+                return true;
+            }
+            let left = deadline.map_or(Duration::MAX, |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return false;
+            }
+            alive = self
+                .changed
+                .wait_timeout(alive, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}
+
+impl Many {
+    /// Wakes a sleeping worker if work could otherwise lie unseen.
+    pub(crate) fn notify_one(&self) {
+        if let Some(worker) = self.idle.notify_one()
+            && let Some(home) = self.workers[worker].home.get()
+        {
+            home.interrupt();
+        }
+    }
+}
+
+/// Where a task comes from, which decides how far forward it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It was woken: it may run next, its data is warm.
+    Woken,
+    /// It was just spawned: behind those who wait already.
+    Spawned,
+    /// It woke itself: behind everybody.
+    Yielded,
+}
+
+/// Ends a task that was never queued: its future is dropped unpolled.
+pub(crate) fn cancel(task: &Task, runnable: Runnable) {
+    task.abort();
+    runnable.run();
+}
+
+/// The scheduler of tasks that any worker may run.
+pub(crate) struct Stealable(Arc<Shared>);
+
+impl Schedule for Stealable {
+    fn schedule(&self, runnable: Runnable, yielded: bool) {
+        self.0.enqueue(
+            runnable,
+            if yielded {
+                Order::Yielded
+            } else {
+                Order::Woken
+            },
+        );
+    }
+
+    fn disown(&self, key: usize) -> Option<Task> {
+        let task = self.0.owned.remove(key);
+        self.0.task_ended();
+        task
+    }
+}

@@ -1,0 +1,159 @@
+//! The memory of a task: the header that anyone may look at, then the stage.
+
+use std::cell::UnsafeCell;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use std::task::Waker;
+
+use wakeline_context::{Kind, WaitingOn};
+
+use super::state::State;
+use super::{Id, JoinError};
+use crate::queue::Link;
+
+/// What is known of a task without knowing its future.
+pub(crate) struct Header {
+    pub(super) state: State,
+    pub(super) vtable: &'static Vtable,
+    /// The next task of whichever intrusive queue holds this one.
+    link: crate::sync::atomic::AtomicPtr<Header>,
+    /// Where the owned list keeps its reference; written before the task is
+    /// queued, read by whoever finishes it.
+    pub(super) owned_key: AtomicUsize,
+    pub(super) join_waker: UnsafeCell<Option<Waker>>,
+    pub(super) waiting: Waiting,
+    pub(crate) id: Id,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) name: Option<Arc<str>>,
+}
+
+/// What to do with a task whose future's type is forgotten.
+///
+/// Every entry takes a pointer to the task it was made for; the caller vouches
+/// for the right that the table in the module's doc asks for.
+pub(super) struct Vtable {
+    /// Runs a popped task: it must be WOKEN, and the caller its only holder.
+    pub(super) run: unsafe fn(NonNull<Header>),
+    /// Ends a popped task with an error: the same rights as `run`.
+    pub(super) refuse: unsafe fn(NonNull<Header>, io::Error),
+    /// Pushes a task that has just become WOKEN to its scheduler's queue.
+    pub(super) schedule: unsafe fn(NonNull<Header>),
+    /// Tells the scheduler of an abort that found the task queued or running.
+    pub(super) aborted: unsafe fn(NonNull<Header>),
+    /// Moves the output to `*mut Result<T, JoinError>`: the handle's right.
+    pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Drops the output where it stands: the handle's right.
+    pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Frees the task: the last reference is gone.
+    pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+#[repr(C)]
+pub(super) struct Cell<F: Future, S> {
+    pub(super) header: Header,
+    pub(super) scheduler: S,
+    pub(super) stage: UnsafeCell<Stage<F>>,
+}
+
+pub(super) enum Stage<F: Future> {
+    Future(F),
+    Output(Result<F::Output, JoinError>),
+    Consumed,
+}
+
+impl Header {
+    pub(super) fn new(
+        vtable: &'static Vtable,
+        spawned_at: &'static Location<'static>,
+        name: Option<Arc<str>>,
+    ) -> Header {
+        Header {
+            state: State::new(),
+            vtable,
+            link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
+            owned_key: AtomicUsize::new(usize::MAX),
+            join_waker: UnsafeCell::new(None),
+            waiting: Waiting::new(),
+            id: Id::next(),
+            spawned_at,
+            name,
+        }
+    }
+}
+
+// SAFETY: the link is a field of the header, at a place that does not change,
+// and only the queue that holds the task touches it.
+unsafe impl Link for Header {
+    unsafe fn link(this: NonNull<Header>) -> NonNull<crate::sync::atomic::AtomicPtr<Header>> {
+        // SAFETY: the caller vouches that the task lives.
+        NonNull::from(unsafe { &this.as_ref().link })
+    }
+}
+
+/// What the task waits for, for a task list that another thread prints.
+///
+/// Two words written one after the other: a reader may see the place of one
+/// wait with the kind of the next. A picture for people may be that blurred;
+/// nothing is decided by it.
+pub(super) struct Waiting {
+    /// A `&'static Location`, or null while the task waits for nothing.
+    location: AtomicPtr<Location<'static>>,
+    /// `kind` in the low byte, the id above it.
+    what: AtomicU64,
+}
+
+const KINDS: [Kind; 12] = [
+    Kind::Read,
+    Kind::Write,
+    Kind::Accept,
+    Kind::Connect,
+    Kind::Operation,
+    Kind::Timer,
+    Kind::Join,
+    Kind::Blocking,
+    Kind::Lock,
+    Kind::Channel,
+    Kind::Signal,
+    Kind::Yield,
+];
+
+impl Waiting {
+    fn new() -> Waiting {
+        Waiting {
+            location: AtomicPtr::new(ptr::null_mut()),
+            what: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn set(&self, waiting: Option<WaitingOn>) {
+        let Some(waiting) = waiting else {
+            self.location.store(ptr::null_mut(), Relaxed);
+            return;
+        };
+        let kind = KINDS
+            .iter()
+            .position(|&kind| kind == waiting.kind)
+            .unwrap_or(KINDS.len() - 1);
+        self.what.store(waiting.id << 8 | kind as u64, Relaxed);
+        self.location
+            .store(ptr::from_ref(waiting.location).cast_mut(), Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Option<WaitingOn> {
+        let location = NonNull::new(self.location.load(Relaxed))?;
+        let what = self.what.load(Relaxed);
+        // SAFETY: only `set` stores here, and what it stores is a
+        // `&'static Location`, valid for reads for ever.
+        let location: &'static Location<'static> = unsafe { location.as_ref() };
+        Some(WaitingOn {
+            kind: KINDS[(what & 0xff) as usize],
+            id: what >> 8,
+            location,
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! `JoinError`: why a task has no output.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Id;
+
+/// Why a task ended without an output: it was cancelled, it panicked, or no
+/// thread could be had for it.
+pub struct JoinError {
+    id: Id,
+    name: Option<Arc<str>>,
+    cause: Cause,
+}
+
+enum Cause {
+    Cancelled,
+    /// In a lock only to make the error `Sync`; a payload is `Send` alone.
+    Panicked(Mutex<Box<dyn Any + Send>>),
+    Refused(io::Error),
+}
+
+impl JoinError {
+    pub(crate) fn cancelled(id: Id, name: Option<Arc<str>>) -> JoinError {
+        JoinError {
+            id,
+            name,
+            cause: Cause::Cancelled,
+        }
+    }
+
+    pub(crate) fn panicked(
+        id: Id,
+        name: Option<Arc<str>>,
+        payload: Box<dyn Any + Send>,
+    ) -> JoinError {
+        JoinError {
+            id,
+            name,
+            cause: Cause::Panicked(Mutex::new(payload)),
+        }
+    }
+
+    pub(crate) fn refused(id: Id, name: Option<Arc<str>>, error: io::Error) -> JoinError {
+        JoinError {
+            id,
+            name,
+            cause: Cause::Refused(error),
+        }
+    }
+
+    /// Whether the task was aborted, or its runtime ended before it did.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.cause, Cause::Cancelled)
+    }
+
+    /// Whether the task panicked, in a poll or in a destructor.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.cause, Cause::Panicked(_))
+    }
+
+    /// The panic's payload, for [`std::panic::resume_unwind`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the error back if the task did not panic.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
+        match self.cause {
+            Cause::Panicked(payload) => {
+                Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner))
+            }
+            cause => Err(JoinError { cause, ..self }),
+        }
+    }
+
+    /// The panic's payload, for [`std::panic::resume_unwind`].
+    ///
+    /// # Panics
+    ///
+    /// If the task did not panic; [`is_panic`](JoinError::is_panic) tells.
+    #[must_use]
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send> {
+        match self.try_into_panic() {
+            Ok(payload) => payload,
+            Err(error) => {
+                panic!("`into_panic` on a task that did not panic ({error}): ask `is_panic` first")
+            }
+        }
+    }
+
+    /// The task this is about.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    fn panic_message(&self) -> Option<String> {
+        let Cause::Panicked(payload) = &self.cause else {
+            return None;
+        };
+        let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned());
+        text.or_else(|| payload.downcast_ref::<String>().cloned())
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " \"{name}\"")?;
+        }
+        match (&self.cause, self.panic_message()) {
+            (Cause::Cancelled, _) => write!(f, " was cancelled"),
+            (Cause::Panicked(_), Some(message)) => write!(f, " panicked: {message}"),
+            (Cause::Panicked(_), None) => write!(f, " panicked with a payload that is no text"),
+            (Cause::Refused(error), _) => write!(f, " could not be started: {error}"),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl std::error::Error for JoinError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::Refused(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> io::Error {
+        match &error.cause {
+            Cause::Refused(cause) => io::Error::new(cause.kind(), error),
+            _ => io::Error::other(error),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! `JoinHandle`: awaits a task's output, aborts it, or lets it go on alone.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use wakeline_context::{Kind, budget, waiting_on};
+
+use super::raw::Task;
+use super::{Id, JoinError};
+
+/// A task's handle: await it for the task's output.
+///
+/// Dropping the handle lets the task go on by itself; its output is then
+/// dropped where it ran. [`abort_on_drop`](JoinHandle::abort_on_drop) binds
+/// the task to the handle instead.
+///
+/// # Cancellation
+///
+/// Dropping `&mut handle` as a future loses nothing: the output stays until
+/// the handle itself has given it out.
+///
+/// # Panics
+///
+/// If it is polled again after it gave the output.
+#[must_use = "dropping a `JoinHandle` detaches its task; say so with `drop(handle)`"]
+pub struct JoinHandle<T> {
+    task: Task,
+    /// Where the handle was made: the line of the spawn.
+    location: &'static Location<'static>,
+    output: PhantomData<fn() -> T>,
+    /// `Send` and `Sync` if the output may be taken or dropped elsewhere.
+    not_send: PhantomData<*const T>,
+}
+
+// SAFETY: the handle takes or drops a `T` on its own thread, so `T` must be
+// `Send`; everything else it touches is the header.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives no access to the output.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+impl<T> std::panic::UnwindSafe for JoinHandle<T> {}
+impl<T> std::panic::RefUnwindSafe for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    ///
+    /// `task` is the handle's reference, as made by `raw::new`, of a future
+    /// whose output is `T`.
+    pub(crate) unsafe fn new(task: Task) -> JoinHandle<T> {
+        let location = task.header().spawned_at;
+        JoinHandle {
+            task,
+            location,
+            output: PhantomData,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Aborts the task: it ends at its next suspension, or before its start.
+    ///
+    /// Its future is dropped where it runs, and only then does the handle
+    /// resolve, as cancelled. A task that completes in the poll in progress,
+    /// or has completed, keeps its output. Aborting twice changes nothing.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// A handle that can abort the task and no more; it may be cloned.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle {
+            task: self.task.clone(),
+        }
+    }
+
+    /// Binds the task to the handle: dropping the result aborts the task.
+    pub fn abort_on_drop(self) -> AbortOnDrop<T> {
+        AbortOnDrop { handle: self }
+    }
+
+    /// Whether the task has ended, so that awaiting it will not wait.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.header().state.is_complete()
+    }
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.task.header().id
+    }
+
+    /// The task's name, if it was given one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.task.header().name.as_deref()
+    }
+
+    /// Blocks the calling thread until the task has ended, or for `limit`.
+    ///
+    /// For threads outside of the runtime. `limit` of `None` waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// Gives the handle back if the limit passed first; the task goes on.
+    ///
+    /// # Panics
+    ///
+    /// Inside a task or a `block_on`, where blocking would stop the very
+    /// thread that may have to run the task: await the handle there.
+    #[track_caller]
+    pub fn blocking_join(
+        mut self,
+        limit: Option<Duration>,
+    ) -> Result<Result<T, JoinError>, JoinHandle<T>> {
+        assert!(
+            !crate::context::is_entered(),
+            "`blocking_join` would block a thread that runs tasks: await the handle instead"
+        );
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let signal = Arc::new(Unpark {
+            thread: thread::current(),
+            woken: AtomicBool::new(true),
+        });
+        let waker = Waker::from(Arc::clone(&signal));
+        loop {
+            if signal.woken.swap(false, Ordering::AcqRel)
+                && let Poll::Ready(result) =
+                    Pin::new(&mut self).poll(&mut Context::from_waker(&waker))
+            {
+                return Ok(result);
+            }
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return Err(self),
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
+            }
+        }
+    }
+
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let state = &self.task.header().state;
+        if !state.is_complete() && self.offer(cx.waker()) {
+            return Poll::Pending;
+        }
+        let mut output = Poll::Pending;
+        // SAFETY: the task is complete and this is its handle, so the output
+        // is ours; `output` is a place for the type that `new` vouched for.
+        unsafe {
+            (self.task.header().vtable.take_output)(self.task.as_raw(), (&raw mut output).cast())
+        };
+        output
+    }
+
+    /// Leaves a waker with the task; false if it completed meanwhile.
+    fn offer(&self, waker: &Waker) -> bool {
+        let header = self.task.header();
+        if header.state.reclaim_join_waker().is_err() {
+            return false;
+        }
+        // SAFETY: JOIN_WAKER is clear and the task was not complete, so the
+        // slot is the handle's until `offer_join_waker`; a `finish` in between
+        // sees JOIN_WAKER clear and leaves the slot alone.
+        let slot = unsafe { &mut *header.join_waker.get() };
+        match slot {
+            Some(old) => old.clone_from(waker),
+            None => *slot = Some(waker.clone()),
+        }
+        header.state.offer_join_waker().is_ok()
+    }
+}
+
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = std::task::ready!(budget::poll_proceed(cx));
+        let polled = self.poll_output(cx);
+        if polled.is_pending() {
+            unit.refund();
+            waiting_on(Kind::Join, self.id().get(), self.location);
+        }
+        polled
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let header = self.task.header();
+        let detached = header.state.detach();
+        if detached.drop_output {
+            // SAFETY: the task was complete with JOIN set, so the output is
+            // the handle's, which is the caller.
+            unsafe { (header.vtable.drop_output)(self.task.as_raw()) };
+        }
+        if detached.drop_waker {
+            // SAFETY: `detach` took JOIN_WAKER back before completion, so
+            // `finish` leaves the slot alone.
+            drop(unsafe { (*header.join_waker.get()).take() });
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Aborts a task from anywhere; dropping it does nothing to the task.
+#[derive(Clone)]
+pub struct AbortHandle {
+    task: Task,
+}
+
+impl AbortHandle {
+    /// Aborts the task, as [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.header().state.is_complete()
+    }
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.task.header().id
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle")
+            .field("id", &self.id())
+            .finish()
+    }
+}
+
+/// A [`JoinHandle`] whose drop aborts the task.
+///
+/// The drop does not wait: the task's future is dropped where it runs, soon
+/// after.
+#[must_use = "dropping this aborts the task at once"]
+pub struct AbortOnDrop<T> {
+    handle: JoinHandle<T>,
+}
+
+impl<T> AbortOnDrop<T> {
+    /// The handle underneath, to look at or to abort.
+    pub fn handle(&self) -> &JoinHandle<T> {
+        &self.handle
+    }
+}
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.handle).poll(cx)
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+impl<T> fmt::Debug for AbortOnDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortOnDrop")
+            .field("id", &self.handle.id())
+            .finish()
+    }
+}

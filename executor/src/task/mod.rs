@@ -1,0 +1,51 @@
+//! A task: a future, its state, and who may touch what.
+//!
+//! One allocation holds the [`Header`] (what anyone may look at), the
+//! scheduler that queues the task, and the stage: the future until it is done,
+//! then its output. [`state`] draws the life of a task; this table says which
+//! part of the memory is whose at each point of it.
+//!
+//! | field        | who                                        | until                       |
+//! |--------------|--------------------------------------------|-----------------------------|
+//! | `state`      | anyone, atomically                         | the last reference is gone  |
+//! | `link`       | whoever holds the [`Runnable`]             | it passes the `Runnable` on |
+//! | `stage`      | the thread whose `start` set RUNNING       | its `pause` or `finish`     |
+//! | `stage`      | the `JoinHandle`, after COMPLETE with JOIN | it takes or drops the output|
+//! | `join_waker` | the `JoinHandle`, while JOIN_WAKER is clear and COMPLETE is not set | it sets JOIN_WAKER |
+//! | `join_waker` | the thread whose `finish` saw JOIN_WAKER   | it has woken it             |
+//!
+//! # References
+//!
+//! A [`Task`] is a counted reference. Counted are: the owned list (from spawn
+//! until the task is complete), the `JoinHandle`, and every `Waker`. A
+//! [`Runnable`], the entry of a run queue, is not: while a task is queued it
+//! is not complete, so the owned list keeps it alive. The waker lent to a poll
+//! is not counted either, since a poll happens before completion.
+//!
+//! # Two flavours, one layout
+//!
+//! A *stealable* task's future is `Send`; any worker may run it. A *local*
+//! task's future may be `!Send`; only the thread that spawned it runs and
+//! drops it. They differ in the scheduler beside the header: a local one hands
+//! every `Runnable` to its home thread, whoever wakes.
+
+mod cell;
+mod current;
+mod error;
+mod id;
+mod join;
+mod owned;
+mod raw;
+mod state;
+
+#[cfg(all(test, loom))]
+mod tests;
+
+pub(crate) use cell::Header;
+pub(crate) use owned::Owned;
+pub(crate) use raw::{Runnable, Schedule, Task, new};
+
+pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};
+pub use error::JoinError;
+pub use id::Id;
+pub use join::{AbortHandle, AbortOnDrop, JoinHandle};

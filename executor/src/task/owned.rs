@@ -1,0 +1,103 @@
+//! The owned list: every task that has been spawned and is not complete.
+//!
+//! It keeps a reference to each, so that run queues need not count, and it is
+//! how a shutdown finds those who wait for something. Split into shards, so
+//! that two workers that spawn do not meet at one lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
+
+use super::{Id, Task, TaskInfo};
+
+const SHARDS: usize = 8;
+
+/// The tasks of an executor, or the local tasks of one of its threads.
+pub(crate) struct Owned {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    tasks: Slab<Task>,
+    closed: bool,
+}
+
+impl Owned {
+    pub(crate) fn new() -> Owned {
+        Owned {
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    /// Takes the list's reference to a new task and writes down where it is.
+    ///
+    /// # Errors
+    ///
+    /// Gives the task back if the list is closed: it must not run.
+    pub(crate) fn insert(&self, task: Task) -> Result<(), Task> {
+        let index = shard_of(task.header().id);
+        let mut shard = self.shard(index);
+        if shard.closed {
+            return Err(task);
+        }
+        let entry = shard.tasks.vacant_entry();
+        // Relaxed: the push to a run queue orders it before any reader.
+        task.header().owned_key.store(
+            entry.key() * SHARDS + index,
+            std::sync::atomic::Ordering::Relaxed,
+        );
+        entry.insert(task);
+        Ok(())
+    }
+
+    /// Takes a completed task out.
+    pub(crate) fn remove(&self, key: usize) -> Option<Task> {
+        self.shard(key % SHARDS).tasks.try_remove(key / SHARDS)
+    }
+
+    /// Refuses tasks from now on.
+    pub(crate) fn close(&self) {
+        for index in 0..SHARDS {
+            self.shard(index).closed = true;
+        }
+    }
+
+    /// Aborts every task on the list.
+    pub(crate) fn abort_all(&self) {
+        // Cloned out, as an abort runs the scheduler, which must not run under
+        // the lock of a list that it takes tasks out of.
+        for task in self.snapshot() {
+            task.abort();
+        }
+    }
+
+    /// The tasks on the list, at some moment for each shard.
+    pub(crate) fn snapshot(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for index in 0..SHARDS {
+            tasks.extend(self.shard(index).tasks.iter().map(|(_, task)| task.clone()));
+        }
+        tasks
+    }
+
+    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
+        self.snapshot().iter().map(Task::info).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        (0..SHARDS).map(|index| self.shard(index).tasks.len()).sum()
+    }
+
+    fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
+        // No foreign code runs under the lock, so it cannot be poisoned by any.
+        self.shards[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Threads take ids in blocks of 256, so the shards follow the threads.
+fn shard_of(id: Id) -> usize {
+    (id.get() / 256) as usize % SHARDS
+}

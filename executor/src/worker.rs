@@ -1,0 +1,184 @@
+//! A worker's day: find a task, run it, now and then take a turn, else sleep.
+//!
+//! ```text
+//!   ┌─▶ root woken? poll it ─▶ own queues ─▶ mailbox, inject ─▶ steal ─┐
+//!   │        │ ended               │ a task            │ some          │ none
+//!   │        ▼                     ▼                   │               ▼
+//!   │      leave                  run it ◀─────────────┘      turn(None): sleep
+//!   │                              │                                   │
+//!   └── turn(0) every 61 polls ◀───┴───────────────────────────────────┘
+//! ```
+//!
+//! The driver is asked at least every [`TURN_EVERY`] polls, so that a run
+//! queue that never empties cannot starve sockets and timers. In between it is
+//! left alone: a turn may cost a system call, a poll here does not.
+//!
+//! # No wake is lost
+//!
+//! Who queues something from another thread pushes first and interrupts
+//! second. An interrupt sticks: it ends the turn in progress or makes the next
+//! one not sleep. So a push that this loop did not see is followed by an
+//! interrupt that its turn sees. Between workers the interrupt is saved where
+//! it can be; `idle.rs` has that protocol.
+
+use std::io;
+use std::time::Duration;
+
+use crate::context::{Context, runnable};
+use crate::driver::Driver;
+use crate::idle::WokenBy;
+use crate::shared::{Flavour, Many};
+
+/// Polls of tasks between two turns of the driver, at most.
+const TURN_EVERY: u32 = 61;
+
+/// What the loop runs for: the future of a `block_on`, or a shutdown.
+pub(crate) trait Root {
+    type Output;
+
+    /// Looks whether it is woken, and if so goes on with it.
+    fn poll(&mut self) -> Progress<Self::Output>;
+
+    /// How long the loop may sleep before it must look again.
+    fn limit(&self) -> Option<Duration> {
+        None
+    }
+}
+
+pub(crate) enum Progress<T> {
+    Done(T),
+    /// It was woken and went on.
+    Polled,
+    Nothing,
+}
+
+/// A worker that looks for tasks in other workers' queues.
+#[derive(Default)]
+struct Search {
+    /// `Idle` counts it among the searchers.
+    counted: bool,
+    /// It saw work on its way to sleep: it must look even if enough others do.
+    must_look: bool,
+}
+
+/// Runs tasks until the root is done.
+///
+/// # Errors
+///
+/// If the driver is broken.
+pub(crate) fn run<R: Root>(
+    context: &Context,
+    driver: &mut dyn Driver,
+    root: &mut R,
+) -> io::Result<R::Output> {
+    let mut polls = 0;
+    let mut search = Search::default();
+    loop {
+        let rooted = match root.poll() {
+            Progress::Done(output) => {
+                stop_searching(context, &mut search);
+                return Ok(output);
+            }
+            Progress::Polled => true,
+            Progress::Nothing => false,
+        };
+        let next = context.next();
+        let ran = next.is_some();
+        if let Some(next) = next {
+            stop_searching(context, &mut search);
+            context.run(next);
+        }
+        polls += u32::from(ran) + u32::from(rooted);
+        if polls >= TURN_EVERY {
+            polls = 0;
+            context.take_in();
+            turn(context, driver, Some(Duration::ZERO))?;
+        } else if !ran && !rooted && !context.take_in() && !steal(context, &mut search) {
+            polls = 0;
+            idle(context, driver, root.limit(), &mut search)?;
+        }
+    }
+}
+
+/// One turn of the driver, then those who had yielded to it.
+fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> io::Result<()> {
+    context.counters.turns.add(1);
+    driver.turn(limit)?;
+    context.wake_deferred();
+    if context.has_surplus() {
+        context.notify_one();
+    }
+    Ok(())
+}
+
+/// Nothing to run: a turn that may sleep.
+fn idle(
+    context: &Context,
+    driver: &mut dyn Driver,
+    limit: Option<Duration>,
+    search: &mut Search,
+) -> io::Result<()> {
+    if context.has_deferred() {
+        return turn(context, driver, Some(Duration::ZERO));
+    }
+    context.counters.parks.add(1);
+    let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
+        return turn(context, driver, limit);
+    };
+    many.idle
+        .sleep(worker.index, std::mem::take(&mut search.counted));
+    // Published as asleep; who pushes from here on sees it. What was pushed
+    // before is seen here, and then has to be looked for.
+    search.must_look = work_is_visible(context, many);
+    let result = if search.must_look {
+        Ok(())
+    } else {
+        context.counters.turns.add(1);
+        driver.turn(limit)
+    };
+    search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
+    result?;
+    if context.has_surplus() {
+        context.notify_one();
+    }
+    Ok(())
+}
+
+fn work_is_visible(context: &Context, many: &Many) -> bool {
+    !context.shared.inject.is_empty()
+        || many.workers.iter().any(|worker| !worker.stealer.is_empty())
+}
+
+/// Tries to take tasks from the other workers; true if it got one queued here.
+fn steal(context: &Context, search: &mut Search) -> bool {
+    let (Some(thief), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
+        return false;
+    };
+    if !search.counted {
+        search.counted = many.idle.start_search();
+    }
+    if !search.counted && !std::mem::take(&mut search.must_look) {
+        return false;
+    }
+    // From the neighbour on, so that thieves do not all begin at worker 0.
+    let (before, after) = many.workers.split_at(thief.index);
+    let mut victims = after.iter().skip(1).chain(before);
+    let Some(stolen) = victims.find_map(|victim| victim.stealer.steal_into(&thief.queue)) else {
+        return false;
+    };
+    context.counters.steals.add(1);
+    stop_searching(context, search);
+    context.run(runnable(stolen));
+    true
+}
+
+/// A searcher found something: the last one passes the search on, so that
+/// work which was pushed while it searched is not left to it alone.
+fn stop_searching(context: &Context, search: &mut Search) {
+    if std::mem::take(&mut search.counted)
+        && let Flavour::Many(many) = &context.shared.flavour
+        && many.idle.stop_search()
+    {
+        many.notify_one();
+    }
+}

@@ -1,0 +1,153 @@
+//! The pool for what blocks: order, limits, aborts, and threads that cannot be had.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+
+use wakeline_executor::{Executor, Handle, spawn_blocking, task, yield_now};
+
+fn executor(threads: usize) -> Executor {
+    Executor::builder()
+        .workers(1)
+        .blocking_threads(threads)
+        .build()
+        .expect("an executor")
+}
+
+#[test]
+fn a_job_gives_its_output_or_its_panic() {
+    executor(4).block_on(async {
+        assert_eq!(spawn_blocking(|| 5).await.unwrap(), 5);
+        let error = spawn_blocking(|| panic!("in the job"))
+            .await
+            .map(|(): ()| ())
+            .unwrap_err();
+        assert!(
+            error.is_panic() && error.to_string().contains("in the job"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn no_more_than_the_limit_run_at_once_and_all_run() {
+    let running = Arc::new(AtomicUsize::new(0));
+    let peak = Arc::new(AtomicUsize::new(0));
+    executor(3).block_on(async {
+        let jobs: Vec<_> = (0..300)
+            .map(|_| {
+                let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
+                spawn_blocking(move || {
+                    peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        for job in jobs {
+            job.await.unwrap();
+        }
+    });
+    assert!(peak.load(Ordering::SeqCst) <= 3);
+}
+
+#[test]
+fn jobs_that_wait_for_each_other_all_get_a_thread() {
+    const JOBS: usize = 40;
+    let barrier = Arc::new(Barrier::new(JOBS));
+    executor(JOBS).block_on(async {
+        let jobs: Vec<_> = (0..JOBS)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                spawn_blocking(move || barrier.wait().is_leader())
+            })
+            .collect();
+        for job in jobs {
+            job.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn jobs_start_in_the_order_of_their_spawns() {
+    let (tell, told) = mpsc::channel();
+    executor(1).block_on(async {
+        let jobs: Vec<_> = (0..50)
+            .map(|n| {
+                let tell = tell.clone();
+                spawn_blocking(move || tell.send(n).unwrap())
+            })
+            .collect();
+        for job in jobs {
+            job.await.unwrap();
+        }
+    });
+    drop(tell);
+    assert_eq!(told.iter().collect::<Vec<_>>(), (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn aborting_a_queued_job_drops_it_and_a_running_one_goes_on() {
+    struct Dropped(Arc<AtomicUsize>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let drops = Arc::new(AtomicUsize::new(0));
+    executor(1).block_on(async {
+        let (started, has_started) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let running = spawn_blocking(move || {
+            started.send(()).unwrap();
+            released.recv().unwrap();
+            "ran to its end"
+        });
+        while has_started.try_recv().is_err() {
+            yield_now().await;
+        }
+        let guard = Dropped(Arc::clone(&drops));
+        let queued = spawn_blocking(move || {
+            let _guard = guard;
+            unreachable!("an aborted job ran");
+        });
+        queued.abort();
+        // At once: the only thread is busy, and stays so.
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+        assert!(queued.await.unwrap_err().is_cancelled());
+        running.abort();
+        release.send(()).unwrap();
+        assert_eq!(running.await.unwrap(), "ran to its end");
+    });
+}
+
+#[test]
+fn a_job_knows_its_task_and_its_runtime() {
+    executor(2).block_on(async {
+        let job = spawn_blocking(|| (task::current().id(), Handle::try_current().is_some()));
+        let id = job.id();
+        assert_eq!(job.await.unwrap(), (id, true));
+        let nested = spawn_blocking(|| spawn_blocking(|| 9).blocking_join(None).unwrap().unwrap());
+        assert_eq!(nested.await.unwrap(), 9);
+    });
+}
+
+#[test]
+fn a_thread_that_cannot_be_had_is_the_handles_error() {
+    // No machine has the address space for such a stack.
+    let executor = Executor::builder()
+        .workers(1)
+        .blocking_stack_size(1 << 60)
+        .build()
+        .unwrap();
+    let error = executor
+        .block_on(async { spawn_blocking(|| ()).await })
+        .unwrap_err();
+    assert!(!error.is_cancelled() && !error.is_panic());
+    assert!(
+        error
+            .to_string()
+            .contains("start a thread for blocking jobs"),
+        "{error}"
+    );
+    assert!(executor.handle().offload(Box::new(|| ())).is_err());
+}

@@ -1,0 +1,136 @@
+//! What the executor asks of its driver: how often, and how seldom.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use wakeline_executor::{
+    Driver, Executor, Interrupt, ParkDriver, spawn, spawn_blocking, yield_now,
+};
+
+/// Counts what is asked of a [`ParkDriver`].
+struct Counting {
+    park: ParkDriver,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    turns: AtomicUsize,
+    sleeps: AtomicUsize,
+    interrupts: AtomicUsize,
+}
+
+struct CountingInterrupt(Arc<dyn Interrupt>, Arc<Counts>);
+
+impl Interrupt for CountingInterrupt {
+    fn interrupt(&self) {
+        self.1.interrupts.fetch_add(1, Ordering::SeqCst);
+        self.0.interrupt();
+    }
+}
+
+impl Driver for Counting {
+    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.counts.turns.fetch_add(1, Ordering::SeqCst);
+        if limit != Some(Duration::ZERO) {
+            self.counts.sleeps.fetch_add(1, Ordering::SeqCst);
+        }
+        self.park.turn(limit)
+    }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        Arc::new(CountingInterrupt(
+            self.park.interrupt(),
+            Arc::clone(&self.counts),
+        ))
+    }
+}
+
+/// One worker with a counting driver.
+fn counted() -> (Executor, Arc<Counts>) {
+    let counts = Arc::new(Counts::default());
+    let theirs = Arc::clone(&counts);
+    let executor = Executor::builder()
+        .workers(1)
+        .driver(move |_| {
+            let counts = Arc::clone(&theirs);
+            let park = ParkDriver::new();
+            Ok(Box::new(Counting { park, counts }))
+        })
+        .build()
+        .unwrap();
+    (executor, counts)
+}
+
+/// Wakes itself `times` times.
+async fn self_wakes(times: usize) {
+    let mut left = times;
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return std::task::Poll::Ready(());
+        }
+        left -= 1;
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+#[test]
+fn a_busy_queue_lets_the_driver_have_a_turn_every_61_polls() {
+    let (executor, counts) = counted();
+    executor.block_on(async {
+        spawn(self_wakes(6_100)).await.unwrap();
+    });
+    let turns = counts.turns.load(Ordering::SeqCst);
+    assert!((100..=103).contains(&turns), "{turns} turns in 6,100 polls");
+    assert!(
+        counts.sleeps.load(Ordering::SeqCst) <= 1,
+        "it slept beside a full queue"
+    );
+}
+
+#[test]
+fn what_is_woken_on_the_workers_own_thread_interrupts_nothing() {
+    let (executor, counts) = counted();
+    executor.block_on(async {
+        let tasks: Vec<_> = (0..100)
+            .map(|_| spawn(async { yield_now().await }))
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        spawn(self_wakes(10)).await.unwrap();
+    });
+    assert_eq!(counts.interrupts.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_wake_from_another_thread_interrupts() {
+    let (executor, counts) = counted();
+    executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+    assert!(counts.interrupts.load(Ordering::SeqCst) >= 1);
+}
+
+#[test]
+fn a_worker_without_a_driver_is_an_error_of_the_build() {
+    for broken in 0..3 {
+        let error = Executor::builder()
+            .workers(3)
+            .driver(move |worker| {
+                if worker == broken {
+                    return Err(io::Error::other("no ring for this one"));
+                }
+                Ok(Box::new(ParkDriver::new()))
+            })
+            .build()
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("worker {broken}")) && text.contains("no ring for this one"),
+            "{text}"
+        );
+    }
+}

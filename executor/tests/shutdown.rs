@@ -1,0 +1,248 @@
+//! The end of an executor: from any place, with any task, without a hang.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use wakeline_executor::{Executor, Handle, spawn, spawn_blocking, spawn_local, task, yield_now};
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn executor(workers: usize) -> Executor {
+    Executor::builder()
+        .workers(workers)
+        .build()
+        .expect("an executor")
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn tasks_finish_within_the_grace() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        executor.block_on(yield_now());
+        for _ in 0..20 {
+            drop(executor.spawn(async {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+            }));
+        }
+        let report = executor.shutdown(LONG);
+        assert!(report.is_clean(), "{workers} workers: {report}");
+    }
+}
+
+#[test]
+fn the_report_names_who_was_cut_off() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let stuck = executor.block_on(async {
+            let stuck = task::Builder::new().name("stuck").spawn(pending::<()>());
+            yield_now().await;
+            stuck
+        });
+        let report = executor.shutdown(Duration::from_millis(1));
+        assert_eq!(report.cut_off.len(), 1, "{report}");
+        assert_eq!(report.cut_off[0].name.as_deref(), Some("stuck"));
+        assert_eq!(report.cut_off[0].spawned_at.file(), file!());
+        assert!(stuck.is_finished());
+        assert_eq!((report.stuck_workers, report.blocking_jobs_left), (0, 0));
+    }
+}
+
+#[test]
+fn destructors_may_wake_spawn_and_drop_handles_during_the_end() {
+    for workers in [1, 2, 3] {
+        let executor = executor(workers);
+        let drops = Arc::new(AtomicUsize::new(0));
+        executor.block_on(async {
+            for _ in 0..30 {
+                let other = spawn(pending::<()>());
+                let drops = Arc::clone(&drops);
+                let on_drop = OnDrop(move || {
+                    other.abort();
+                    if let Some(handle) = Handle::try_current() {
+                        drop(handle.spawn(async { unreachable!("spawned into the end") }));
+                        drop(handle.spawn_blocking(|| ()));
+                    }
+                    drops.fetch_add(1, Ordering::SeqCst);
+                });
+                drop(spawn(async move {
+                    let _on_drop = on_drop;
+                    pending::<()>().await;
+                }));
+            }
+            yield_now().await;
+        });
+        drop(executor);
+        assert_eq!(drops.load(Ordering::SeqCst), 30, "{workers} workers");
+    }
+}
+
+#[test]
+fn an_executor_may_be_dropped_inside_its_own_task() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let handle = executor.handle();
+        let slot = Arc::new(Mutex::new(Some(executor)));
+        let (done, is_done) = mpsc::channel();
+        let theirs = Arc::clone(&slot);
+        // The guard's drop tells that the task is over, cancelled or not.
+        let on_drop = OnDrop(move || done.send(()).unwrap_or(()));
+        let task = handle.spawn(async move {
+            let _on_drop = on_drop;
+            drop(theirs.lock().unwrap().take());
+            pending::<()>().await;
+        });
+        if workers == 1 {
+            handle.block_on(async { drop(task.await) });
+        }
+        is_done.recv().expect("the task was dropped");
+        assert!(slot.lock().unwrap().is_none());
+    }
+}
+
+#[test]
+fn an_executor_may_be_dropped_inside_another() {
+    for workers in [1, 2] {
+        let outer = executor(workers);
+        outer.block_on(async {
+            let inner = executor(2);
+            drop(inner.spawn(pending::<()>()));
+            drop(inner);
+            let inner = executor(1);
+            drop(inner.spawn(pending::<()>()));
+            drop(inner);
+        });
+    }
+}
+
+#[test]
+fn an_executor_may_be_dropped_by_another_thread() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let (done, is_done) = mpsc::channel();
+        let bound = thread::spawn(move || {
+            let on_drop = OnDrop(move || done.send(()).unwrap_or(()));
+            executor.block_on(async {
+                drop(spawn_local(async move {
+                    let _on_drop = on_drop;
+                    pending::<()>().await;
+                }));
+                yield_now().await;
+            });
+            executor
+        });
+        drop(bound.join().unwrap());
+        // A local task is dropped on its own thread, at its end at the latest.
+        is_done.recv().expect("the local task was dropped");
+    }
+}
+
+#[test]
+fn an_executor_in_a_thread_local_ends_with_the_thread() {
+    thread_local! {
+        static EXECUTOR: std::cell::RefCell<Option<Executor>> = const { std::cell::RefCell::new(None) };
+    }
+    for workers in [1, 2] {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let theirs = Arc::clone(&drops);
+        let thread = thread::spawn(move || {
+            EXECUTOR.with(|slot| {
+                let executor = executor(workers);
+                executor.block_on(async {
+                    let on_drop = OnDrop(move || {
+                        theirs.fetch_add(1, Ordering::SeqCst);
+                    });
+                    drop(spawn(async move {
+                        let _on_drop = on_drop;
+                        pending::<()>().await;
+                    }));
+                    yield_now().await;
+                });
+                *slot.borrow_mut() = Some(executor);
+            });
+        });
+        thread.join().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 1, "{workers} workers");
+    }
+}
+
+#[test]
+fn a_shutdown_waits_for_blocking_jobs_only_within_the_grace() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let (release, released) = mpsc::channel::<()>();
+        let job = executor.block_on(async move {
+            let (started, has_started) = mpsc::channel();
+            let job = spawn_blocking(move || {
+                started.send(()).unwrap();
+                let _ = released.recv();
+            });
+            spawn_blocking(move || has_started.recv().unwrap())
+                .await
+                .unwrap();
+            job
+        });
+        let report = executor.shutdown(Duration::from_millis(2));
+        assert!(report.blocking_jobs_left >= 1, "{report}");
+        release.send(()).unwrap();
+        job.blocking_join(None).unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_waker_may_outlive_its_executor() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let (send, receive) = mpsc::channel();
+        executor.block_on(async {
+            drop(spawn(std::future::poll_fn(move |cx| {
+                send.send(cx.waker().clone()).unwrap();
+                std::task::Poll::<()>::Pending
+            })));
+            yield_now().await;
+            yield_now().await;
+        });
+        let waker = receive.recv().unwrap();
+        drop(executor);
+        waker.wake_by_ref();
+        drop(waker.clone());
+        waker.wake();
+    }
+}
+
+#[test]
+fn spawning_races_with_the_end() {
+    for workers in [1, 2] {
+        for _ in 0..50 {
+            let executor = executor(workers);
+            let handle = executor.handle();
+            let spawner = thread::spawn(move || {
+                let tasks: Vec<_> = (0..200).map(|n| handle.spawn(async move { n })).collect();
+                tasks
+                    .into_iter()
+                    .map(|task| task.blocking_join(Some(LONG)).expect("resolves"))
+                    .collect::<Vec<_>>()
+            });
+            executor.block_on(yield_now());
+            drop(executor);
+            for (n, result) in spawner.join().unwrap().into_iter().enumerate() {
+                match result {
+                    Ok(output) => assert_eq!(output, n),
+                    Err(error) => assert!(error.is_cancelled(), "{error}"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! From a reader to a writer until the end, one way or both ways.
+//!
+//! ```text
+//!   Reading ──bytes──▶ Writing ──all written──▶ Reading
+//!      │ end
+//!      ▼
+//!   Ending: flush, or close ──▶ Done
+//! ```
+//!
+//! The buffer comes from the pool when there is something to be read, and goes
+//! back when it is written: a copy that waits for its peer holds none.
+
+use super::parked_at;
+use super::pool::{self, PooledBuf, SizeHint};
+use futures_io::{AsyncRead, AsyncWrite};
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use wakeline_context::Kind;
+
+/// Copies from `reader` to `writer` until the end, flushes, and tells how many
+/// bytes that was.
+///
+/// Both go in by value: pass `&stream` or `&mut stream` to keep them.
+///
+/// # Errors
+///
+/// The reader's or the writer's; `WriteZero` if the writer takes no more.
+///
+/// # Cancellation
+///
+/// What was read and not yet written is lost, at most one buffer of 64 KiB.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_net::io::{self, AsyncWriteExt};
+///
+/// # wakeline_net::testing::block_on(async {
+/// # let (stream, mut peer) = wakeline_net::testing::tcp_pair().await?;
+/// peer.write_all(b"hello").await?;
+/// peer.close().await?;
+/// let copied = io::copy(&stream, &stream).await?; // an echo
+/// assert_eq!(copied, 5);
+/// assert_eq!(&peer.read_pooled().await?[..], b"hello");
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn copy<R, W>(reader: R, writer: W) -> Copy<R, W>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    Copy {
+        reader,
+        writer,
+        transfer: Transfer::new(End::Flush),
+        location: Location::caller(),
+    }
+}
+
+/// Copies between two streams, both ways, until both have ended; tells how many
+/// bytes went from `a` to `b` and from `b` to `a`.
+///
+/// When one side ends, the writing side of the other is closed, and its
+/// direction goes on: half a connection stays half a connection.
+///
+/// # Errors
+///
+/// The first error of either direction; the other direction ends with it.
+///
+/// # Cancellation
+///
+/// What was read and not yet written is lost, at most one buffer a direction.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_net::UnixStream;
+/// use wakeline_net::io::{self, AsyncWriteExt};
+///
+/// # wakeline_net::testing::block_on(async {
+/// let (mut client, mut front) = UnixStream::pair()?;
+/// let (mut back, mut server) = UnixStream::pair()?;
+/// client.write_all(b"question").await?;
+/// client.close().await?;
+/// server.write_all(b"yes").await?;
+/// server.close().await?;
+/// let moved = io::copy_bidirectional(&mut front, &mut back).await?;
+/// assert_eq!(moved, (8, 3));
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn copy_bidirectional<'a, A, B>(a: &'a mut A, b: &'a mut B) -> CopyBidirectional<'a, A, B>
+where
+    A: AsyncRead + AsyncWrite + Unpin + ?Sized,
+    B: AsyncRead + AsyncWrite + Unpin + ?Sized,
+{
+    CopyBidirectional {
+        a,
+        b,
+        there: Transfer::new(End::Close),
+        back: Transfer::new(End::Close),
+        location: Location::caller(),
+    }
+}
+
+/// What the writer gets after the last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Flush,
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Reading while `buf` is empty, writing while it is not.
+    Moving,
+    Ending,
+    Done,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Transfer {
+    state: State,
+    end: End,
+    buf: PooledBuf,
+    hint: SizeHint,
+    /// Something was written since the last flush.
+    unflushed: bool,
+    moved: u64,
+}
+
+impl Transfer {
+    fn new(end: End) -> Transfer {
+        Transfer {
+            state: State::Moving,
+            end,
+            buf: PooledBuf::none(),
+            hint: SizeHint::default(),
+            unflushed: false,
+            moved: 0,
+        }
+    }
+
+    /// Moves what can be moved; ready with the number of bytes at the end, also
+    /// when it is asked again.
+    fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+    ) -> Poll<io::Result<u64>>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        loop {
+            match self.state {
+                State::Moving if self.buf.is_empty() => {
+                    if ready!(self.poll_read(cx, reader, writer))? == 0 {
+                        self.state = State::Ending;
+                    }
+                }
+                State::Moving => ready!(self.poll_write(cx, writer))?,
+                State::Ending => {
+                    let writer = Pin::new(&mut *writer);
+                    ready!(match self.end {
+                        End::Flush => writer.poll_flush(cx),
+                        End::Close => writer.poll_close(cx),
+                    })?;
+                    self.state = State::Done;
+                }
+                State::Done => return Poll::Ready(Ok(self.moved)),
+            }
+        }
+    }
+
+    fn poll_read<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+    ) -> Poll<io::Result<usize>>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        let mut buf = pool::take(self.hint.get());
+        let Poll::Ready(n) = Pin::new(reader).poll_read(cx, buf.space()) else {
+            drop(buf);
+            // The peer may wait for what a buffering writer holds back.
+            if self.unflushed && Pin::new(writer).poll_flush(cx)?.is_ready() {
+                self.unflushed = false;
+            }
+            return Poll::Pending;
+        };
+        let n = n?;
+        self.hint.learn(n);
+        if n > 0 {
+            buf.advance(n);
+            self.buf = buf;
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_write<W>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        let n = ready!(Pin::new(writer).poll_write(cx, &self.buf))?;
+        if n == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.buf.consume(n);
+        self.moved += n as u64;
+        self.unflushed = true;
+        if self.buf.is_empty() {
+            self.buf = PooledBuf::none();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn waits_for(&self) -> Kind {
+        if self.state == State::Moving && self.buf.is_empty() {
+            Kind::Read
+        } else {
+            Kind::Write
+        }
+    }
+}
+
+/// The future of [`copy()`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Copy<R, W> {
+    reader: R,
+    writer: W,
+    transfer: Transfer,
+    location: &'static Location<'static>,
+}
+
+impl<R, W> Future for Copy<R, W>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    type Output = io::Result<u64>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let poll = this.transfer.poll(cx, &mut this.reader, &mut this.writer);
+        if poll.is_pending() {
+            parked_at(this.transfer.waits_for(), this.location);
+        }
+        poll
+    }
+}
+
+/// The future of [`copy_bidirectional`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {
+    a: &'a mut A,
+    b: &'a mut B,
+    there: Transfer,
+    back: Transfer,
+    location: &'static Location<'static>,
+}
+
+impl<A, B> Future for CopyBidirectional<'_, A, B>
+where
+    A: AsyncRead + AsyncWrite + Unpin + ?Sized,
+    B: AsyncRead + AsyncWrite + Unpin + ?Sized,
+{
+    type Output = io::Result<(u64, u64)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let there = this.there.poll(cx, this.a, this.b)?;
+        let back = this.back.poll(cx, this.b, this.a)?;
+        match (there, back) {
+            (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
+            (there, _) => {
+                let waiting = if there.is_pending() {
+                    &this.there
+                } else {
+                    &this.back
+                };
+                parked_at(waiting.waits_for(), this.location);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// Gives three bytes, then nothing for ever.
+    struct Quiet(bool);
+
+    impl AsyncRead for Quiet {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Pending;
+            }
+            buf[..3].copy_from_slice(b"abc");
+            Poll::Ready(Ok(3))
+        }
+    }
+
+    #[test]
+    fn a_copy_that_waits_holds_no_buffer() {
+        let mut out = Vec::new();
+        let mut copy = copy(Quiet(false), &mut out);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut copy).poll(&mut cx).is_pending());
+        assert!(copy.transfer.buf.is_none());
+        assert_eq!(copy.transfer.waits_for(), Kind::Read);
+        assert_eq!(out, b"abc");
+    }
+}

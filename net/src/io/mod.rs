@@ -1,0 +1,59 @@
+//! Reading and writing by traits: what works on every stream.
+//!
+//! The traits are those of `futures-io`, so that TLS, compression and
+//! WebSockets of the ecosystem fit as they are. On top of them:
+//!
+//! | file          | what is there                                               |
+//! |---------------|-------------------------------------------------------------|
+//! | `read.rs`     | [`AsyncReadExt`]: `read`, `read_exact`, `read_to_end`, …    |
+//! | `write.rs`    | [`AsyncWriteExt`]: `write`, `write_all`, `flush`, `close`   |
+//! | `buf.rs`      | [`AsyncBufReadExt`]: `fill_buf`, `read_until`, `read_line`  |
+//! | `reader.rs`   | [`BufReader`], whose reads keep their progress when dropped |
+//! | `writer.rs`   | [`BufWriter`]                                               |
+//! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
+//! | `split.rs`    | [`split`] for any stream that is both                       |
+//! | `pool.rs`     | buffers that are borrowed only while there is data          |
+//!
+//! # What a drop loses
+//!
+//! The futures of `read`, `write`, `fill_buf`, `flush` and `close` lose nothing.
+//! `read_exact`, `read_to_end` and `write_all` of the traits move data in steps,
+//! and what was moved before the drop stays moved: into the caller's buffer, or
+//! to the peer. Where that matters, [`BufReader`] has the same reads in a form
+//! that takes all or nothing.
+
+mod buf;
+mod copy;
+pub(crate) mod pool;
+mod read;
+mod reader;
+mod split;
+mod write;
+mod writer;
+
+pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
+pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
+pub use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
+pub use pool::PooledBuf;
+pub use read::{AsyncReadExt, Read, ReadExact, ReadToEnd, ReadToString, ReadVectored};
+pub use reader::{
+    BufReader, EarlyEnd, Fill, LimitExceeded, Lines, NextLine, ReadExactKept, ReadLineKept,
+    ReadUntilKept,
+};
+pub use split::{ReadHalf, WriteHalf, split};
+pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
+pub use writer::BufWriter;
+
+use std::panic::Location;
+use wakeline_context::{Kind, budget, waiting_on};
+
+/// Says where the user's code waits: the leaf below knows only the line in here
+/// that polled it.
+fn parked_at(kind: Kind, location: &'static Location<'static>) {
+    let kind = if budget::is_spent() {
+        Kind::Yield
+    } else {
+        kind
+    };
+    waiting_on(kind, 0, location);
+}

@@ -1,0 +1,256 @@
+//! Any signal that may be handled: [`signal`], [`SignalKind`], [`Signal`].
+
+use crate::error::{self, Context as ErrorContext};
+use crate::sys;
+use futures_core::Stream;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use signal_hook::SigId;
+use signal_hook::consts;
+use std::ffi::c_int;
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use wakeline_context::{Kind, waiting_on};
+use wakeline_reactor::{Direction, Done, Source};
+
+/// Which signal.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_net::signal::unix::SignalKind;
+///
+/// assert_eq!(SignalKind::terminate().to_string(), "SIGTERM");
+/// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignalKind(c_int);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $constant:ident;)*) => {
+        impl SignalKind {
+            $($(#[$doc])*
+            #[must_use]
+            pub const fn $name() -> SignalKind {
+                SignalKind(consts::$constant)
+            })*
+        }
+
+        impl fmt::Display for SignalKind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    $(consts::$constant => f.write_str(stringify!($constant)),)*
+                    other => write!(f, "signal {other}"),
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// SIGALRM: a timer of the process is due.
+    alarm = SIGALRM;
+    /// SIGCHLD: a child process stopped or ended.
+    child = SIGCHLD;
+    /// SIGHUP: the terminal is gone; by custom, read the settings again.
+    hangup = SIGHUP;
+    /// SIGINT: `Ctrl-C`.
+    interrupt = SIGINT;
+    /// SIGPIPE: a pipe without a reader; wakeline's sockets never cause it.
+    pipe = SIGPIPE;
+    /// SIGQUIT: `Ctrl-\`.
+    quit = SIGQUIT;
+    /// SIGTERM: please end.
+    terminate = SIGTERM;
+    /// SIGUSR1: whatever the program says.
+    user_defined1 = SIGUSR1;
+    /// SIGUSR2: whatever the program says.
+    user_defined2 = SIGUSR2;
+    /// SIGWINCH: the terminal has another size.
+    window_change = SIGWINCH;
+}
+
+impl SignalKind {
+    /// A signal by its number.
+    #[must_use]
+    pub const fn from_raw(number: c_int) -> SignalKind {
+        SignalKind(number)
+    }
+
+    /// The signal's number.
+    #[must_use]
+    pub const fn as_raw(self) -> c_int {
+        self.0
+    }
+}
+
+impl fmt::Debug for SignalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignalKind({self})")
+    }
+}
+
+/// Listens for a signal from now on.
+///
+/// # Errors
+///
+/// `InvalidInput` for a signal that cannot be handled (SIGKILL, SIGSTOP) or
+/// that tells of a bug in this process (SIGSEGV, SIGILL, SIGFPE); else when the
+/// pipe or the handler cannot be made.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_net::signal::unix::{SignalKind, signal};
+///
+/// # wakeline_net::testing::block_on(async {
+/// let mut hangup = signal(SignalKind::hangup())?;
+/// # signal_hook::low_level::raise(SignalKind::hangup().as_raw())?;
+/// hangup.recv().await?; // read the settings again
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn signal(kind: SignalKind) -> io::Result<Signal> {
+    let doing = || format!("listen for {kind}");
+    // `register` panics on these.
+    if consts::FORBIDDEN.contains(&kind.0) {
+        let why = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this signal cannot be handled, or only by ending the process",
+        );
+        return Err(ErrorContext::wrap(doing(), why));
+    }
+    let (here, there) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )
+    .map_err(|errno| ErrorContext::with_hint(doing(), error::limits(Some(errno)), errno.into()))?;
+    let id = signal_hook::low_level::pipe::register(kind.0, there)
+        .map_err(|source| ErrorContext::wrap(doing(), source))?;
+    Ok(Signal {
+        source: Source::new(here),
+        kind,
+        id,
+    })
+}
+
+/// A listener for one signal.
+///
+/// It is also a [`Stream`], which never ends by itself.
+pub struct Signal {
+    source: Source,
+    kind: SignalKind,
+    id: SigId,
+}
+
+impl Signal {
+    /// Waits until the signal has come at least once since the last `recv`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's, of the pipe.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses no signal.
+    #[track_caller]
+    pub fn recv(&mut self) -> Recv<'_> {
+        Recv {
+            location: Location::caller(),
+            signal: self,
+        }
+    }
+
+    /// Which signal it listens for.
+    #[must_use]
+    pub fn kind(&self) -> SignalKind {
+        self.kind
+    }
+
+    /// Waits for the signal, with the one waker of `poll_` callers.
+    ///
+    /// # Errors
+    ///
+    /// As of [`recv`](Signal::recv).
+    #[track_caller]
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_at(cx, Location::caller())
+    }
+
+    pub(crate) fn poll_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        location: &'static Location<'static>,
+    ) -> Poll<io::Result<()>> {
+        let poll = self.source.poll_io(cx, Direction::Read, drain);
+        if poll.is_pending() {
+            waiting_on(Kind::Signal, self.kind.0.unsigned_abs().into(), location);
+        }
+        poll
+    }
+}
+
+/// Takes every byte out: several signals are one.
+fn drain(fd: BorrowedFd<'_>) -> io::Result<Done<()>> {
+    let mut bytes = [0; 64];
+    let mut came = false;
+    loop {
+        match sys::read(fd, sys::Family::Unix, &mut bytes) {
+            Ok(Done::Short(_)) => return Ok(Done::Short(())),
+            Ok(Done::Full(0)) => {
+                let gone = "the handler's end of the pipe is gone";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, gone));
+            }
+            Ok(Done::Full(_)) => came = true,
+            Err(error) if came && error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(Done::Short(()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.id);
+    }
+}
+
+impl Stream for Signal {
+    type Item = io::Result<()>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(Some(ready!(self.poll_recv(cx))))
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Signal::recv`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Recv<'a> {
+    signal: &'a mut Signal,
+    location: &'static Location<'static>,
+}
+
+impl Future for Recv<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.signal.poll_at(cx, this.location)
+    }
+}

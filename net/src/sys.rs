@@ -1,0 +1,237 @@
+//! The system calls of this crate, in the one shape that `Source` wants.
+//!
+//! Everything that is true of *every* call is said here once:
+//!
+//! - `EINTR` is retried in [`retry`], so no caller sees it;
+//! - every send carries `MSG_NOSIGNAL`, so a closed peer is an error and never
+//!   a `SIGPIPE`;
+//! - whether a transfer drained the descriptor ([`Done::Short`]) is decided in
+//!   [`transferred`] and its callers, and nowhere else.
+//!
+//! It knows no future and no reactor.
+
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{SocketAddrAny, SocketFlags};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use wakeline_reactor::Done;
+
+/// A connection that failed before it was accepted costs an `accept` that says
+/// so. This many in a row are skipped before the error is shown after all.
+const FAILED_CONNECTIONS_SKIPPED: usize = 64;
+
+/// Which rules tell that a stream is drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// A read that gives less than was asked for found nothing more. (Urgent
+    /// data breaks this rule; the source sees it and distrusts short reads.)
+    Tcp,
+    /// The same, except that a read never crosses a message with descriptors
+    /// or credentials. We take none, so the kernel marks such a message as
+    /// truncated, and then there may be more behind it.
+    Unix,
+}
+
+/// Calls until the result is something else than "interrupted".
+pub(crate) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result.map_err(io::Error::from),
+        }
+    }
+}
+
+/// `n` of `wanted` bytes went through a stream. Zero of a read is the end of
+/// file, which stays readable for ever.
+fn transferred(n: usize, wanted: usize) -> Done<usize> {
+    if n > 0 && n < wanted {
+        Done::Short(n)
+    } else {
+        Done::Full(n)
+    }
+}
+
+fn length(bufs: &[IoSliceMut<'_>]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
+}
+
+/// Reads from a stream.
+pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Result<Done<usize>> {
+    match family {
+        Family::Tcp => {
+            let wanted = buf.len();
+            let (n, _) = retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::empty()))?;
+            Ok(transferred(n, wanted))
+        }
+        Family::Unix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
+    }
+}
+
+/// Reads from a stream into several buffers, in order.
+pub(crate) fn read_vectored(
+    fd: BorrowedFd<'_>,
+    family: Family,
+    bufs: &mut [IoSliceMut<'_>],
+) -> io::Result<Done<usize>> {
+    match family {
+        Family::Tcp => {
+            let wanted = length(bufs);
+            let n = retry(|| rustix::io::readv(fd, bufs))?;
+            Ok(transferred(n, wanted))
+        }
+        Family::Unix => receive_message(fd, bufs),
+    }
+}
+
+/// Reads from a Unix stream in a way that shows where a message with
+/// descriptors ended; they are closed by the kernel, as nobody asked for them.
+fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
+    let wanted = length(bufs);
+    let mut control = RecvAncillaryBuffer::default();
+    let message = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        return Ok(Done::Full(message.bytes));
+    }
+    Ok(transferred(message.bytes, wanted))
+}
+
+/// Reads without taking anything out; so it never drains the descriptor.
+pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>> {
+    let (n, _) = retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::PEEK))?;
+    Ok(Done::Full(n))
+}
+
+/// Writes to a stream.
+pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Done<usize>> {
+    let n = retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?;
+    Ok(transferred(n, buf.len()))
+}
+
+/// Writes several buffers to a stream, in order.
+pub(crate) fn write_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<Done<usize>> {
+    // More than the kernel's limit of buffers is an error there, so we cut.
+    let bufs = &bufs[..bufs.len().min(1024)];
+    let wanted = bufs.iter().map(|buf| buf.len()).sum();
+    let mut control = SendAncillaryBuffer::default();
+    let n = retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?;
+    Ok(transferred(n, wanted))
+}
+
+/// Sends one datagram to the connected peer. It goes whole or not at all, and
+/// says nothing about the next one.
+pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Done<usize>> {
+    retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL)).map(Done::Full)
+}
+
+/// Sends one datagram to `to`.
+pub(crate) fn send_to(
+    fd: BorrowedFd<'_>,
+    buf: &[u8],
+    to: &impl rustix::net::addr::SocketAddrArg,
+) -> io::Result<Done<usize>> {
+    retry(|| rustix::net::sendto(fd, buf, SendFlags::NOSIGNAL, to)).map(Done::Full)
+}
+
+/// Receives one datagram, or looks at it; what does not fit is cut off.
+pub(crate) fn receive(fd: BorrowedFd<'_>, buf: &mut [u8], peek: bool) -> io::Result<Done<usize>> {
+    let (n, _) = retry(|| rustix::net::recv(fd, &mut *buf, receive_flags(peek)))?;
+    Ok(Done::Full(n))
+}
+
+/// The same, with its sender.
+pub(crate) fn receive_from(
+    fd: BorrowedFd<'_>,
+    buf: &mut [u8],
+    peek: bool,
+) -> io::Result<Done<(usize, Option<SocketAddrAny>)>> {
+    let (n, _, from) = retry(|| rustix::net::recvfrom(fd, &mut *buf, receive_flags(peek)))?;
+    Ok(Done::Full((n, from)))
+}
+
+fn receive_flags(peek: bool) -> RecvFlags {
+    if peek {
+        RecvFlags::PEEK
+    } else {
+        RecvFlags::empty()
+    }
+}
+
+/// Takes a connection, non-blocking and closed on exec.
+///
+/// A connection that broke while it waited is reported by the kernel as an
+/// error of `accept` though the listener is well; such are skipped.
+pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<Done<(OwnedFd, Option<SocketAddrAny>)>> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let mut skipped = 0;
+    loop {
+        match retry(|| rustix::net::acceptfrom_with(fd, flags)) {
+            Err(error)
+                if is_about_one_connection(&error) && skipped < FAILED_CONNECTIONS_SKIPPED =>
+            {
+                skipped += 1;
+            }
+            result => return result.map(Done::Full),
+        }
+    }
+}
+
+/// The errors that accept(2) tells to treat like "try again".
+pub(crate) fn is_about_one_connection(error: &io::Error) -> bool {
+    let one_connection = [
+        Errno::CONNABORTED,
+        Errno::PROTO,
+        Errno::PERM,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::NONET,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| one_connection.contains(&errno))
+}
+
+/// The Internet address that the kernel gave.
+pub(crate) fn internet(addr: SocketAddrAny) -> io::Result<SocketAddr> {
+    SocketAddr::try_from(addr).map_err(io::Error::from)
+}
+
+/// The Internet address of a peer, which an Internet socket always has.
+pub(crate) fn sender(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+    addr.map_or_else(|| Err(io::ErrorKind::NotConnected.into()), internet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_is_short_only_between_nothing_and_all() {
+        for (n, wanted, short) in [
+            (0, 0, false),
+            (0, 8, false),
+            (1, 8, true),
+            (7, 8, true),
+            (8, 8, false),
+        ] {
+            let done = transferred(n, wanted);
+            assert_eq!(done == Done::Short(n), short, "{n} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn only_errors_of_one_connection_are_skipped() {
+        for (errno, skipped) in [
+            (Errno::CONNABORTED, true),
+            (Errno::PROTO, true),
+            (Errno::MFILE, false),
+            (Errno::AGAIN, false),
+        ] {
+            let error = io::Error::from(errno);
+            assert_eq!(is_about_one_connection(&error), skipped, "{error}");
+        }
+    }
+}

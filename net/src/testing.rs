@@ -1,0 +1,191 @@
+//! What the doctests and tests of this crate run on: a `block_on` over a
+//! reactor, and a thread a job in place of a blocking pool. Not for users, who
+//! have a runtime.
+
+use crate::{TcpListener, TcpStream, UnixStream};
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+use wakeline_reactor::{Config, DriverKind, Offload, Reactor, Remote};
+
+#[derive(Debug)]
+struct Threads;
+
+impl Offload for Threads {
+    fn offload(&self, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        std::thread::Builder::new().spawn(job).map(drop)
+    }
+}
+
+struct Signal {
+    woken: AtomicBool,
+    remote: Remote,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release pairs with the Acquire in `run`.
+        self.woken.store(true, Ordering::Release);
+        self.remote.interrupt();
+    }
+}
+
+/// A reactor of this kind, or `None` where the machine does not allow it.
+///
+/// # Errors
+///
+/// When the reactor cannot be made although its kind is allowed.
+///
+/// # Panics
+///
+/// Never.
+#[must_use]
+pub fn reactor(kind: DriverKind) -> Option<Reactor> {
+    let config = Config::default().driver(kind).offload(Arc::new(Threads));
+    match Reactor::new(&config) {
+        Ok(reactor) => Some(reactor),
+        Err(error) => {
+            eprintln!("not tested on {kind}: {error}");
+            None
+        }
+    }
+}
+
+/// Runs `future` on `reactor`, polling it only when it was woken: so a lost
+/// wake is a test that hangs, not one that passes by accident.
+///
+/// # Panics
+///
+/// When a turn fails.
+pub fn run<F: Future>(reactor: &Reactor, future: F) -> F::Output {
+    let _entered = reactor.enter();
+    let mut future = pin!(future);
+    let signal = Arc::new(Signal {
+        woken: AtomicBool::new(true),
+        remote: reactor.remote(),
+    });
+    let waker = Waker::from(Arc::clone(&signal));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        let mut limit = None;
+        if signal.woken.swap(false, Ordering::Acquire) {
+            let scope = wakeline_context::PollScope::enter();
+            let poll = future.as_mut().poll(&mut cx);
+            let _ = scope.leave();
+            if let Poll::Ready(output) = poll {
+                return output;
+            }
+            // It may have woken itself; a turn comes between two polls anyway.
+            limit = Some(Duration::ZERO);
+        }
+        reactor.turn(limit).expect("a turn of the reactor");
+    }
+}
+
+/// Runs `future` on a new reactor of whichever kind the machine allows.
+///
+/// # Panics
+///
+/// When there is none.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let reactor = reactor(DriverKind::Auto).expect("a reactor");
+    run(&reactor, future)
+}
+
+/// Runs the future of `make` on each kind of reactor that the machine allows.
+///
+/// # Panics
+///
+/// When the machine allows none, or when a future ends with an error.
+pub fn on_each_driver<F>(make: impl Fn() -> F)
+where
+    F: Future<Output = io::Result<()>>,
+{
+    let mut tested = 0;
+    for kind in [DriverKind::Epoll, DriverKind::Uring] {
+        if let Some(reactor) = reactor(kind) {
+            run(&reactor, make()).unwrap_or_else(|error| panic!("on {kind}: {error:?}"));
+            tested += 1;
+        }
+    }
+    assert!(tested > 0, "no driver works here");
+}
+
+/// A connected pair over loopback.
+///
+/// # Errors
+///
+/// When the machine refuses one of the sockets.
+pub async fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = listener.local_addr()?;
+    let (there, accepted) = both(TcpStream::connect(addr), listener.accept()).await;
+    Ok((accepted?.0, there?))
+}
+
+/// A connected pair of Unix streams.
+///
+/// # Errors
+///
+/// When the machine refuses one of the sockets.
+#[expect(
+    clippy::unused_async,
+    reason = "called like `tcp_pair`, by doctests that share their text"
+)]
+pub async fn unix_pair() -> io::Result<(UnixStream, UnixStream)> {
+    UnixStream::pair()
+}
+
+/// Runs two futures at the same time, to the end of both.
+pub async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut a_out, mut b_out) = (None, None);
+    poll_fn(|cx| {
+        poll_once(a.as_mut(), &mut a_out, cx);
+        poll_once(b.as_mut(), &mut b_out, cx);
+        match (a_out.take(), b_out.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (a_out, b_out) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn poll_once<F: Future>(future: Pin<&mut F>, out: &mut Option<F::Output>, cx: &mut Context<'_>) {
+    if out.is_none()
+        && let Poll::Ready(output) = future.poll(cx)
+    {
+        *out = Some(output);
+    }
+}
+
+/// Polls `future` once, without a waker: for tests that then drop it.
+pub fn poll_now<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Gives way to the reactor `turns` times.
+pub async fn yield_times(turns: usize) {
+    for _ in 0..turns {
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}

@@ -1,0 +1,69 @@
+//! The kernel's Unix addresses as std's, and back.
+
+use rustix::net::{SocketAddrAny, SocketAddrUnix};
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+
+pub(super) fn to_std(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+    let Some(addr) = addr else {
+        return unnamed();
+    };
+    let addr = SocketAddrUnix::try_from(addr)?;
+    // An unnamed address may come back as an abstract one without a name.
+    if let Some(name) = addr.abstract_name().filter(|name| !name.is_empty()) {
+        return SocketAddr::from_abstract_name(name);
+    }
+    match addr.path_bytes() {
+        Some(path) if !path.is_empty() => {
+            // The kernel counts the closing NUL in.
+            let path = path.strip_suffix(b"\0").unwrap_or(path);
+            SocketAddr::from_pathname(Path::new(OsStr::from_bytes(path)))
+        }
+        _ => unnamed(),
+    }
+}
+
+fn unnamed() -> io::Result<SocketAddr> {
+    SocketAddr::from_pathname("")
+}
+
+pub(super) fn from_std(addr: &SocketAddr) -> io::Result<SocketAddrUnix> {
+    if let Some(name) = addr.as_abstract_name() {
+        return Ok(SocketAddrUnix::new_abstract_name(name)?);
+    }
+    match addr.as_pathname() {
+        Some(path) => Ok(SocketAddrUnix::new(path)?),
+        None => Ok(SocketAddrUnix::new_unnamed()),
+    }
+}
+
+/// How an error names it.
+pub(super) fn name(addr: &SocketAddr) -> String {
+    match (addr.as_pathname(), addr.as_abstract_name()) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(name)) => format!("@{}", name.escape_ascii()),
+        (None, None) => "an unnamed address".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_address_comes_back_as_it_went() {
+        let path = SocketAddr::from_pathname("/tmp/a socket").unwrap();
+        let abstract_name = SocketAddr::from_abstract_name(b"a\0name").unwrap();
+        for addr in [path, abstract_name, unnamed().unwrap()] {
+            let there = from_std(&addr).unwrap();
+            let back = to_std(Some(there.into())).unwrap();
+            assert_eq!(back.as_pathname(), addr.as_pathname());
+            assert_eq!(back.as_abstract_name(), addr.as_abstract_name());
+            assert_eq!(back.is_unnamed(), addr.is_unnamed());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Reads that give less than was asked for though more is there: at urgent
+//! data, and at a message with descriptors. A reader must not stall at them.
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use socket2::SockRef;
+use std::io::{IoSlice, Result};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use wakeline_net::UnixStream;
+use wakeline_net::testing::{on_each_driver, tcp_pair, yield_times};
+
+fn send_with_descriptor(stream: &UnixStream, bytes: &[u8]) -> Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [stream.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let bufs = [IoSlice::new(bytes)];
+    rustix::net::sendmsg(stream, &bufs, &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+async fn read_exactly(stream: &UnixStream, len: usize) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut buf = [0; 64];
+    while all.len() < len {
+        let n = stream.read(&mut buf).await?;
+        assert_ne!(n, 0, "the end came after {all:?}");
+        all.extend_from_slice(&buf[..n]);
+    }
+    Ok(all)
+}
+
+#[test]
+fn a_message_with_a_descriptor_does_not_stall_the_reader() {
+    on_each_driver(|| async {
+        let (here, there) = UnixStream::pair()?;
+        for armed in [false, true] {
+            send_with_descriptor(&there, b"a")?;
+            there.write(b"bcd").await?;
+            send_with_descriptor(&there, b"e")?;
+            there.write(b"f").await?;
+            if armed {
+                // All of it is one event for a reader that is watched already.
+                yield_times(2).await;
+            }
+            assert_eq!(read_exactly(&here, 6).await?, b"abcdef");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn urgent_data_does_not_stall_the_reader() {
+    on_each_driver(|| async {
+        let (here, there) = tcp_pair().await?;
+        for _ in 0..3 {
+            there.write(b"ab").await?;
+            SockRef::from(&there).send_out_of_band(b"!")?;
+            there.write(b"cd").await?;
+            // Let everything arrive, so that it may be one event.
+            yield_times(3).await;
+            let mut all = Vec::new();
+            let mut buf = [0; 64];
+            while all.len() < 4 {
+                let n = here.read(&mut buf).await?;
+                assert_ne!(n, 0);
+                all.extend_from_slice(&buf[..n]);
+            }
+            assert_eq!(all, b"abcd", "urgent data is not in line");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_buffer_that_is_filled_exactly_does_not_stall_the_reader() {
+    on_each_driver(|| async {
+        let (here, there) = tcp_pair().await?;
+        let mut buf = [0; 4];
+        for _ in 0..3 {
+            there.write(b"12345678").await?;
+            assert_eq!(here.read(&mut buf).await?, 4);
+            assert_eq!(here.read(&mut buf).await?, 4);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_is_asked_for_and_nothing_comes_without_waiting() {
+    on_each_driver(|| async {
+        let (here, _there) = tcp_pair().await?;
+        assert_eq!(here.read(&mut []).await?, 0, "no bytes, and not the end");
+        Ok(())
+    });
+}

@@ -1,0 +1,307 @@
+//! The epoll driver, on mio.
+//!
+//! ```text
+//!   arm      epoll_ctl(ADD, IN|OUT|RDHUP|PRI|ET), one registration per source
+//!   turn     epoll_wait, then for each event: slot -> source -> bits, wakers
+//!   release  epoll_ctl(DEL), before anybody closes the descriptor
+//! ```
+//!
+//! Edge-triggered: the kernel reports what is possible now at the registration
+//! and again at each change, so a waiter that found nothing needs no call to
+//! wait again. The eventfd is watched the same way and is never read.
+//!
+//! A one-shot operation is tried at once. If it would block on a descriptor
+//! that can be watched, a duplicate of that is registered (the original may be
+//! registered already, by a source) and the operation is tried again at each
+//! event; what cannot be watched runs on the blocking pool.
+
+use super::Turning;
+use crate::clock;
+use crate::error::setup;
+use crate::harvest::{Garbage, Harvest};
+use crate::metrics::{Counts, add};
+use crate::op::{AnyOp, Attempt};
+use crate::remote::Home;
+use crate::slots::{Key, Kind, Slots};
+use crate::source::Shared;
+use crate::state::{Direction, Event};
+use crate::sys;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+const MILLI: u64 = 1_000_000;
+
+enum Slot {
+    Source(Arc<Shared>),
+    Op { op: Arc<dyn AnyOp>, fd: OwnedFd },
+}
+
+pub(crate) struct Epoll {
+    poll: Poll,
+    events: Events,
+    slots: Slots<Slot>,
+    ops: usize,
+    alarm: OwnedFd,
+    /// When the alarm rings, if it is set: nanoseconds after the origin.
+    alarm_at: Option<u64>,
+    home: u64,
+}
+
+fn token(kind: Kind, key: Key) -> Token {
+    Token(key.pack(kind) as usize)
+}
+
+impl Epoll {
+    pub(crate) fn new(home: &Home) -> io::Result<Epoll> {
+        let poll = Poll::new().map_err(setup("set up epoll"))?;
+        let alarm = sys::timerfd().map_err(setup("make a timerfd"))?;
+        for (fd, kind) in [(&home.eventfd, Kind::Interrupt), (&alarm, Kind::Alarm)] {
+            poll.registry()
+                .register(
+                    &mut SourceFd(&fd.as_raw_fd()),
+                    token(kind, Key::NONE),
+                    Interest::READABLE,
+                )
+                .map_err(setup("watch the eventfd and the timerfd"))?;
+        }
+        let events = Events::with_capacity(1_024);
+        Ok(Epoll {
+            poll,
+            events,
+            slots: Slots::new(),
+            ops: 0,
+            alarm,
+            alarm_at: None,
+            home: home.id,
+        })
+    }
+
+    pub(crate) fn arm(&mut self, source: &Arc<Shared>, counts: &Counts) -> io::Result<Key> {
+        let key = self.slots.insert(Slot::Source(Arc::clone(source)));
+        add(&counts.controls, 1);
+        let registered = self.poll.registry().register(
+            &mut SourceFd(&source.fd.as_raw_fd()),
+            token(Kind::Source, key),
+            Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY,
+        );
+        if registered.is_err() {
+            self.slots.remove(key);
+        }
+        registered.map(|()| key)
+    }
+
+    pub(crate) fn release(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {
+        let Some(slot) = self.slots.remove(key) else {
+            return;
+        };
+        add(&counts.controls, 1);
+        let fd = match &slot {
+            Slot::Source(source) => source.fd.as_raw_fd(),
+            Slot::Op { fd, .. } => fd.as_raw_fd(),
+        };
+        let deregistered = self.poll.registry().deregister(&mut SourceFd(&fd));
+        debug_assert!(
+            deregistered.is_ok(),
+            "a slot is a registration: {deregistered:?}"
+        );
+        match slot {
+            Slot::Source(source) => harvest.garbage.push(Garbage::Source(source)),
+            Slot::Op { op, .. } => {
+                self.ops -= 1;
+                harvest.garbage.push(Garbage::Op(op));
+            }
+        }
+    }
+
+    pub(crate) fn submit(
+        &mut self,
+        op: &Arc<dyn AnyOp>,
+        counts: &Counts,
+    ) -> io::Result<Option<Key>> {
+        let direction = match op.attempt() {
+            Attempt::Done(result) => {
+                op.complete_alone(result);
+                return Ok(None);
+            }
+            Attempt::Block => return Ok(None),
+            Attempt::Wait(direction) => direction,
+        };
+        let fd = op.duplicate_fd()?;
+        let interest = match direction {
+            Direction::Read => Interest::READABLE,
+            Direction::Write => Interest::WRITABLE,
+        };
+        let raw = fd.as_raw_fd();
+        let key = self.slots.insert(Slot::Op {
+            op: Arc::clone(op),
+            fd,
+        });
+        add(&counts.controls, 1);
+        let registered =
+            self.poll
+                .registry()
+                .register(&mut SourceFd(&raw), token(Kind::Op, key), interest);
+        match registered {
+            Ok(()) => {
+                self.ops += 1;
+                Ok(Some(key))
+            }
+            // A regular file: it cannot be watched, but the pool can block on it.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                self.slots.remove(key);
+                Ok(None)
+            }
+            Err(error) => {
+                self.slots.remove(key);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {
+        let Some(Slot::Op { op, .. }) = self.slots.get(key) else {
+            return;
+        };
+        op.complete(
+            Err(io::Error::from_raw_os_error(libc::ECANCELED)),
+            &mut harvest.wakers,
+        );
+        self.release(key, harvest, counts);
+    }
+
+    pub(crate) fn turn(&mut self, turning: &mut Turning<'_>) -> io::Result<()> {
+        let Epoll {
+            poll,
+            events,
+            alarm,
+            alarm_at,
+            ..
+        } = self;
+        let counts = turning.counts;
+        let waited = turning.around_sleep(|sleep| {
+            let timeout = match sleep {
+                None => Some(Duration::ZERO),
+                Some(None) => None,
+                Some(Some(until)) => timeout(until, alarm, alarm_at, counts)?,
+            };
+            add(&counts.waits, 1);
+            poll.poll(events, timeout)
+        });
+        match waited {
+            Ok(()) => {}
+            // The one place where an interrupted wait is met: as if it were
+            // over. It need not be a signal: the kernel's farewell to a ring
+            // that this thread has closed ends a wait in the same way.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error),
+        }
+        self.reap(turning);
+        Ok(())
+    }
+
+    fn reap(&mut self, turning: &mut Turning<'_>) {
+        // Taken out, so that the slots can be changed meanwhile.
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let Some((kind, key)) = Key::unpack(event.token().0 as u64) else {
+                add(&turning.counts.stale, 1);
+                continue;
+            };
+            match kind {
+                Kind::Interrupt => continue,
+                Kind::Alarm => {
+                    self.alarm_at = None;
+                    continue;
+                }
+                _ => turning.events += 1,
+            }
+            match self.slots.get(key) {
+                Some(Slot::Source(source)) => {
+                    source
+                        .state
+                        .deliver(bits(event), &mut turning.harvest.wakers);
+                }
+                Some(Slot::Op { op, .. }) => {
+                    if let Attempt::Done(result) = op.attempt() {
+                        op.complete(result, &mut turning.harvest.wakers);
+                        self.release(key, turning.harvest, turning.counts);
+                    }
+                }
+                None => add(&turning.counts.stale, 1),
+            }
+        }
+        self.events = events;
+    }
+
+    pub(crate) fn drain(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        let home = self.home;
+        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            match self.slots.get(key) {
+                Some(Slot::Source(source)) => {
+                    source
+                        .state
+                        .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
+                    self.release(key, harvest, counts);
+                }
+                _ => self.cancel(key, harvest, counts),
+            }
+        }
+    }
+
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.slots.len() - self.ops, self.ops)
+    }
+}
+
+/// The timeout for a wait until `until`. epoll counts in milliseconds, and mio
+/// rounds up; so a deadline that is no whole number of them away goes to the
+/// timerfd, unless that is set for it already.
+fn timeout(
+    until: u64,
+    alarm: &OwnedFd,
+    alarm_at: &mut Option<u64>,
+    counts: &Counts,
+) -> io::Result<Option<Duration>> {
+    if *alarm_at == Some(until) {
+        return Ok(None);
+    }
+    let left = until.saturating_sub(clock::now_nanos());
+    if left == 0 {
+        return Ok(Some(Duration::ZERO));
+    }
+    if left.is_multiple_of(MILLI) {
+        return Ok(Some(Duration::from_nanos(left)));
+    }
+    add(&counts.alarms, 1);
+    sys::set_alarm(alarm.as_fd(), left)?;
+    *alarm_at = Some(until);
+    Ok(None)
+}
+
+/// An event in the bits of `readiness.rs`.
+fn bits(event: &mio::event::Event) -> Event {
+    let mut poll = 0;
+    // mio counts PRI as readable too, which it is not quite: a read may find
+    // nothing then, and the bit is cleared by that.
+    for (is, bit) in [
+        (event.is_readable(), libc::EPOLLIN),
+        (event.is_writable(), libc::EPOLLOUT),
+        (event.is_priority(), libc::EPOLLPRI),
+        (event.is_read_closed(), libc::EPOLLRDHUP),
+        (
+            event.is_read_closed() && event.is_write_closed(),
+            libc::EPOLLHUP,
+        ),
+        (event.is_error(), libc::EPOLLERR),
+    ] {
+        if is {
+            poll |= bit;
+        }
+    }
+    Event::from_poll(poll)
+}

@@ -1,0 +1,112 @@
+//! Which driver this process can have, and why.
+//!
+//! ```text
+//!   Epoll ────────────────────────────────────────────▶ epoll (asked for)
+//!   Uring ── test once ── ring, fewer entries ── ok ──▶ io_uring (asked for)
+//!                 └──────────────────┴───────── error ─▶ SetupError
+//!   Auto  ── test once ── ring, fewer entries ── ok ──▶ io_uring (…)
+//!                 └──────────────────┴───────── error ─▶ epoll (io_uring refused: …)
+//! ```
+//!
+//! The test is a real ring with the real flags that answers a request: a
+//! seccomp filter, a sysctl, an old kernel or a memory limit show in no other
+//! way. It is made once per process; a ring can still fail later, when the
+//! locked memory of the user is used up.
+
+use super::{Driver, epoll::Epoll, uring::Uring};
+use crate::config::{Backend, Config, DriverKind};
+use crate::error::{SetupError, hint};
+use crate::remote::Home;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+/// What a ring falls back to where locked memory is short.
+const FEWER_ENTRIES: u32 = 64;
+
+/// Opens the driver that `config` asks for.
+pub(crate) fn open(config: &Config, home: &Arc<Home>) -> io::Result<(Driver, Backend)> {
+    let wanted = config.wanted()?;
+    if wanted == DriverKind::Epoll {
+        return open_epoll(home, "asked for".into());
+    }
+    match open_uring(config.ring_entries, home) {
+        Ok(uring) => {
+            let (submissions, completions) = uring.size();
+            let why = if wanted == DriverKind::Uring {
+                "asked for"
+            } else {
+                "the kernel allows it"
+            };
+            let reason =
+                format!("{why}; {submissions} submission and {completions} completion entries");
+            Ok((
+                Driver::Uring(Box::new(uring)),
+                Backend::new(DriverKind::Uring, reason),
+            ))
+        }
+        Err(error) if wanted == DriverKind::Auto => {
+            let hint = hint(&error);
+            open_epoll(home, format!("io_uring refused: {error}: {hint}"))
+        }
+        Err(error) => {
+            let hint = format!("{}; or use driver auto or epoll", hint(&error));
+            Err(SetupError::new("set up io_uring", error, hint).into())
+        }
+    }
+}
+
+fn open_epoll(home: &Arc<Home>, reason: String) -> io::Result<(Driver, Backend)> {
+    let epoll = Epoll::new(home)?;
+    Ok((
+        Driver::Epoll(Box::new(epoll)),
+        Backend::new(DriverKind::Epoll, reason),
+    ))
+}
+
+fn open_uring(entries: u32, home: &Arc<Home>) -> io::Result<Uring> {
+    tested(home)?;
+    match Uring::new(entries, home) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && entries > FEWER_ENTRIES => {
+            Uring::new(FEWER_ENTRIES, home)
+        }
+        result => result,
+    }
+}
+
+/// The process's one test. Its error is kept as a number, since it is told often.
+fn tested(home: &Arc<Home>) -> io::Result<()> {
+    static TESTED: OnceLock<Result<(), i32>> = OnceLock::new();
+    let tested = TESTED.get_or_init(|| {
+        let mut uring = Uring::new(8, home).map_err(|error| errno(&error))?;
+        uring.self_test().map_err(|error| errno(&error))
+    });
+    tested.map_err(io::Error::from_raw_os_error)
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EINVAL)
+}
+
+/// Which driver a reactor made from `config` would run on.
+///
+/// What `Auto` comes to is found out once per process, by setting up a real
+/// ring and using it. The environment variable `WAKELINE_DRIVER` (`auto`,
+/// `uring`, `epoll`) decides where the configuration says `Auto`.
+///
+/// # Errors
+///
+/// When the driver asked for cannot be had.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_reactor::{Config, DriverKind, probe};
+///
+/// let backend = probe(&Config::default().driver(DriverKind::Epoll))?;
+/// assert_eq!(backend.to_string(), "epoll (asked for)");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn probe(config: &Config) -> io::Result<Backend> {
+    let home = Home::new()?;
+    open(config, &home).map(|(_, backend)| backend)
+}

@@ -1,0 +1,515 @@
+//! The io_uring driver.
+//!
+//! ```text
+//!              arm, submit                 flush                     reap
+//!   Free ──────────1──────▶ Staged ─────────2───────▶ InKernel ───────3──────▶ Free
+//!                             │                         │    ▲
+//!                             └──4──▶ Free              │    │ more to come
+//!                       release, cancel                 5    │
+//!                                                       ▼    │
+//!                                             InKernel, cancel asked ──3──▶ Free
+//! ```
+//! 1 a future must wait, or an operation was submitted: a slot, nothing else
+//! 2 `flush`, before each enter: the request is queued for the kernel
+//! 3 `complete`, at the terminal completion, the one without F_MORE
+//! 4 the kernel never knew it: it is simply gone, and a descriptor number that
+//!   is closed and used again can never be armed by mistake
+//! 5 `release`, `cancel`: a cancel request is listed for the next flush
+//!
+//! A source waits to read by one multishot poll, armed once and then silent in
+//! user space: each change of the socket is a completion. It waits to write by
+//! a one-shot poll, after a write that found no room. So data is always moved
+//! by a plain system call into the caller's memory, and no request of a source
+//! points to memory at all.
+//!
+//! # Invariants
+//!
+//! Each has a debug assertion where it could break, and a test.
+//!
+//! 1. What a request names outlives its terminal completion: the slot holds the
+//!    source or operation, and only 3 and 4 empty it; at the end of a reactor
+//!    it is waited for, or leaked.
+//!    `a_reactor_dropped_with_a_read_in_flight_has_the_buffer_back_first`,
+//!    `nothing_is_delivered_after_a_release`,
+//!    `what_the_kernel_did_not_let_go_of_is_leaked`.
+//! 2. There is no reference to memory that the kernel may write: a buffer is
+//!    reached by the pointer in the request alone. Its owner, a `Vec`, is not
+//!    looked into before `complete` (by construction, `op/kinds.rs`).
+//!    `a_result_that_was_too_late_to_cancel_is_delivered`.
+//! 3. A stale or unknown number is counted, never used as an index.
+//!    `a_stale_completion_is_counted_and_ignored`,
+//!    `a_completion_for_a_staged_slot_is_stale`, the proptest of `slots.rs`.
+//! 4. The rings are touched by their thread only: `Reactor` is not `Send`; its
+//!    doctest fails to compile. A forked child is kept out:
+//!    `a_forked_child_is_refused_and_the_parent_goes_on`.
+//! 5. Cancels wait in a list without bound; operations in the kernel are never
+//!    more than the completion ring has room for. Watches are not limited: one
+//!    slow peer must not keep others from being watched, and the kernel keeps
+//!    what has no room. `operations_beyond_the_completion_ring_wait`,
+//!    `a_storm_of_cancels_leaves_nothing_behind`,
+//!    `more_events_than_the_ring_holds_are_all_delivered`.
+//! 6. A descriptor that comes back is owned while reaping, by `Op::finish`.
+//!    `an_open_that_nobody_waits_for_closes_its_descriptor`.
+//! 7. No waker and no payload is run or dropped while slots or ring are
+//!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`.
+//! 8. One watch per direction: `State::arm` asks under its lock whether there
+//!    is one. `two_waiters_share_one_watch`, and a loom model.
+
+mod slot;
+
+use super::ring::{Completion, Ring};
+use super::{Sleep, Turning};
+use crate::clock;
+use crate::harvest::{Garbage, Harvest};
+use crate::kept::keep_for_ever;
+use crate::metrics::{Counts, add};
+use crate::op::AnyOp;
+use crate::remote::Home;
+use crate::slots::{Key, Kind, Slots};
+use crate::source::Shared;
+use crate::state::{Direction, Event};
+use io_uring::squeue::{Entry, Flags};
+use io_uring::{opcode, types};
+use slot::{Slot, Stage, What};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a turn goes back to the kernel for completions that had no room.
+const OVERFLOW_ROUNDS: usize = 16;
+
+/// How long one call may wait for everything to be cancelled; the loop around
+/// it goes on for as long as it may.
+const SYNC_CANCEL_LIMIT: Duration = Duration::from_millis(1);
+
+pub(crate) struct Uring {
+    ring: Ring,
+    slots: Slots<Slot>,
+    /// Keys of staged slots; one that was withdrawn meanwhile is stale.
+    watches: VecDeque<Key>,
+    ops: VecDeque<Key>,
+    cancels: VecDeque<Key>,
+    /// Operations that exist, and those of them that the kernel has.
+    ops_held: usize,
+    ops_in_kernel: usize,
+    ops_max: usize,
+    /// The poll of the eventfd is in the kernel.
+    bell: bool,
+    bell_fd: RawFd,
+    home: u64,
+    batch: Vec<Completion>,
+}
+
+fn cancelled() -> io::Error {
+    io::Error::from_raw_os_error(libc::ECANCELED)
+}
+
+impl Uring {
+    pub(crate) fn new(entries: u32, home: &Home) -> io::Result<Uring> {
+        let ring = Ring::new(entries)?;
+        let (_, completions) = ring.size();
+        Ok(Uring {
+            ring,
+            slots: Slots::new(),
+            watches: VecDeque::new(),
+            ops: VecDeque::new(),
+            cancels: VecDeque::new(),
+            ops_held: 0,
+            ops_in_kernel: 0,
+            ops_max: completions as usize,
+            bell: false,
+            bell_fd: home.eventfd.as_raw_fd(),
+            home: home.id,
+            batch: Vec::new(),
+        })
+    }
+
+    /// Submission and completion entries.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        self.ring.size()
+    }
+
+    pub(crate) fn self_test(&mut self) -> io::Result<()> {
+        self.ring.self_test()
+    }
+
+    pub(crate) fn arm(&mut self, source: &Arc<Shared>, direction: Direction) -> Key {
+        let what = What::Watch {
+            source: Arc::clone(source),
+            direction,
+            released: false,
+        };
+        let key = self.slots.insert(Slot::staged(what));
+        self.watches.push_back(key);
+        key
+    }
+
+    pub(crate) fn release(&mut self, key: Key, harvest: &mut Harvest) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let What::Watch { released, .. } = &mut slot.what else {
+            unreachable!("a source's key names a watch")
+        };
+        *released = true;
+        match slot.stage {
+            Stage::Staged => self.free(key, harvest),
+            Stage::InKernel => self.ask_cancel(key),
+            Stage::Done => unreachable!("a slot that is done is emptied by the same call"),
+        }
+    }
+
+    pub(crate) fn submit(&mut self, op: &Arc<dyn AnyOp>) -> Key {
+        let what = What::Op {
+            op: Arc::clone(op),
+            polls: None,
+        };
+        let key = self.slots.insert(Slot::staged(what));
+        self.ops_held += 1;
+        self.ops.push_back(key);
+        key
+    }
+
+    pub(crate) fn cancel(&mut self, key: Key, harvest: &mut Harvest) {
+        let Some(slot) = self.slots.get(key) else {
+            return;
+        };
+        match (slot.stage, &slot.what) {
+            (Stage::Staged, What::Op { op, .. }) => {
+                op.complete(Err(cancelled()), &mut harvest.wakers);
+                self.free(key, harvest);
+            }
+            _ => self.ask_cancel(key),
+        }
+    }
+
+    fn ask_cancel(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        debug_assert_eq!(slot.stage, Stage::InKernel);
+        if !slot.cancel_asked {
+            slot.cancel_asked = true;
+            self.cancels.push_back(key);
+        }
+    }
+
+    /// Empties a slot that the kernel does not have, or has no more.
+    fn free(&mut self, key: Key, harvest: &mut Harvest) {
+        let Some(slot) = self.slots.remove(key) else {
+            return;
+        };
+        debug_assert_ne!(slot.stage, Stage::InKernel, "the kernel may still use it");
+        harvest.garbage.push(match slot.what {
+            What::Watch { source, .. } => Garbage::Source(source),
+            What::Op { op, .. } => {
+                self.ops_held -= 1;
+                Garbage::Op(op)
+            }
+        });
+    }
+
+    /// Queues a request, making room if the ring is full; `false`: there is no
+    /// room even so.
+    #[allow(unsafe_code, reason = "hands a request to the kernel")]
+    fn push(&mut self, entry: &Entry, counts: &Counts) -> io::Result<bool> {
+        // SAFETY: `entry` points to nothing (a poll, a cancel), or into the
+        // operation of a slot in the stage InKernel, and names a descriptor
+        // that the slot or the home owns. `free` is the only way out of a slot
+        // and is called for one in this stage by `complete` alone, at the
+        // terminal completion; see `leak` for the end of a reactor.
+        if unsafe { self.ring.push(entry) } {
+            return Ok(true);
+        }
+        self.ring.enter(None, counts)?;
+        // SAFETY: as above.
+        Ok(unsafe { self.ring.push(entry) })
+    }
+
+    /// Step 2: hands what is staged and what is to be cancelled to the ring.
+    /// `false` if there was no room for some of it.
+    fn flush(&mut self, counts: &Counts) -> io::Result<bool> {
+        if !self.bell {
+            let entry = opcode::PollAdd::new(types::Fd(self.bell_fd), libc::POLLIN as u32)
+                .multi(true)
+                .build()
+                .user_data(Key::NONE.pack(Kind::Interrupt));
+            if !self.push(&entry, counts)? {
+                return Ok(false);
+            }
+            self.bell = true;
+        }
+        while let Some(&key) = self.cancels.front() {
+            if let Some(slot) = self.slots.get(key) {
+                let entry = opcode::AsyncCancel::new(key.pack(slot.kind()))
+                    .build()
+                    .flags(Flags::SKIP_SUCCESS)
+                    .user_data(Key::NONE.pack(Kind::Cancel));
+                if !self.push(&entry, counts)? {
+                    return Ok(false);
+                }
+            }
+            self.cancels.pop_front();
+        }
+        while let Some(&key) = self.watches.front() {
+            if !self.send(key, counts)? {
+                return Ok(false);
+            }
+            self.watches.pop_front();
+        }
+        while self.ops_in_kernel < self.ops_max
+            && let Some(&key) = self.ops.front()
+        {
+            if !self.send(key, counts)? {
+                return Ok(false);
+            }
+            self.ops.pop_front();
+        }
+        Ok(true)
+    }
+
+    /// Sends a staged slot's request; `false` if there was no room for it.
+    fn send(&mut self, key: Key, counts: &Counts) -> io::Result<bool> {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return Ok(true);
+        };
+        debug_assert_eq!(slot.stage, Stage::Staged);
+        // Before the push: from then on the kernel may have it, whatever
+        // becomes of the enter.
+        slot.stage = Stage::InKernel;
+        let is_op = slot.kind() == Kind::Op;
+        let entry = slot.entry(key);
+        let pushed = self.push(&entry, counts)?;
+        if !pushed {
+            // Nobody else has touched the slot: `push` only enters.
+            self.slots.get_mut(key).expect("found above").stage = Stage::Staged;
+        } else if is_op {
+            self.ops_in_kernel += 1;
+            debug_assert!(self.ops_in_kernel <= self.ops_max);
+        }
+        Ok(pushed)
+    }
+
+    /// Flush, enter and reap without waiting and outside of a turn.
+    pub(crate) fn flush_now(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        // An error comes again in the next turn, which can tell it.
+        let entered = self
+            .flush(counts)
+            .and_then(|_| self.ring.enter(None, counts));
+        debug_assert!(entered.is_ok(), "{entered:?}");
+        self.reap(harvest, counts);
+    }
+
+    pub(crate) fn turn(&mut self, turning: &mut Turning<'_>) -> io::Result<()> {
+        let counts = turning.counts;
+        let all_sent = self.flush(counts)?;
+        if !all_sent || self.ring.has_completions() {
+            turning.sleep = Sleep::No;
+        }
+        let entered = turning.around_sleep(|sleep| match sleep {
+            None if !self.ring.must_enter() => Ok(()),
+            sleep => self.ring.enter(sleep, counts),
+        });
+        // Also after an error: what has completed must not wait for the next turn.
+        turning.events += self.reap(turning.harvest, counts);
+        for _ in 0..OVERFLOW_ROUNDS {
+            if !self.ring.has_overflowed() {
+                break;
+            }
+            add(&counts.overflows, 1);
+            self.ring.enter(None, counts)?;
+            turning.events += self.reap(turning.harvest, counts);
+        }
+        entered
+    }
+
+    /// Step 3 for all that has completed; returns how many events that were.
+    fn reap(&mut self, harvest: &mut Harvest, counts: &Counts) -> usize {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.ring.reap(&mut batch);
+        let events = batch
+            .drain(..)
+            .filter(|done| self.complete(*done, harvest, counts))
+            .count();
+        self.batch = batch;
+        events
+    }
+
+    /// One completion; whether it was an event, not one of the driver's own.
+    fn complete(&mut self, done: Completion, harvest: &mut Harvest, counts: &Counts) -> bool {
+        let Some((kind, key)) = Key::unpack(done.data) else {
+            add(&counts.stale, 1);
+            return false;
+        };
+        match kind {
+            Kind::Interrupt => {
+                self.bell &= done.more;
+                return false;
+            }
+            Kind::Cancel | Kind::Alarm => return false,
+            Kind::Source | Kind::Op => {}
+        }
+        match self.slots.get_mut(key) {
+            Some(slot) if slot.kind() == kind && slot.stage == Stage::InKernel => {
+                if !done.more {
+                    slot.stage = Stage::Done;
+                }
+                match slot.what {
+                    What::Watch { .. } => self.complete_watch(key, done, harvest),
+                    What::Op { .. } => self.complete_op(key, done, harvest),
+                }
+            }
+            _ => add(&counts.stale, 1),
+        }
+        true
+    }
+
+    fn complete_watch(&mut self, key: Key, done: Completion, harvest: &mut Harvest) {
+        let home = self.home;
+        let Some(Slot {
+            what: What::Watch {
+                source, released, ..
+            },
+            ..
+        }) = self.slots.get(key)
+        else {
+            return;
+        };
+        if !released {
+            match done.value() {
+                Ok(bits) => {
+                    let event = Event::from_poll(bits as libc::c_int);
+                    source.state.deliver(event, &mut harvest.wakers);
+                }
+                Err(_) => debug_assert!(!done.more, "an error ends a poll"),
+            }
+        }
+        if done.more {
+            return;
+        }
+        if !released {
+            // A one-shot poll has done its work, or the kernel ended a
+            // multishot one (no room, no memory): armed again when needed.
+            let error = Some(-done.result).filter(|error| *error > 0 && *error != libc::ECANCELED);
+            source
+                .state
+                .disarm(|armed| armed.is(home, key), error, &mut harvest.wakers);
+        }
+        self.free(key, harvest);
+    }
+
+    fn complete_op(&mut self, key: Key, done: Completion, harvest: &mut Harvest) {
+        debug_assert!(!done.more, "an operation completes once");
+        self.ops_in_kernel -= 1;
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let cancel_asked = slot.cancel_asked;
+        let What::Op { op, polls } = &mut slot.what else {
+            return;
+        };
+        // Every poll ends with another try, also one that failed: that tells why.
+        let wait = match (polls.take(), done.result) {
+            (Some(_), _) => Some(None),
+            (None, result) if result == -libc::EAGAIN => op.direction().map(Some),
+            _ => None,
+        };
+        if let Some(next) = wait
+            && !cancel_asked
+        {
+            *polls = next;
+            slot.stage = Stage::Staged;
+            self.ops.push_back(key);
+            return;
+        }
+        let stopped = cancel_asked && (wait.is_some() || done.result == -libc::EINTR);
+        let result = if stopped {
+            Err(cancelled())
+        } else {
+            done.value()
+        };
+        op.complete(result, &mut harvest.wakers);
+        self.free(key, harvest);
+    }
+
+    /// Ends everything; returns how many requests the kernel still has at
+    /// `deadline`.
+    pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {
+        let home = self.home;
+        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(Slot {
+                what: What::Watch { source, .. },
+                ..
+            }) = self.slots.get(key)
+            {
+                source
+                    .state
+                    .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
+                self.release(key, harvest);
+            } else {
+                self.cancel(key, harvest);
+            }
+        }
+        // What the requests of `flush` cannot reach, this does.
+        let left = |now: u64| Duration::from_nanos(deadline.saturating_sub(now));
+        let mut asked = false;
+        loop {
+            let flushed = self.flush_for_drain(counts);
+            let entered = flushed.and_then(|()| self.ring.enter(None, counts));
+            self.reap(harvest, counts);
+            let now = clock::now_nanos();
+            if self.in_kernel() == 0 || now >= deadline || entered.is_err() {
+                break;
+            }
+            if !asked {
+                asked = true;
+                self.ring.cancel_all(left(now).min(SYNC_CANCEL_LIMIT));
+                continue;
+            }
+            if self.ring.enter(Some(Some(deadline)), counts).is_err() {
+                break;
+            }
+            self.reap(harvest, counts);
+        }
+        self.slots.len()
+    }
+
+    /// As `flush`, but the eventfd is not watched again.
+    fn flush_for_drain(&mut self, counts: &Counts) -> io::Result<()> {
+        let bell = std::mem::replace(&mut self.bell, true);
+        let flushed = self.flush(counts);
+        self.bell = bell;
+        flushed.map(drop)
+    }
+
+    /// Requests that the kernel has, the eventfd's included.
+    fn in_kernel(&self) -> usize {
+        self.slots.len() + usize::from(self.bell)
+    }
+
+    /// Gives the slots up, and with them whatever the kernel may still use.
+    pub(crate) fn leak(&mut self, harvest: &mut Harvest) {
+        for (_, slot) in self.slots.iter() {
+            if let What::Op { op, .. } = &slot.what {
+                op.abandon(&mut harvest.wakers);
+            }
+        }
+        keep_for_ever(std::mem::replace(&mut self.slots, Slots::new()));
+    }
+
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.slots.len() - self.ops_held, self.ops_held)
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        debug_assert_eq!(self.slots.len(), 0, "drained or leaked before");
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

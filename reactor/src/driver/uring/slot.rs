@@ -1,0 +1,87 @@
+//! What a slot of the driver stands for, and its request.
+
+use crate::op::AnyOp;
+use crate::slots::{Key, Kind};
+use crate::source::Shared;
+use crate::state::Direction;
+use io_uring::squeue::Entry;
+use io_uring::{opcode, types};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The kernel does not know of it.
+    Staged,
+    /// The kernel may have seen the request: what it names must live.
+    InKernel,
+    /// The terminal completion was reaped.
+    Done,
+}
+
+pub(super) enum What {
+    /// A watch. `released`: its source is gone, nothing is delivered any more.
+    Watch {
+        source: Arc<Shared>,
+        direction: Direction,
+        released: bool,
+    },
+    /// An operation. `polls`: the request in the kernel is not the operation
+    /// but a poll, since the descriptor is in non-blocking mode and had nothing.
+    Op {
+        op: Arc<dyn AnyOp>,
+        polls: Option<Direction>,
+    },
+}
+
+pub(super) struct Slot {
+    pub(super) what: What,
+    pub(super) stage: Stage,
+    pub(super) cancel_asked: bool,
+}
+
+fn poll_bits(direction: Direction) -> u32 {
+    let bits = match direction {
+        Direction::Read => libc::POLLIN | libc::POLLPRI | libc::POLLRDHUP,
+        Direction::Write => libc::POLLOUT,
+    };
+    bits as u32
+}
+
+impl Slot {
+    pub(super) fn staged(what: What) -> Slot {
+        Slot {
+            what,
+            stage: Stage::Staged,
+            cancel_asked: false,
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.what {
+            What::Watch { .. } => Kind::Source,
+            What::Op { .. } => Kind::Op,
+        }
+    }
+
+    /// The request that this slot stands for now.
+    pub(super) fn entry(&self, key: Key) -> Entry {
+        let entry = match &self.what {
+            What::Watch {
+                source, direction, ..
+            } => {
+                let fd = types::Fd(source.fd.as_raw_fd());
+                let multi = *direction == Direction::Read;
+                opcode::PollAdd::new(fd, poll_bits(*direction))
+                    .multi(multi)
+                    .build()
+            }
+            What::Op { op, polls: None } => op.entry(),
+            What::Op {
+                op,
+                polls: Some(direction),
+            } => opcode::PollAdd::new(types::Fd(op.raw_fd()), poll_bits(*direction)).build(),
+        };
+        entry.user_data(key.pack(self.kind()))
+    }
+}

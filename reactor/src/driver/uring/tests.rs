@@ -1,0 +1,302 @@
+//! Completions that a kernel gives rarely, or never: handed in by the test.
+
+use super::*;
+use crate::op;
+use crate::state::State;
+use crate::waiters::Who;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll, Waker};
+
+struct Bench {
+    home: Arc<Home>,
+    uring: Uring,
+    harvest: Harvest,
+    counts: Counts,
+}
+
+impl Bench {
+    /// `None` on a machine without rings.
+    fn new() -> Option<Bench> {
+        let home = Home::new().unwrap();
+        let uring = Uring::new(8, &home).ok()?;
+        Some(Bench {
+            home,
+            uring,
+            harvest: Harvest::default(),
+            counts: Counts::default(),
+        })
+    }
+
+    fn complete(&mut self, data: u64, result: i32, more: bool) {
+        let done = Completion { data, result, more };
+        self.uring.complete(done, &mut self.harvest, &self.counts);
+    }
+
+    /// Arms `source` as if the kernel had the watch; it never hears of it.
+    fn watch(&mut self, source: &Arc<Shared>, direction: Direction) -> Key {
+        let mut made = Key::NONE;
+        let armed = source.state.arm(direction, || {
+            made = self.uring.arm(source, direction);
+            let home = Arc::clone(&self.home);
+            Ok((crate::source::Armed { home, key: made }, false))
+        });
+        armed.unwrap();
+        self.uring.watches.clear();
+        self.uring.slots.get_mut(made).unwrap().stage = Stage::InKernel;
+        made
+    }
+
+    /// The same for an operation.
+    fn start(&mut self, op: &Arc<dyn AnyOp>) -> Key {
+        let key = self.uring.submit(op);
+        self.uring.ops.clear();
+        self.uring.slots.get_mut(key).unwrap().stage = Stage::InKernel;
+        self.uring.ops_in_kernel += 1;
+        key
+    }
+
+    /// Empties the slots that the kernel never had, so that the drop is content.
+    fn end(mut self) {
+        self.uring.leak(&mut self.harvest);
+    }
+}
+
+fn source() -> (Arc<Shared>, UnixStream) {
+    let (here, there) = UnixStream::pair().unwrap();
+    let shared = Shared {
+        fd: OwnedFd::from(here),
+        state: State::new(),
+        listens: AtomicBool::new(false),
+    };
+    (Arc::new(shared), there)
+}
+
+fn is_armed(source: &Shared, direction: Direction) -> bool {
+    let mut who = Who::Slot;
+    let wait = source.state.wait(direction, &mut who, Waker::noop());
+    source.state.unlist(direction, who);
+    wait != crate::state::Wait::NotArmed
+}
+
+#[test]
+fn a_stale_completion_is_counted_and_ignored() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (first, _other) = source();
+    let old = bench.watch(&first, Direction::Read);
+    bench.complete(old.pack(Kind::Source), libc::POLLIN.into(), false);
+    let (second, _other) = source();
+    let new = bench.watch(&second, Direction::Read);
+    // The slot is used again, by another source.
+    let unknown = [
+        old.pack(Kind::Source),
+        new.pack(Kind::Op),
+        old.pack(Kind::Op) | 0xffff,
+        u64::MAX,
+        0,
+    ];
+    for data in unknown {
+        bench.complete(data, libc::POLLIN.into(), false);
+    }
+    assert_eq!(bench.counts.stale.get(), unknown.len() as u64);
+    assert!(!second.state.readiness(Direction::Read).look().is_ready());
+    assert!(is_armed(&second, Direction::Read));
+    bench.end();
+}
+
+#[test]
+fn a_completion_for_a_staged_slot_is_stale() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (source, _other) = source();
+    let key = bench.uring.arm(&source, Direction::Read);
+    bench.complete(key.pack(Kind::Source), libc::POLLIN.into(), true);
+    assert_eq!(bench.counts.stale.get(), 1);
+    bench.uring.release(key, &mut bench.harvest);
+    assert_eq!(bench.uring.slots.len(), 0, "the kernel never knew it");
+    bench.end();
+}
+
+#[test]
+fn a_watch_that_the_kernel_ends_is_armed_again_when_needed() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (source, _other) = source();
+    let key = bench.watch(&source, Direction::Read);
+    let mut who = Who::Future(None);
+    let _ = source.state.wait(Direction::Read, &mut who, Waker::noop());
+    // No room for another completion: the last event, without F_MORE.
+    bench.complete(key.pack(Kind::Source), libc::POLLIN.into(), false);
+    assert_eq!(bench.harvest.wakers.len(), 1);
+    assert!(source.state.readiness(Direction::Read).look().is_ready());
+    let readiness = source.state.readiness(Direction::Read);
+    readiness.clear(readiness.look());
+    assert!(!is_armed(&source, Direction::Read));
+    bench.end();
+}
+
+#[test]
+fn a_watch_that_fails_tells_its_waiters_why() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    for (errno, told) in [(libc::ENOMEM, true), (libc::ECANCELED, false)] {
+        let (source, _other) = source();
+        let key = bench.watch(&source, Direction::Read);
+        let mut who = Who::Future(None);
+        let _ = source.state.wait(Direction::Read, &mut who, Waker::noop());
+        bench.complete(key.pack(Kind::Source), -errno, false);
+        assert_eq!(bench.harvest.wakers.drain(..).count(), 1);
+        let error = source.state.take_error(Direction::Read);
+        let expected = told.then_some(errno);
+        assert_eq!(error.and_then(|error| error.raw_os_error()), expected);
+    }
+    bench.end();
+}
+
+#[test]
+fn nothing_is_delivered_after_a_release() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (source, _other) = source();
+    let key = bench.watch(&source, Direction::Read);
+    bench.uring.release(key, &mut bench.harvest);
+    bench.uring.release(key, &mut bench.harvest);
+    assert_eq!(bench.uring.cancels.len(), 1, "asked once");
+    bench.complete(key.pack(Kind::Source), libc::POLLIN.into(), true);
+    assert!(!source.state.readiness(Direction::Read).look().is_ready());
+    assert_eq!(Arc::strong_count(&source), 2, "the kernel has it still");
+    bench.complete(key.pack(Kind::Source), -libc::ECANCELED, false);
+    bench.harvest.finish();
+    assert_eq!(Arc::strong_count(&source), 1);
+    bench.end();
+}
+
+#[test]
+fn a_cancel_for_a_slot_that_ended_meanwhile_is_not_sent() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (source, _other) = source();
+    let key = bench.watch(&source, Direction::Read);
+    bench.uring.release(key, &mut bench.harvest);
+    bench.complete(key.pack(Kind::Source), libc::POLLHUP.into(), false);
+    assert!(bench.uring.flush(&bench.counts).unwrap());
+    assert!(bench.uring.cancels.is_empty());
+    bench.uring.drain(0, &mut bench.harvest, &bench.counts);
+    bench.end();
+}
+
+fn read_op() -> (
+    op::InFlight<op::Read>,
+    Arc<dyn AnyOp>,
+    std::sync::Weak<dyn AnyOp>,
+) {
+    let fd = Arc::new(OwnedFd::from(std::fs::File::open("/dev/zero").unwrap()));
+    let buf = Vec::with_capacity(16);
+    let (future, op) = op::InFlight::detached(op::Read { fd, buf, offset: 0 });
+    let weak = Arc::downgrade(&op);
+    (future, op, weak)
+}
+
+#[test]
+fn what_the_kernel_did_not_let_go_of_is_leaked() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (mut future, op, weak) = read_op();
+    let key = bench.start(&op);
+    drop(op);
+    let left = bench.uring.drain(0, &mut bench.harvest, &bench.counts);
+    assert_eq!(left, 1, "a kernel that never heard of it cannot end it");
+    bench.uring.leak(&mut bench.harvest);
+    bench.harvest.finish();
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready((result, buf)) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+        panic!("its future is told");
+    };
+    assert!(result.unwrap_err().to_string().contains("did not let go"));
+    assert_eq!(buf.capacity(), 0, "the buffer stays with the kernel");
+    drop(future);
+    assert!(
+        weak.upgrade().is_some(),
+        "and so does the operation, for ever"
+    );
+    assert!(bench.uring.slots.get(key).is_none());
+}
+
+#[test]
+fn an_interrupted_operation_that_was_cancelled_says_cancelled() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    for errno in [libc::ECANCELED, libc::EINTR, libc::EAGAIN] {
+        let (mut future, op, _) = read_op();
+        let key = bench.start(&op);
+        bench.uring.cancel(key, &mut bench.harvest);
+        bench.complete(key.pack(Kind::Op), -errno, false);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready((result, buf)) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+            panic!("it has ended");
+        };
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        assert_eq!(buf.capacity(), 16);
+    }
+    assert_eq!(bench.uring.held(), (0, 0));
+    bench.uring.cancels.clear();
+    bench.end();
+}
+
+#[test]
+fn a_result_that_was_too_late_to_cancel_is_delivered() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (mut future, op, _) = read_op();
+    let key = bench.start(&op);
+    bench.uring.cancel(key, &mut bench.harvest);
+    bench.complete(key.pack(Kind::Op), 16, false);
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready((result, buf)) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+        panic!("it has ended");
+    };
+    assert_eq!((result.unwrap(), buf.len()), (16, 16));
+    bench.end();
+}
+
+#[test]
+fn operations_beyond_the_completion_ring_wait() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (read, _write) = std::io::pipe().unwrap();
+    let fd = Arc::new(OwnedFd::from(read));
+    let mut futures = Vec::new();
+    for _ in 0..bench.uring.ops_max + 5 {
+        let buf = Vec::with_capacity(1);
+        let read = op::Read {
+            fd: Arc::clone(&fd),
+            buf,
+            offset: 0,
+        };
+        let (future, op) = op::InFlight::detached(read);
+        bench.uring.submit(&op);
+        futures.push(future);
+    }
+    assert!(bench.uring.flush(&bench.counts).unwrap());
+    assert_eq!(bench.uring.ops_in_kernel, bench.uring.ops_max);
+    assert_eq!(bench.uring.ops.len(), 5);
+    let deadline = clock::now_nanos() + 10_000_000_000;
+    assert_eq!(
+        bench
+            .uring
+            .drain(deadline, &mut bench.harvest, &bench.counts),
+        0
+    );
+}

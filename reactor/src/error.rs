@@ -1,0 +1,140 @@
+//! Errors with their story: what was being done, why it failed, what to try.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// A reactor could not be made.
+///
+/// It is the inner error of the `io::Error` that [`Reactor::new`](crate::Reactor::new)
+/// returns, whose kind is that of the cause; the cause is its `source()`.
+#[derive(Debug)]
+pub struct SetupError {
+    doing: String,
+    source: io::Error,
+    hint: String,
+}
+
+impl SetupError {
+    pub(crate) fn new(
+        doing: impl Into<String>,
+        source: io::Error,
+        hint: impl Into<String>,
+    ) -> SetupError {
+        SetupError {
+            doing: doing.into(),
+            source,
+            hint: hint.into(),
+        }
+    }
+
+    /// What to try.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.doing, self.source, self.hint)
+    }
+}
+
+impl Error for SetupError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl From<SetupError> for io::Error {
+    fn from(error: SetupError) -> io::Error {
+        io::Error::new(error.source.kind(), error)
+    }
+}
+
+/// The hint for an errno of setting something up; names the limit to raise.
+pub(crate) fn hint(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => format!(
+            "this process has all its descriptors open (limit {}): raise it by `ulimit -n`",
+            crate::sys::limit(libc::RLIMIT_NOFILE)
+        ),
+        Some(libc::ENFILE) => "the system has all its files open (sysctl fs.file-max)".into(),
+        Some(libc::ENOMEM) => format!(
+            "locked memory of this user is used up (limit {}): raise it by `ulimit -l`, or use fewer ring entries",
+            crate::sys::limit(libc::RLIMIT_MEMLOCK)
+        ),
+        Some(libc::EPERM | libc::EACCES) => {
+            "a seccomp filter (a container's default profile) or sysctl kernel.io_uring_disabled forbids it".into()
+        }
+        Some(libc::ENOSYS) => "this kernel has no io_uring, or a seccomp filter hides it".into(),
+        Some(libc::EINVAL) => "this kernel is too old for it: io_uring is used from Linux 6.1 on".into(),
+        _ => "nothing is known to help".into(),
+    }
+}
+
+/// Wraps a failed set-up step, for `map_err`.
+pub(crate) fn setup(doing: &str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| {
+        let hint = hint(&error);
+        SetupError::new(doing, error, hint).into()
+    }
+}
+
+/// There is no reactor on this thread.
+///
+/// It is the inner error of an `io::Error` of kind `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRuntime;
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no runtime on this thread: call this inside `Runtime::block_on`")
+    }
+}
+
+impl Error for NoRuntime {}
+
+/// The process was forked, and this is the child: the runtime stayed behind.
+///
+/// It is the inner error of an `io::Error` of kind `Other`. A child may only
+/// exec, or make a runtime of its own; the parent's ring and descriptors are
+/// never touched from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkedRuntime;
+
+impl fmt::Display for ForkedRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "this runtime belongs to the parent process: after fork, exec or make a new one",
+        )
+    }
+}
+
+impl Error for ForkedRuntime {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_start_says_what_why_and_what_to_try() {
+        let cause = io::Error::from_raw_os_error(libc::ENOMEM);
+        let hint = hint(&cause);
+        let error = io::Error::from(SetupError::new("set up a ring", cause, hint));
+        let text = error.to_string();
+        assert!(
+            text.starts_with("set up a ring: Cannot allocate memory (os error 12); "),
+            "{text}"
+        );
+        assert!(text.contains("ulimit -l"), "{text}");
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        let errno = error
+            .get_ref()
+            .and_then(|inner| inner.source())
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .and_then(io::Error::raw_os_error);
+        assert_eq!(errno, Some(libc::ENOMEM));
+    }
+}

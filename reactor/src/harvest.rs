@@ -1,0 +1,58 @@
+//! What a turn has gathered and may only let go of when nothing is borrowed.
+//!
+//! Wakers and payloads are foreign code: a waker may poll a task on the spot,
+//! a buffer's drop may run anything. So the drivers only collect (invariant 7),
+//! and [`Harvest::finish`] lets go.
+
+use crate::op::AnyOp;
+use crate::source::Shared;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// Something that is dropped when nothing is borrowed.
+pub(crate) enum Garbage {
+    /// Closes the descriptor, if this was the last holder.
+    Source(#[expect(dead_code, reason = "held to be dropped")] Arc<Shared>),
+    /// Frees the buffer, if nobody waits for it.
+    Op(#[expect(dead_code, reason = "held to be dropped")] Arc<dyn AnyOp>),
+}
+
+#[derive(Default)]
+pub(crate) struct Harvest {
+    pub(crate) wakers: Vec<Waker>,
+    pub(crate) garbage: Vec<Garbage>,
+}
+
+impl Harvest {
+    /// Adds what another one has gathered.
+    pub(crate) fn append(&mut self, mut other: Harvest) {
+        self.wakers.append(&mut other.wakers);
+        self.garbage.append(&mut other.garbage);
+    }
+
+    /// Drops the garbage and wakes in the order of arrival; returns how many.
+    pub(crate) fn finish(&mut self) -> usize {
+        self.garbage.clear();
+        let woken = self.wakers.len();
+        self.wakers.reverse();
+        WakeAll(&mut self.wakers).run();
+        woken
+    }
+}
+
+/// Wakes the rest also when one waker panics.
+struct WakeAll<'a>(&'a mut Vec<Waker>);
+
+impl WakeAll<'_> {
+    fn run(&mut self) {
+        while let Some(waker) = self.0.pop() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for WakeAll<'_> {
+    fn drop(&mut self) {
+        self.run();
+    }
+}

@@ -1,0 +1,181 @@
+//! A blocking job on the configured pool, as a future.
+
+use crate::current;
+use crate::sync::Lock;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use wakeline_context::{Kind, budget, waiting_on};
+
+enum State<T> {
+    Waiting(Option<Waker>),
+    Done(io::Result<std::thread::Result<T>>),
+    Taken,
+}
+
+type Shared<T> = Arc<Lock<State<T>>>;
+
+/// There is no pool to run a blocking job on.
+pub(crate) fn no_pool() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "no threads that may block: give the reactor some by `Config::offload`",
+    )
+}
+
+/// The pool did not run the job.
+pub(crate) fn refused() -> io::Error {
+    io::Error::other("the blocking pool did not run the job: it is full or shut down")
+}
+
+/// Runs `f` on a thread that may block, and is the future of its result.
+///
+/// # Errors
+///
+/// [`NoRuntime`](crate::NoRuntime) on a thread without a reactor;
+/// `Unsupported` if that has no pool; what the pool said if it took no job.
+///
+/// # Panics
+///
+/// The future panics with the payload of `f` if that panicked.
+///
+/// # Cancellation
+///
+/// A job that has begun runs to its end; its result is then dropped.
+///
+/// # Example
+///
+/// ```
+/// use std::future::Future;
+/// use std::pin::pin;
+/// use std::sync::Arc;
+/// use std::task::{Context, Poll, Waker};
+/// use wakeline_reactor::{Config, Offload, Reactor, offload};
+///
+/// struct Threads;
+/// impl Offload for Threads {
+///     fn offload(&self, job: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+///         std::thread::Builder::new().spawn(job).map(drop)
+///     }
+/// }
+///
+/// let reactor = Reactor::new(&Config::default().offload(Arc::new(Threads)))?;
+/// let _entered = reactor.enter();
+/// let mut future = pin!(offload(|| 6 * 7));
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let answer = loop {
+///     if let Poll::Ready(answer) = future.as_mut().poll(&mut cx) {
+///         break answer?;
+///     }
+/// };
+/// assert_eq!(answer, 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn offload<T, F>(f: F) -> OffloadFuture<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let shared = Arc::new(Lock::new(State::Waiting(None)));
+    let job = Job(Some(Arc::clone(&shared)));
+    let pool = current::get().and_then(|core| core.offload.clone().ok_or_else(no_pool));
+    let refused = match pool {
+        Ok(pool) => pool.offload(Box::new(move || job.run(f))).err(),
+        Err(error) => {
+            drop(job);
+            Some(error)
+        }
+    };
+    if let Some(error) = refused {
+        // The job's drop has left a general error; this one says more.
+        *shared.lock() = State::Done(Err(error));
+    }
+    OffloadFuture {
+        shared,
+        location: Location::caller(),
+    }
+}
+
+struct Job<T>(Option<Shared<T>>);
+
+impl<T> Job<T> {
+    fn run(mut self, f: impl FnOnce() -> T) {
+        let result = catch_unwind(AssertUnwindSafe(f));
+        self.finish(Ok(result));
+    }
+
+    fn finish(&mut self, result: io::Result<std::thread::Result<T>>) {
+        let Some(shared) = self.0.take() else { return };
+        let before = std::mem::replace(&mut *shared.lock(), State::Done(result));
+        if let State::Waiting(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        self.finish(Err(refused()));
+    }
+}
+
+/// The future of [`offload`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct OffloadFuture<T> {
+    shared: Shared<T>,
+    location: &'static Location<'static>,
+}
+
+impl<T> OffloadFuture<T> {
+    fn look(&self, cx: &mut Context<'_>) -> Poll<io::Result<std::thread::Result<T>>> {
+        let waker = cx.waker().clone(); // foreign code: not under the lock
+        let mut state = self.shared.lock();
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Waiting(before) => {
+                *state = State::Waiting(Some(waker));
+                drop(state);
+                drop(before);
+                Poll::Pending
+            }
+            State::Done(result) => Poll::Ready(result),
+            State::Taken => panic!("the future of a blocking job was polled after it was ready"),
+        }
+    }
+}
+
+impl<T> Future for OffloadFuture<T> {
+    type Output = io::Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Poll::Ready(unit) = budget::poll_proceed(cx) else {
+            waiting_on(Kind::Yield, 0, self.location);
+            return Poll::Pending;
+        };
+        match self.look(cx) {
+            Poll::Pending => {
+                unit.refund();
+                waiting_on(Kind::Blocking, 0, self.location);
+                Poll::Pending
+            }
+            Poll::Ready(result) => {
+                unit.spend();
+                Poll::Ready(result.map(|value| value.unwrap_or_else(|panic| resume_unwind(panic))))
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for OffloadFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadFuture")
+            .field("from", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! The cell that future, driver and pool thread share.
+
+use super::kinds::Op;
+use crate::config::Offload;
+use crate::kept::keep_for_ever;
+use crate::state::Direction;
+use crate::sync::Lock;
+use io_uring::squeue::Entry;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// What a try without blocking came to.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It is over.
+    Done(io::Result<u32>),
+    /// It would block until an event in this direction.
+    Wait(Direction),
+    /// It may block: only a pool thread can do it.
+    Block,
+}
+
+/// An operation of whatever kind, as drivers hold it.
+pub(crate) trait AnyOp: Send + Sync {
+    /// The request for the ring. It points into memory that stays where it is
+    /// until `complete`.
+    fn entry(&self) -> Entry;
+    /// Tries without blocking.
+    fn attempt(&self) -> Attempt;
+    /// Where it waits if its descriptor is in non-blocking mode.
+    fn direction(&self) -> Option<Direction>;
+    /// The descriptor to watch, where it waits.
+    fn raw_fd(&self) -> RawFd;
+    /// A second descriptor of that file.
+    fn duplicate_fd(&self) -> io::Result<OwnedFd>;
+    /// Stores the result; the future's waker goes to `wakers`.
+    fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>);
+    /// The same where nothing is borrowed: wakes.
+    fn complete_alone(&self, result: io::Result<u32>);
+    /// The kernel will not let go: the future is told, and what the kernel may
+    /// still use is kept for ever.
+    fn abandon(&self, wakers: &mut Vec<Waker>);
+    /// Runs the blocking form on the pool, unless the operation is done.
+    fn run_on(self: Arc<Self>, pool: Option<&Arc<dyn Offload>>);
+}
+
+enum State<O: Op> {
+    /// The driver has it, or it waits for a pool thread.
+    Held {
+        op: O,
+        waker: Option<Waker>,
+        cancelled: bool,
+    },
+    /// A pool thread has it.
+    Running { waker: Option<Waker> },
+    /// `op` is kept for what it still owns: it is dropped by whoever drops this.
+    Done {
+        result: io::Result<O::Output>,
+        back: O::Back,
+        _op: Option<O>,
+    },
+    /// The future has handed it out.
+    Taken,
+}
+
+pub(crate) struct OpCell<O: Op> {
+    state: Lock<State<O>>,
+}
+
+impl<O: Op> OpCell<O> {
+    pub(super) fn new(op: O) -> OpCell<O> {
+        let state = State::Held {
+            op,
+            waker: None,
+            cancelled: false,
+        };
+        OpCell {
+            state: Lock::new(state),
+        }
+    }
+
+    fn finish(&self, mut op: O, result: io::Result<u32>) -> Option<Waker> {
+        let (result, back) = op.finish(result);
+        self.set_done(State::Done {
+            result,
+            back,
+            _op: Some(op),
+        })
+    }
+
+    fn set_done(&self, done: State<O>) -> Option<Waker> {
+        match std::mem::replace(&mut *self.state.lock(), done) {
+            State::Held { waker, .. } | State::Running { waker } => waker,
+            State::Done { .. } | State::Taken => unreachable!("completed twice"),
+        }
+    }
+
+    /// Takes the operation out, if it is there, leaving `Running`.
+    fn take(&self) -> Option<(O, bool)> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Taken) {
+            State::Held {
+                op,
+                waker,
+                cancelled,
+            } => {
+                *state = State::Running { waker };
+                Some((op, cancelled))
+            }
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// On a pool thread.
+    fn run(&self) {
+        let Some((mut op, cancelled)) = self.take() else {
+            return;
+        };
+        let result = if cancelled {
+            Err(cancelled_error())
+        } else {
+            op.block()
+        };
+        let waker = self.finish(op, result);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// The future is gone: nobody is to be woken.
+    pub(super) fn forget_waker(&self) {
+        let waker = match &mut *self.state.lock() {
+            State::Held { waker, .. } | State::Running { waker } => waker.take(),
+            State::Done { .. } | State::Taken => None,
+        };
+        drop(waker); // after the lock
+    }
+
+    /// Marks a cancel for a pool thread that has not begun.
+    pub(super) fn mark_cancelled(&self) {
+        if let State::Held { cancelled, .. } = &mut *self.state.lock() {
+            *cancelled = true;
+        }
+    }
+
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<(io::Result<O::Output>, O::Back)> {
+        let mut state = self.state.lock();
+        if matches!(&*state, State::Held { .. } | State::Running { .. }) {
+            drop(state);
+            let waker = cx.waker().clone(); // foreign code: not under the lock
+            state = self.state.lock();
+            let slot = match &mut *state {
+                State::Held { waker, .. } | State::Running { waker } => Some(waker),
+                _ => None,
+            };
+            if let Some(slot) = slot {
+                let unneeded = slot.replace(waker);
+                drop(state);
+                drop(unneeded);
+                return Poll::Pending;
+            }
+        }
+        let taken = std::mem::replace(&mut *state, State::Taken);
+        drop(state);
+        match taken {
+            State::Done { result, back, .. } => Poll::Ready((result, back)),
+            _ => panic!("the future of an operation was polled after it was ready"),
+        }
+    }
+}
+
+fn cancelled_error() -> io::Error {
+    io::Error::from_raw_os_error(libc::ECANCELED)
+}
+
+impl<O: Op> AnyOp for OpCell<O> {
+    fn entry(&self) -> Entry {
+        match &mut *self.state.lock() {
+            State::Held { op, .. } => op.entry(),
+            _ => unreachable!("an operation is sent to the kernel once, by its driver"),
+        }
+    }
+
+    fn attempt(&self) -> Attempt {
+        match &mut *self.state.lock() {
+            State::Held { op, .. } => op.attempt(),
+            _ => unreachable!("an operation is tried by the driver that holds it"),
+        }
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        O::DIRECTION
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        match &*self.state.lock() {
+            State::Held { op, .. } => op.raw_fd(),
+            _ => unreachable!("an operation is watched by the driver that holds it"),
+        }
+    }
+
+    fn duplicate_fd(&self) -> io::Result<OwnedFd> {
+        match &*self.state.lock() {
+            State::Held { op, .. } => op.duplicate_fd(),
+            _ => unreachable!("an operation is watched by the driver that holds it"),
+        }
+    }
+
+    fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>) {
+        if let Some((op, _)) = self.take() {
+            wakers.extend(self.finish(op, result));
+        } else {
+            debug_assert!(false, "completed twice");
+        }
+    }
+
+    fn abandon(&self, wakers: &mut Vec<Waker>) {
+        let Some((op, _)) = self.take() else { return };
+        keep_for_ever(op);
+        let result = Err(io::Error::other(
+            "the kernel did not let go of this operation before the runtime ended",
+        ));
+        wakers.extend(self.set_done(State::Done {
+            result,
+            back: O::Back::default(),
+            _op: None,
+        }));
+    }
+
+    fn complete_alone(&self, result: io::Result<u32>) {
+        let mut wakers = Vec::new();
+        self.complete(result, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn run_on(self: Arc<Self>, pool: Option<&Arc<dyn Offload>>) {
+        if !matches!(&*self.state.lock(), State::Held { .. }) {
+            return;
+        }
+        let Some(pool) = pool else {
+            return self.complete_alone(Err(crate::offload::no_pool()));
+        };
+        let job = Job(Some(self));
+        // A refused job is dropped, and its drop completes the operation.
+        let _refused = pool.offload(Box::new(move || job.run()));
+    }
+}
+
+/// A job on the pool; one that is dropped unrun completes with an error.
+struct Job<O: Op>(Option<Arc<OpCell<O>>>);
+
+impl<O: Op> Job<O> {
+    fn run(mut self) {
+        if let Some(cell) = self.0.take() {
+            cell.run();
+        }
+    }
+}
+
+impl<O: Op> Drop for Job<O> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.0.take() {
+            cell.complete_alone(Err(crate::offload::refused()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use super::*;
+use crate::op::kinds::sealed::Steps;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// An operation without a kernel; counts how often it ran.
+#[derive(Debug)]
+struct Dummy {
+    runs: Arc<AtomicUsize>,
+}
+
+impl Op for Dummy {}
+impl Steps for Dummy {
+    type Output = u32;
+    type Back = ();
+
+    fn entry(&mut self) -> Entry {
+        unreachable!("there is no ring")
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        Attempt::Block
+    }
+
+    fn block(&mut self) -> io::Result<u32> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        Ok(7)
+    }
+
+    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<u32>, ()) {
+        (result, ())
+    }
+}
+
+fn cell() -> (Arc<OpCell<Dummy>>, Arc<AtomicUsize>) {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let op = Dummy {
+        runs: Arc::clone(&runs),
+    };
+    (Arc::new(OpCell::new(op)), runs)
+}
+
+#[cfg(not(loom))]
+#[test]
+fn an_abandoned_operation_tells_its_future_and_is_never_dropped() {
+    let (cell, runs) = cell();
+    let mut wakers = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(cell.poll(&mut cx).is_pending());
+    cell.abandon(&mut wakers);
+    assert_eq!(wakers.len(), 1);
+    let Poll::Ready((result, ())) = cell.poll(&mut cx) else {
+        panic!("it is told")
+    };
+    assert!(result.unwrap_err().to_string().contains("did not let go"));
+    drop(cell);
+    assert_eq!(Arc::strong_count(&runs), 2, "what it owned is leaked");
+}
+
+#[cfg(loom)]
+mod models {
+    use super::*;
+    use loom::thread;
+    use std::task::Wake;
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// A poll that races with the result takes it, or is woken for it.
+    #[test]
+    fn loom_a_poll_that_races_with_the_result_is_ready_or_woken() {
+        loom::model(|| {
+            let (cell, _) = cell();
+            let driver = thread::spawn({
+                let cell = Arc::clone(&cell);
+                move || cell.complete_alone(Ok(7))
+            });
+            let count = Arc::new(Count(AtomicUsize::new(0)));
+            let waker = Waker::from(Arc::clone(&count));
+            let mut cx = Context::from_waker(&waker);
+            let early = cell.poll(&mut cx);
+            driver.join().unwrap();
+            if early.is_pending() {
+                assert_eq!(count.0.load(Ordering::SeqCst), 1);
+                assert!(cell.poll(&mut cx).is_ready());
+            }
+        });
+    }
+
+    /// A cancel that races with the pool's thread: it ran once, or was stopped.
+    #[test]
+    fn loom_a_cancel_that_races_with_the_pool_runs_once_or_never() {
+        loom::model(|| {
+            let (cell, runs) = cell();
+            let pool = thread::spawn({
+                let cell = Arc::clone(&cell);
+                move || cell.run()
+            });
+            cell.mark_cancelled();
+            pool.join().unwrap();
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready((result, ())) = cell.poll(&mut cx) else {
+                panic!("it has ended")
+            };
+            assert_eq!(runs.load(Ordering::SeqCst), usize::from(result.is_ok()));
+        });
+    }
+}

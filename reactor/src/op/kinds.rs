@@ -1,0 +1,99 @@
+//! What an operation must be able to do: its request, its non-blocking try,
+//! its blocking form, and the parting with what it owns. The operations
+//! themselves are in `file.rs` and `socket.rs`.
+//!
+//! | memory or fd           | who may touch it                | until                     |
+//! |------------------------|---------------------------------|---------------------------|
+//! | buffer of `Read`       | the kernel, through the request | `OpCell::complete` is run |
+//! | buffer of `Write`      | the kernel reads                | `OpCell::complete` is run |
+//! | path, address          | the kernel reads                | `OpCell::complete` is run |
+//! | fd named by a request  | stays open: the operation owns it | `OpCell::complete` is run |
+//!
+//! The driver calls `complete` at the terminal completion and never before it;
+//! where that does not come, the cell is leaked (`Driver::leak`).
+
+#![allow(unsafe_code, reason = "one poll(2) on the stack")]
+
+use super::cell::Attempt;
+use crate::state::Direction;
+use crate::sys::check;
+use io_uring::squeue::Entry;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+
+/// The most that one call moves, as the kernel has it.
+pub(super) const LENGTH_MAX: usize = 0x7fff_f000;
+
+/// `offset` for the file's own position, or for what has none.
+pub(super) const NO_OFFSET: u64 = u64::MAX;
+
+/// A one-shot operation; see [`submit`](super::submit). Sealed.
+pub trait Op: sealed::Steps {}
+
+pub(crate) mod sealed {
+    use super::{Attempt, Direction, Entry, OwnedFd, RawFd, io};
+
+    /// What the drivers need of an operation.
+    pub trait Steps: Send + Unpin + Sized + 'static {
+        /// What it yields.
+        type Output: Send;
+        /// What it gives back whether or not it succeeded.
+        type Back: Send + Default;
+
+        /// The request, which points into memory that `self` owns.
+        fn entry(&mut self) -> Entry;
+        /// A try without blocking.
+        fn attempt(&mut self) -> Attempt;
+        /// The blocking form.
+        fn block(&mut self) -> io::Result<u32>;
+        /// Where it waits if the descriptor is in non-blocking mode.
+        const DIRECTION: Option<Direction> = None;
+        /// The descriptor to watch, where it waits.
+        fn raw_fd(&self) -> RawFd {
+            unreachable!("it never waits for readiness")
+        }
+        /// A second descriptor of that file.
+        fn duplicate_fd(&self) -> io::Result<OwnedFd> {
+            unreachable!("it never waits for readiness")
+        }
+        /// The kernel is done with it: takes the parts that go to the caller.
+        fn finish(&mut self, result: io::Result<u32>) -> (io::Result<Self::Output>, Self::Back);
+    }
+}
+
+/// What a call with `RWF_NOWAIT` came to.
+pub(super) fn attempt_of(result: io::Result<usize>, direction: Direction) -> Attempt {
+    match result {
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EAGAIN) => Attempt::Wait(direction),
+            // A file system that cannot tell, or a signal: the pool will do.
+            Some(libc::EOPNOTSUPP | libc::EINTR | libc::ENOSYS | libc::EINVAL) => Attempt::Block,
+            _ => Attempt::Done(Err(error)),
+        },
+        Ok(n) => Attempt::Done(Ok(n as u32)),
+    }
+}
+
+/// Repeats `call` while a signal interrupts it.
+pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<u32> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map(|n| n as u32),
+        }
+    }
+}
+
+/// Waits on a pool thread until a non-blocking descriptor may go on.
+pub(super) fn wait_for(fd: RawFd, events: libc::c_short) -> io::Result<()> {
+    let mut poll = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    // SAFETY: one writable `pollfd` for the length of the call.
+    match check(unsafe { libc::poll(&mut poll, 1, -1) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,115 @@
+//! What is known to be possible on one direction of a source: one atomic word.
+//!
+//! ```text
+//!   [ events seen: 56 ][ FAILED ][ URGENT ][ CLOSED ][ READY ]
+//! ```
+//!
+//! The driver sets bits and counts; the caller that finds nothing to do clears
+//! READY, but only if the count is still the one it saw before it tried. So an
+//! event that comes between the try and the clearing is never lost.
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// A try is worth it.
+pub(crate) const READY: u64 = 1;
+/// The peer or the kernel closed this direction: a short read proves nothing,
+/// there is still the end of file or the error to be read.
+pub(crate) const CLOSED: u64 = 2;
+/// Urgent data was seen: a read stops at its mark, so short reads prove
+/// nothing any more.
+pub(crate) const URGENT: u64 = 4;
+/// The source could not be armed; the error waits beside the waiters.
+pub(crate) const FAILED: u64 = 8;
+
+const EVENT: u64 = 1 << 8;
+
+/// One look at the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
+
+impl Seen {
+    pub(crate) fn is_ready(self) -> bool {
+        self.0 & READY != 0
+    }
+
+    pub(crate) fn has_failed(self) -> bool {
+        self.0 & FAILED != 0
+    }
+}
+
+/// The word of one direction.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    word: AtomicU64,
+}
+
+impl Readiness {
+    /// Nothing is known: wait for an event before the first try.
+    pub(crate) fn pessimistic() -> Readiness {
+        Readiness {
+            word: AtomicU64::new(0),
+        }
+    }
+
+    /// Try before the first wait.
+    pub(crate) fn optimistic() -> Readiness {
+        Readiness {
+            word: AtomicU64::new(READY),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn look(&self) -> Seen {
+        // Acquire pairs with the Release in `event`: what the deliverer wrote
+        // before (an error beside the waiters) is visible with the bit.
+        Seen(self.word.load(Ordering::Acquire))
+    }
+
+    /// An event came: sets `bits` and counts it.
+    pub(crate) fn event(&self, bits: u64) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        // A loop, not an add: the caller's `clear` may come between. Release
+        // pairs with `look`; Relaxed on failure, as the loop looks again.
+        while let Err(now) = self.word.compare_exchange_weak(
+            word,
+            word.wrapping_add(EVENT) | bits,
+            Ordering::Release,
+            Ordering::Relaxed,
+        ) {
+            word = now;
+        }
+    }
+
+    /// The try met `WouldBlock`: whatever was known is over, if nothing came since.
+    #[inline]
+    pub(crate) fn clear(&self, seen: Seen) {
+        self.replace(seen, seen.0 & !(READY | CLOSED));
+    }
+
+    /// The kernel gave less than was asked for: the fd is drained, unless a
+    /// close or urgent data spoils the conclusion, or an event came since.
+    #[inline]
+    pub(crate) fn clear_short(&self, seen: Seen) {
+        if seen.0 & (CLOSED | URGENT) == 0 {
+            self.replace(seen, seen.0 & !READY);
+        }
+    }
+
+    /// Takes the mark of a failed arming.
+    pub(crate) fn clear_failed(&self) {
+        // Relaxed: the caller holds the lock that guards the error itself.
+        self.word.fetch_and(!FAILED, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn replace(&self, seen: Seen, new: u64) {
+        // Relaxed: it publishes nothing; the count in `seen` decides. Failure
+        // means that an event came since, and its bit stays.
+        let _ = self
+            .word
+            .compare_exchange(seen.0, new, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use super::*;
+
+#[cfg(not(loom))]
+#[test]
+fn an_event_since_the_look_survives_the_clearing() {
+    let word = Readiness::pessimistic();
+    word.event(READY);
+    let seen = word.look();
+    word.event(READY);
+    word.clear(seen);
+    assert!(word.look().is_ready());
+    word.clear(word.look());
+    assert!(!word.look().is_ready());
+}
+
+#[cfg(not(loom))]
+#[test]
+fn a_short_read_clears_unless_closed_or_urgent() {
+    for (bits, still_ready) in [
+        (READY, false),
+        (READY | CLOSED, true),
+        (READY | URGENT, true),
+    ] {
+        let word = Readiness::pessimistic();
+        word.event(bits);
+        word.clear_short(word.look());
+        assert_eq!(word.look().is_ready(), still_ready, "{bits:b}");
+    }
+}
+
+#[cfg(not(loom))]
+#[test]
+fn urgent_stays_and_closed_ends_with_would_block() {
+    let word = Readiness::pessimistic();
+    word.event(READY | CLOSED | URGENT);
+    word.clear(word.look());
+    word.event(READY);
+    word.clear_short(word.look());
+    assert!(word.look().is_ready(), "urgent is remembered");
+}
+
+#[cfg(loom)]
+mod models {
+    use super::*;
+    use loom::sync::atomic::AtomicBool;
+    use loom::thread;
+    use std::sync::Arc;
+
+    struct Socket {
+        data: AtomicBool,
+        readiness: Readiness,
+    }
+
+    /// The kernel has data, and the driver says so, at any moment of a try
+    /// that then clears: whoever missed the data finds the bit.
+    fn the_event_survives(clear: fn(&Readiness, Seen)) {
+        loom::model(move || {
+            let readiness = Readiness::pessimistic();
+            readiness.event(READY); // from an earlier time
+            let socket = Arc::new(Socket {
+                data: AtomicBool::new(false),
+                readiness,
+            });
+            let driver = thread::spawn({
+                let socket = Arc::clone(&socket);
+                move || {
+                    socket.data.store(true, Ordering::Release);
+                    socket.readiness.event(READY);
+                }
+            });
+            let seen = socket.readiness.look();
+            let found = socket.data.load(Ordering::Acquire);
+            clear(&socket.readiness, seen);
+            driver.join().unwrap();
+            assert!(found || socket.readiness.look().is_ready());
+        });
+    }
+
+    #[test]
+    fn loom_an_event_survives_a_would_block() {
+        the_event_survives(Readiness::clear);
+    }
+
+    #[test]
+    fn loom_an_event_survives_a_short_read() {
+        the_event_survives(Readiness::clear_short);
+    }
+
+    /// Two drivers at a time, one clearing: no bit of either is lost.
+    #[test]
+    fn loom_events_of_two_drivers_add_up() {
+        loom::model(|| {
+            let readiness = Arc::new(Readiness::pessimistic());
+            let other = thread::spawn({
+                let readiness = Arc::clone(&readiness);
+                move || readiness.event(READY | CLOSED)
+            });
+            readiness.event(READY | URGENT);
+            other.join().unwrap();
+            readiness.clear_short(readiness.look());
+            assert!(readiness.look().is_ready(), "closed or urgent: it stays");
+            assert_eq!(readiness.look().0 / EVENT, 2);
+        });
+    }
+}

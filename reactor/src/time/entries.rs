@@ -1,0 +1,328 @@
+//! Where the wheel keeps its entries: pages of cells, linked into lists by index.
+//!
+//! A timer costs no allocation: its cell comes from a free list, and the list
+//! it then belongs to (a slot of the wheel) runs through the cells themselves.
+//!
+//! ```text
+//!   pages:  [ page 0: 1,024 cells ][ page 1 ][ gone ][ page 3 ] ...
+//!   index:  page << 10 | cell
+//!   cell:   vacant, linked into `free`  ──1──▶  occupied, linked into a slot
+//!             ▲                                    │
+//!             └────────────────2───────────────────┘
+//! ```
+//! 1 `insert`  takes the first vacant cell, or adds a page
+//! 2 `remove`  the cell is vacant at once, its value handed out
+//!
+//! Memory returns: a page whose last entry goes is freed, except that one
+//! empty page is kept, so that a load that swings around a page's edge does
+//! not allocate and free at every swing. Freeing a page takes 1,024 steps and
+//! happens at most once in 1,024 removals.
+//!
+//! A [`Key`] holds a stamp that no other insertion into the same `Entries` had
+//! or will have, so a key that outlived its entry finds nothing, also when the
+//! cell or the whole page was reused. (A generation per cell would start anew
+//! with a page; 64 bits do not wrap in the life of a process.)
+
+const PAGE_BITS: u32 = 10;
+/// Cells in a page.
+pub(super) const PAGE: usize = 1 << PAGE_BITS;
+/// The end of a list.
+const NIL: u32 = u32::MAX;
+/// The stamp of a vacant cell.
+const VACANT: u64 = 0;
+
+/// Names one entry for as long as it exists, and nothing afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    index: u32,
+    stamp: u64,
+}
+
+#[derive(Debug)]
+struct Cell<T> {
+    stamp: u64,
+    /// The tick at which the entry is due.
+    deadline: u64,
+    prev: u32,
+    next: u32,
+    value: Option<T>,
+}
+
+#[derive(Debug)]
+struct Page<T> {
+    cells: Vec<Cell<T>>,
+    occupied: usize,
+}
+
+/// A doubly linked list of cells, oldest first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    head: u32,
+    tail: u32,
+}
+
+impl List {
+    pub(super) const EMPTY: List = List {
+        head: NIL,
+        tail: NIL,
+    };
+
+    pub(super) fn is_empty(self) -> bool {
+        self.head == NIL
+    }
+}
+
+/// The cells of one wheel.
+#[derive(Debug)]
+pub(super) struct Entries<T> {
+    /// A page that was given back leaves an empty `cells` and its number free.
+    pages: Vec<Page<T>>,
+    gone: Vec<usize>,
+    /// The vacant cell to use next; the others follow by `next`. A `prev` there
+    /// is right, except for the first one's, which is never looked at.
+    free: u32,
+    empty_pages: usize,
+    len: usize,
+    stamps: u64,
+}
+
+impl<T> Entries<T> {
+    pub(super) const fn new() -> Entries<T> {
+        Entries {
+            pages: Vec::new(),
+            gone: Vec::new(),
+            free: NIL,
+            empty_pages: 0,
+            len: 0,
+            stamps: VACANT,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[cfg(test)]
+    pub(super) fn pages(&self) -> usize {
+        self.pages.len() - self.gone.len()
+    }
+
+    #[inline]
+    fn cell(&self, index: u32) -> &Cell<T> {
+        &self.pages[(index >> PAGE_BITS) as usize].cells[index as usize % PAGE]
+    }
+
+    #[inline]
+    fn cell_mut(&mut self, index: u32) -> &mut Cell<T> {
+        &mut self.pages[(index >> PAGE_BITS) as usize].cells[index as usize % PAGE]
+    }
+
+    /// The cell of `key`, or nothing if its entry is gone.
+    #[inline]
+    fn find(&self, key: Key) -> Option<&Cell<T>> {
+        let page = self.pages.get((key.index >> PAGE_BITS) as usize)?;
+        let cell = page.cells.get(key.index as usize % PAGE)?;
+        (cell.stamp == key.stamp).then_some(cell)
+    }
+
+    /// When the entry is due, or `None` if it is gone.
+    #[inline]
+    pub(super) fn deadline(&self, key: Key) -> Option<u64> {
+        Some(self.find(key)?.deadline)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.find(key)?;
+        self.cell_mut(key.index).value.as_mut()
+    }
+
+    /// Puts an entry into a cell and the cell at the end of `list`.
+    #[inline]
+    pub(super) fn insert(&mut self, list: &mut List, deadline: u64, value: T) -> Key {
+        if self.free == NIL {
+            self.add_page();
+        }
+        let index = self.free;
+        self.stamps += 1;
+        let stamp = self.stamps;
+        let cell = self.cell_mut(index);
+        let free = cell.next;
+        cell.stamp = stamp;
+        cell.deadline = deadline;
+        cell.value = Some(value);
+        self.free = free;
+        self.push_back(list, index);
+        let page = &mut self.pages[(index >> PAGE_BITS) as usize];
+        if page.occupied == 0 {
+            self.empty_pages -= 1;
+        }
+        page.occupied += 1;
+        self.len += 1;
+        Key { index, stamp }
+    }
+
+    /// Takes an entry out of `list`, the one it was put into.
+    #[inline]
+    pub(super) fn remove(&mut self, list: &mut List, key: Key) -> Option<T> {
+        self.find(key)?;
+        self.unlink(list, key.index);
+        self.vacate(key.index)
+    }
+
+    /// Takes the oldest entry out of `list`.
+    #[inline]
+    pub(super) fn pop_front(&mut self, list: &mut List) -> Option<T> {
+        let index = list.head;
+        if index == NIL {
+            return None;
+        }
+        self.unlink(list, index);
+        self.vacate(index)
+    }
+
+    /// Unlinks the oldest entry of `list` without emptying its cell; it is for
+    /// [`relink`](Self::relink) at once.
+    #[inline]
+    pub(super) fn unlink_front(&mut self, list: &mut List) -> Option<(u32, u64)> {
+        let index = list.head;
+        if index == NIL {
+            return None;
+        }
+        self.unlink(list, index);
+        Some((index, self.cell(index).deadline))
+    }
+
+    /// Links an entry that [`unlink_front`](Self::unlink_front) gave into `list`.
+    #[inline]
+    pub(super) fn relink(&mut self, list: &mut List, index: u32) {
+        self.push_back(list, index);
+    }
+
+    /// The earliest deadline in `list`, or `None` if that takes more than
+    /// `steps` to find out.
+    pub(super) fn earliest(&self, list: List, steps: usize) -> Option<u64> {
+        let mut earliest = u64::MAX;
+        let mut index = list.head;
+        for _ in 0..steps {
+            if index == NIL {
+                return Some(earliest);
+            }
+            let cell = self.cell(index);
+            earliest = earliest.min(cell.deadline);
+            index = cell.next;
+        }
+        (index == NIL).then_some(earliest)
+    }
+
+    #[inline]
+    fn push_back(&mut self, list: &mut List, index: u32) {
+        let tail = list.tail;
+        let cell = self.cell_mut(index);
+        cell.prev = tail;
+        cell.next = NIL;
+        if tail == NIL {
+            list.head = index;
+        } else {
+            self.cell_mut(tail).next = index;
+        }
+        list.tail = index;
+    }
+
+    #[inline]
+    fn unlink(&mut self, list: &mut List, index: u32) {
+        let cell = self.cell(index);
+        let (prev, next) = (cell.prev, cell.next);
+        if prev == NIL {
+            list.head = next;
+        } else {
+            self.cell_mut(prev).next = next;
+        }
+        if next == NIL {
+            list.tail = prev;
+        } else {
+            self.cell_mut(next).prev = prev;
+        }
+    }
+
+    fn unlink_free(&mut self, index: u32) {
+        let cell = self.cell(index);
+        let (prev, next) = (cell.prev, cell.next);
+        if self.free == index {
+            self.free = next;
+        } else {
+            self.cell_mut(prev).next = next;
+        }
+        if next != NIL {
+            self.cell_mut(next).prev = prev;
+        }
+    }
+
+    /// Last freed is first used: its memory is still in the cache.
+    #[inline]
+    fn push_free(&mut self, index: u32) {
+        let head = self.free;
+        self.cell_mut(index).next = head;
+        if head != NIL {
+            self.cell_mut(head).prev = index;
+        }
+        self.free = index;
+    }
+
+    /// Empties a cell that is in no list any more.
+    #[inline]
+    fn vacate(&mut self, index: u32) -> Option<T> {
+        let cell = self.cell_mut(index);
+        cell.stamp = VACANT;
+        let value = cell.value.take();
+        self.push_free(index);
+        self.len -= 1;
+        let number = (index >> PAGE_BITS) as usize;
+        let page = &mut self.pages[number];
+        page.occupied -= 1;
+        if page.occupied == 0 {
+            self.empty_pages += 1;
+            if self.empty_pages > 1 {
+                self.free_page(number);
+            }
+        }
+        value
+    }
+
+    #[cold]
+    fn add_page(&mut self) {
+        let number = self.gone.pop().unwrap_or_else(|| {
+            self.pages.push(Page {
+                cells: Vec::new(),
+                occupied: 0,
+            });
+            self.pages.len() - 1
+        });
+        let first = u32::try_from(number << PAGE_BITS).expect("fewer than 2^32 timers");
+        self.pages[number].cells = (0..PAGE)
+            .map(|_| Cell {
+                stamp: VACANT,
+                deadline: 0,
+                prev: NIL,
+                next: NIL,
+                value: None,
+            })
+            .collect();
+        self.empty_pages += 1;
+        // In reverse, so that cells are used in the order of their addresses.
+        for index in (first..first + PAGE as u32).rev() {
+            self.push_free(index);
+        }
+    }
+
+    #[cold]
+    fn free_page(&mut self, number: usize) {
+        let first = (number << PAGE_BITS) as u32;
+        for index in first..first + PAGE as u32 {
+            self.unlink_free(index);
+        }
+        self.pages[number].cells = Vec::new();
+        self.empty_pages -= 1;
+        self.gone.push(number);
+    }
+}

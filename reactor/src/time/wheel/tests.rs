@@ -1,0 +1,221 @@
+use super::super::entries::PAGE;
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn advanced(wheel: &mut Wheel<u64>, now: u64) -> Vec<u64> {
+    let mut fired = Vec::new();
+    wheel.advance(now, &mut fired);
+    fired
+}
+
+#[test]
+fn fires_at_the_deadline_and_not_a_tick_before() {
+    let far = 1 << COVERED_BITS;
+    // (time of insertion, deadline): one pair for each level and beyond, and
+    // pairs on both sides of a block's edge.
+    for (start, deadline) in [
+        (0, 1),
+        (0, 63),
+        (0, 64),
+        (63, 64),
+        (5, 4_095),
+        (4_095, 4_096),
+        (7, 262_144),
+        (100, 16_777_216),
+        (0, 1_073_741_824 + 17),
+        (0, far - 1),
+        (0, far),
+        (far - 1, far),
+        (12_345, 3 * far + 678_901),
+    ] {
+        let mut wheel = Wheel::new();
+        advanced(&mut wheel, start);
+        wheel.insert(deadline, deadline);
+        assert_eq!(
+            wheel.next_tick(),
+            Some(deadline),
+            "from {start} to {deadline}"
+        );
+        assert!(
+            advanced(&mut wheel, deadline - 1).is_empty(),
+            "from {start} to {deadline}"
+        );
+        assert_eq!(
+            wheel.next_tick(),
+            Some(deadline),
+            "from {start} to {deadline}"
+        );
+        assert_eq!(advanced(&mut wheel, deadline), [deadline]);
+        assert!(wheel.is_empty());
+        assert_eq!(wheel.next_tick(), None);
+    }
+}
+
+#[test]
+fn a_deadline_in_the_past_fires_at_the_next_advance_of_the_same_tick() {
+    let mut wheel = Wheel::new();
+    advanced(&mut wheel, 1_000);
+    wheel.insert(3, 3);
+    assert_eq!(wheel.next_tick(), Some(1_000));
+    assert_eq!(advanced(&mut wheel, 1_000), [3]);
+}
+
+#[test]
+fn never_is_never_and_can_be_removed() {
+    let mut wheel = Wheel::new();
+    let key = wheel.insert(u64::MAX, 1);
+    assert_eq!(wheel.next_tick(), None);
+    assert!(advanced(&mut wheel, u64::MAX >> 1).is_empty());
+    assert_eq!(wheel.remove(key), Some(1));
+    assert_eq!(wheel.remove(key), None);
+}
+
+#[test]
+fn equal_deadlines_fire_in_the_order_of_insertion_through_every_cascade() {
+    let deadline = 1 << 36 | 3 << 24 | 5 << 12 | 7;
+    let mut wheel = Wheel::new();
+    // Each insertion sees the deadline from nearer by, so at a lower level.
+    for (number, before) in [deadline, 1 << 25, 1 << 20, 1 << 14, 100, 3, 1]
+        .into_iter()
+        .enumerate()
+    {
+        assert!(advanced(&mut wheel, deadline - before).is_empty());
+        wheel.insert(deadline, number as u64);
+    }
+    assert_eq!(advanced(&mut wheel, u64::MAX), [0, 1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn one_far_sleeper_does_not_wake_the_loop_before_its_time() {
+    let mut wheel = Wheel::new();
+    wheel.insert(152_587, 1); // 10 s
+    let mut looks = 0;
+    while let Some(next) = wheel.next_tick() {
+        advanced(&mut wheel, next);
+        looks += 1;
+    }
+    assert_eq!(looks, 1);
+}
+
+#[test]
+fn a_stale_key_finds_nothing_also_after_its_page_was_given_back() {
+    let mut wheel = Wheel::new();
+    let keys: Vec<Key> = (0..3 * PAGE as u64)
+        .map(|n| wheel.insert(n + 1, n))
+        .collect();
+    advanced(&mut wheel, u64::MAX >> 1);
+    assert_eq!(wheel.entries.pages(), 1);
+    let new: Vec<Key> = (0..3 * PAGE as u64)
+        .map(|n| wheel.insert(u64::MAX, n))
+        .collect();
+    for key in keys {
+        assert_eq!(wheel.remove(key), None);
+        assert_eq!(wheel.get_mut(key), None);
+    }
+    assert_eq!(wheel.len(), new.len());
+}
+
+#[test]
+fn memory_returns_though_a_few_timers_stay() {
+    let mut wheel = Wheel::new();
+    let keys: Vec<Key> = (0..100_000).map(|n| wheel.insert(n * 1_000, n)).collect();
+    assert_eq!(wheel.entries.pages(), 100_000_usize.div_ceil(PAGE));
+    let (stay, go) = keys.split_at(10);
+    for (number, key) in go.iter().enumerate() {
+        assert_eq!(wheel.remove(*key), Some(number as u64 + 10));
+    }
+    assert_eq!(wheel.entries.pages(), 2, "the page in use and a spare one");
+    assert_eq!(wheel.len(), stay.len());
+}
+
+#[test]
+fn draining_hands_out_everything() {
+    let mut wheel = Wheel::new();
+    for deadline in [1, 100, 10_000, 1 << 30, 1 << 40, u64::MAX] {
+        wheel.insert(deadline, deadline);
+    }
+    let mut out = Vec::new();
+    wheel.drain(&mut out);
+    assert_eq!(out.len(), 6);
+    assert!(wheel.is_empty());
+    assert_eq!(wheel.next_tick(), None);
+    wheel.insert(5, 5);
+    assert_eq!(advanced(&mut wheel, 5), [5]);
+}
+
+/// Ticks near each level's edges as well as anywhere.
+fn distances() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0_u64..200,
+        2 => (0_u32..7, 0_u64..3, 0_u64..3).prop_map(|(level, times, more)| {
+            ((times << (level * SLOT_BITS)) + more).saturating_sub(1)
+        }),
+        1 => 0_u64..1 << 38,
+        1 => Just(u64::MAX),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u64),
+    Remove(usize),
+    Advance(u64),
+    /// To the tick that `next_tick` names.
+    Sleep,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => distances().prop_map(Step::Insert),
+        2 => any::<usize>().prop_map(Step::Remove),
+        2 => distances().prop_map(|by| Step::Advance(by % (1 << 40))),
+        1 => Just(Step::Sleep),
+    ];
+    proptest::collection::vec(step, 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 1_000 }))]
+
+    #[test]
+    fn does_what_a_sorted_map_does(start in distances(), steps in steps()) {
+        let mut now = start % (1 << 40);
+        let mut wheel = Wheel::new();
+        advanced(&mut wheel, now);
+        let mut map = BTreeMap::new();
+        let mut keys = Vec::new();
+        for (number, step) in (0_u64..).zip(steps) {
+            match step {
+                Step::Insert(by) => {
+                    let deadline = now.saturating_add(by);
+                    map.insert((deadline, number), number);
+                    keys.push((wheel.insert(deadline, number), (deadline, number)));
+                }
+                Step::Remove(which) if !keys.is_empty() => {
+                    let (key, dull) = keys[which % keys.len()];
+                    prop_assert_eq!(wheel.get_mut(key).copied(), map.get(&dull).copied());
+                    prop_assert_eq!(wheel.remove(key), map.remove(&dull));
+                }
+                Step::Remove(_) => {}
+                Step::Advance(_) | Step::Sleep => {
+                    let to = match step {
+                        Step::Advance(by) => now + by,
+                        _ => wheel.next_tick().unwrap_or(now),
+                    };
+                    now = now.max(to);
+                    let later = map.split_off(&(now + 1, 0));
+                    let due: Vec<u64> = std::mem::replace(&mut map, later).into_values().collect();
+                    prop_assert_eq!(advanced(&mut wheel, now), due);
+                }
+            }
+            prop_assert_eq!(wheel.len(), map.len());
+            let first = map.keys().next().map(|(deadline, _)| *deadline);
+            match (wheel.next_tick(), first) {
+                (Some(next), Some(first)) => prop_assert!(next <= first),
+                (None, first) => prop_assert!(first.is_none() || first == Some(u64::MAX)),
+                (Some(next), None) => prop_assert!(false, "{} though empty", next),
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Who waits for one direction of a source.
+//!
+//! One slot for the `poll_` traits, whose last caller counts, and any number
+//! of futures. The first future is stored in place, so that the usual single
+//! waiter allocates nothing.
+
+use std::task::Waker;
+
+/// Names a future among the waiters of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaiterId(u32);
+
+/// Who asks to be woken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who {
+    /// The one `poll_` caller.
+    Slot,
+    /// A future; `None` until its first wait.
+    Future(Option<WaiterId>),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    slot: Option<Waker>,
+    first: Option<(WaiterId, Waker)>,
+    rest: Vec<(WaiterId, Waker)>,
+    last_id: u32,
+}
+
+impl Waiters {
+    fn find(&mut self, who: Who) -> Option<&mut Waker> {
+        match who {
+            Who::Slot => self.slot.as_mut(),
+            Who::Future(None) => None,
+            Who::Future(Some(id)) => self
+                .first
+                .as_mut()
+                .into_iter()
+                .chain(&mut self.rest)
+                .find(|(at, _)| *at == id)
+                .map(|(_, waker)| waker),
+        }
+    }
+
+    /// Whether `who` is listed with this very waker.
+    pub(crate) fn has(&mut self, who: Who, waker: &Waker) -> bool {
+        self.find(who).is_some_and(|listed| listed.will_wake(waker))
+    }
+
+    /// Lists `who`, or changes its waker, and returns the waker that is no
+    /// longer needed: the caller drops it after unlocking.
+    pub(crate) fn set(&mut self, who: &mut Who, waker: Waker) -> Option<Waker> {
+        if let Some(listed) = self.find(*who) {
+            return Some(std::mem::replace(listed, waker));
+        }
+        let Who::Future(id) = who else {
+            return self.slot.replace(waker);
+        };
+        let id = *id.get_or_insert_with(|| {
+            self.last_id = self.last_id.wrapping_add(1);
+            WaiterId(self.last_id)
+        });
+        if self.first.is_none() {
+            self.first = Some((id, waker));
+        } else {
+            self.rest.push((id, waker));
+        }
+        None
+    }
+
+    /// Forgets `who`; the caller drops the waker after unlocking.
+    pub(crate) fn unset(&mut self, who: Who) -> Option<Waker> {
+        let Who::Future(id) = who else {
+            return self.slot.take();
+        };
+        let id = id?;
+        if let Some((_, waker)) = self.first.take_if(|(at, _)| *at == id) {
+            return Some(waker);
+        }
+        let at = self.rest.iter().position(|(at, _)| *at == id)?;
+        Some(self.rest.swap_remove(at).1)
+    }
+
+    /// Moves every waker into `out`: each will look for itself.
+    pub(crate) fn take_all(&mut self, out: &mut Vec<Waker>) {
+        out.extend(self.slot.take());
+        out.extend(self.first.take().map(|(_, waker)| waker));
+        out.extend(self.rest.drain(..).map(|(_, waker)| waker));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    struct Named;
+    impl Wake for Named {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn waker() -> Waker {
+        Waker::from(Arc::new(Named))
+    }
+
+    #[test]
+    fn each_waiter_is_listed_once_and_taken_once() {
+        let mut waiters = Waiters::default();
+        let (a, b, c) = (waker(), waker(), waker());
+        let (mut first, mut second) = (Who::Future(None), Who::Future(None));
+        assert!(waiters.set(&mut first, a.clone()).is_none());
+        assert!(waiters.set(&mut second, b.clone()).is_none());
+        assert!(waiters.set(&mut Who::Slot, c.clone()).is_none());
+        assert!(
+            waiters.set(&mut first, a.clone()).is_some(),
+            "replaced, not added"
+        );
+        assert!(waiters.has(second, &b));
+        assert!(!waiters.has(second, &a));
+        let mut out = Vec::new();
+        waiters.take_all(&mut out);
+        assert_eq!(out.len(), 3);
+        assert!(waiters.unset(first).is_none());
+    }
+
+    #[test]
+    fn a_future_that_goes_leaves_the_others() {
+        let mut waiters = Waiters::default();
+        let mut all: Vec<Who> = (0..3).map(|_| Who::Future(None)).collect();
+        for who in &mut all {
+            waiters.set(who, waker());
+        }
+        assert!(waiters.unset(all[0]).is_some());
+        let mut late = Who::Future(None);
+        waiters.set(&mut late, waker());
+        let mut out = Vec::new();
+        waiters.take_all(&mut out);
+        assert_eq!(out.len(), 3);
+    }
+}

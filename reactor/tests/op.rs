@@ -1,0 +1,314 @@
+//! One-shot operations: results, buffers back, and cancelling.
+
+mod common;
+use common::*;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use wakeline_reactor::op;
+
+fn temp_file(content: &[u8]) -> File {
+    let path = std::env::temp_dir().join(format!(
+        "wakeline-op-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    file.write_all(content).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+fn pipe() -> (Arc<OwnedFd>, File) {
+    let (read, write) = std::io::pipe().unwrap();
+    (
+        Arc::new(OwnedFd::from(read)),
+        File::from(OwnedFd::from(write)),
+    )
+}
+
+#[test]
+fn a_file_is_read_at_an_offset_into_the_spare_capacity() {
+    for_each_driver(|reactor| {
+        let fd = Arc::new(OwnedFd::from(temp_file(b"0123456789")));
+        let mut buf = Vec::with_capacity(100);
+        buf.extend_from_slice(b"> ");
+        let (n, buf) = block_on(reactor, op::submit(op::Read { fd, buf, offset: 4 }));
+        assert_eq!(n.unwrap(), 6);
+        assert_eq!(buf, b"> 456789");
+        turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+    });
+}
+
+#[test]
+fn a_file_is_written_and_synced() {
+    for_each_driver(|reactor| {
+        let file = temp_file(b"aaaaaa");
+        let fd = Arc::new(OwnedFd::from(file.try_clone().unwrap()));
+        let write = op::Write {
+            fd: Arc::clone(&fd),
+            buf: b"XY".to_vec(),
+            offset: 2,
+        };
+        let (n, buf) = block_on(reactor, op::submit(write));
+        assert_eq!((n.unwrap(), buf), (2, b"XY".to_vec()));
+        for data_only in [false, true] {
+            let fsync = op::Fsync {
+                fd: Arc::clone(&fd),
+                data_only,
+            };
+            block_on(reactor, op::submit(fsync)).0.unwrap();
+        }
+        let mut text = String::new();
+        (&file).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "aaXYaa");
+    });
+}
+
+#[test]
+fn a_path_is_opened_and_its_errors_are_told() {
+    for_each_driver(|reactor| {
+        let open = |path: &std::ffi::CStr| op::OpenAt {
+            dir: None,
+            path: path.to_owned(),
+            flags: libc::O_RDONLY,
+            mode: 0,
+        };
+        let (file, ()) = block_on(reactor, op::submit(open(c"/proc/self/comm")));
+        let mut text = String::new();
+        File::from(file.unwrap()).read_to_string(&mut text).unwrap();
+        assert!(!text.is_empty());
+        let (missing, ()) = block_on(reactor, op::submit(open(c"/no/such/file")));
+        assert_eq!(missing.unwrap_err().raw_os_error(), Some(libc::ENOENT));
+    });
+}
+
+#[test]
+fn a_pipe_read_waits_for_its_bytes() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        let mut read = op::submit(op::Read {
+            fd,
+            buf: Vec::with_capacity(8),
+            offset: u64::MAX,
+        });
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        write.write_all(b"late").unwrap();
+        let (n, buf) = block_on(reactor, read);
+        assert_eq!((n.unwrap(), buf), (4, b"late".to_vec()));
+    });
+}
+
+#[test]
+fn an_operation_makes_progress_without_being_polled() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        let mut read = op::submit(op::Read {
+            fd,
+            buf: Vec::with_capacity(8),
+            offset: u64::MAX,
+        });
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        write.write_all(b"x").unwrap();
+        turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+        assert!(poll_once(&mut read, Waker::noop()).is_ready());
+    });
+}
+
+#[test]
+fn a_non_blocking_pipe_waits_all_the_same() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        // SAFETY: takes integers; the descriptor is ours.
+        unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+        let mut read = op::submit(op::Read {
+            fd,
+            buf: Vec::with_capacity(8),
+            offset: u64::MAX,
+        });
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        write.write_all(b"late").unwrap();
+        let (n, _) = block_on(reactor, read);
+        assert_eq!(n.unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_cancelled_read_gives_its_buffer_back_and_takes_no_byte() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        let buf = Vec::with_capacity(77);
+        let read = op::submit(op::Read {
+            fd: Arc::clone(&fd),
+            buf,
+            offset: u64::MAX,
+        });
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let (n, buf) = block_on(reactor, read.cancel());
+        assert_eq!(n.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        assert_eq!((buf.len(), buf.capacity()), (0, 77));
+        write.write_all(b"kept").unwrap();
+        let read = op::submit(op::Read {
+            fd,
+            buf,
+            offset: u64::MAX,
+        });
+        assert_eq!(block_on(reactor, read).0.unwrap(), 4);
+    });
+}
+
+#[test]
+fn an_operation_cancelled_before_it_was_sent_never_ran() {
+    for_each_driver(|reactor| {
+        let (fd, _write) = pipe();
+        let read = op::submit(op::Read {
+            fd,
+            buf: Vec::with_capacity(8),
+            offset: u64::MAX,
+        });
+        let mut cancel = read.cancel();
+        let Poll::Ready((n, _)) = poll_once(&mut cancel, Waker::noop()) else {
+            panic!("the kernel never had it");
+        };
+        assert_eq!(n.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        assert_eq!(reactor.metrics().ops_in_flight, 0);
+    });
+}
+
+#[test]
+fn a_dropped_operation_wakes_nobody() {
+    for_each_driver(|reactor| {
+        for sent in [false, true] {
+            let (fd, _write) = pipe();
+            let flag = Flag::new(reactor);
+            let buf = Vec::with_capacity(8);
+            let mut read = op::submit(op::Read { fd, buf, offset: 0 });
+            assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
+            if sent {
+                reactor.turn(Some(Duration::ZERO)).unwrap();
+            }
+            drop(read);
+            turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+            assert_eq!(flag.count(), 0);
+            assert_eq!(Arc::strong_count(&flag), 1);
+        }
+    });
+}
+
+#[test]
+fn a_dropped_operation_frees_its_descriptor() {
+    for_each_driver(|reactor| {
+        let (fd, _write) = pipe();
+        let read = op::submit(op::Read {
+            fd: Arc::clone(&fd),
+            buf: Vec::with_capacity(8),
+            offset: 0,
+        });
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        drop(read);
+        turn_until(reactor, || Arc::strong_count(&fd) == 1);
+        assert_eq!(reactor.metrics().ops_in_flight, 0);
+    });
+}
+
+#[test]
+fn an_operation_dropped_on_another_thread_is_cancelled_too() {
+    for_each_driver(|reactor| {
+        let (fd, _write) = pipe();
+        let read = op::submit(op::Read {
+            fd: Arc::clone(&fd),
+            buf: Vec::with_capacity(8),
+            offset: 0,
+        });
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        std::thread::spawn(move || drop(read)).join().unwrap();
+        turn_until(reactor, || Arc::strong_count(&fd) == 1);
+    });
+}
+
+#[test]
+fn a_socket_connects_or_says_why_not() {
+    for_each_driver(|reactor| {
+        for non_blocking in [false, true] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let addr = listener.local_addr().unwrap();
+            let socket = || {
+                let socket =
+                    socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
+                        .unwrap();
+                socket.set_nonblocking(non_blocking).unwrap();
+                Arc::new(OwnedFd::from(socket))
+            };
+            block_on(reactor, op::submit(op::Connect::new(socket(), addr)))
+                .0
+                .unwrap();
+            drop(listener);
+            let (refused, ()) = block_on(reactor, op::submit(op::Connect::new(socket(), addr)));
+            assert_eq!(
+                refused.unwrap_err().kind(),
+                std::io::ErrorKind::ConnectionRefused
+            );
+        }
+    });
+}
+
+#[test]
+fn a_close_closes_also_when_nobody_waits() {
+    for_each_driver(|reactor| {
+        for wait in [true, false] {
+            let (source, mut other) = half_pair();
+            let close = op::submit(op::Close::new(source.into_fd().unwrap()));
+            if wait {
+                block_on(reactor, close).0.unwrap();
+            } else {
+                drop(close);
+                turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+            }
+            assert_eq!(other.read(&mut [0]).unwrap(), 0);
+        }
+    });
+}
+
+#[test]
+fn an_operation_without_a_reactor_gives_its_buffer_back() {
+    let (fd, _write) = pipe();
+    let buf = Vec::with_capacity(33);
+    let mut read = op::submit(op::Read { fd, buf, offset: 0 });
+    let Poll::Ready((n, buf)) = poll_once(&mut read, Waker::noop()) else {
+        panic!("there is nobody to wait for");
+    };
+    assert!(
+        n.unwrap_err()
+            .to_string()
+            .starts_with("no runtime on this thread")
+    );
+    assert_eq!(buf.capacity(), 33);
+}
+
+#[test]
+fn a_blocking_job_hands_out_its_result_and_its_panic() {
+    for_each_driver(|reactor| {
+        let sum = block_on(reactor, wakeline_reactor::offload(|| 40 + 2));
+        assert_eq!(sum.unwrap(), 42);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let job = wakeline_reactor::offload(|| -> u32 { panic!("planned") });
+            block_on(reactor, job)
+        }));
+        assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"planned"));
+    });
+}

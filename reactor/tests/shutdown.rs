@@ -1,0 +1,216 @@
+//! The end of a reactor: nothing of ours is left with the kernel, or it is
+//! never freed.
+
+mod common;
+use common::*;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use wakeline_context::Kind;
+use wakeline_reactor::{Direction, Done, Drained, Reactor, Source, op};
+
+fn pipe() -> (Arc<OwnedFd>, File) {
+    let (read, write) = std::io::pipe().unwrap();
+    (
+        Arc::new(OwnedFd::from(read)),
+        File::from(OwnedFd::from(write)),
+    )
+}
+
+#[test]
+fn a_drain_ends_every_watch_and_operation() {
+    for_each_driver(|reactor| {
+        let (source, _other) = half_pair();
+        let flag = Flag::new(reactor);
+        let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut wait, &Waker::from(Arc::clone(&flag))).is_pending());
+        let (fd, _write) = pipe();
+        let buf = Vec::with_capacity(16);
+        let mut read = op::submit(op::Read {
+            fd: Arc::clone(&fd),
+            buf,
+            offset: 0,
+        });
+        assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+
+        assert_eq!(reactor.drain(Duration::from_secs(10)), Drained::Clean);
+        assert_eq!(flag.count(), 2);
+        let metrics = reactor.metrics();
+        assert_eq!((metrics.armed, metrics.ops_in_flight), (0, 0));
+        let Poll::Ready((n, buf)) = poll_once(&mut read, Waker::noop()) else {
+            panic!("it was cancelled");
+        };
+        assert_eq!(n.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        assert_eq!(buf.capacity(), 16);
+    });
+}
+
+#[test]
+fn a_drained_reactor_still_turns_and_hears_interrupts() {
+    for_each_driver(|reactor| {
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!(reactor.drain(Duration::from_secs(10)), Drained::Clean);
+        let remote = reactor.remote();
+        let thread = std::thread::spawn(move || remote.interrupt());
+        while !reactor.turn(None).unwrap().interrupted {}
+        thread.join().unwrap();
+        let (source, mut other) = half_pair();
+        other.write_all(b"x").unwrap();
+        assert_eq!(block_on(reactor, read_some(&source, &mut [0])).unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_reactor_dropped_with_a_read_in_flight_has_the_buffer_back_first() {
+    const SIZE: usize = 16 << 20;
+    for kind in drivers() {
+        let path = std::env::temp_dir().join(format!("wakeline-direct-{}", std::process::id()));
+        std::fs::write(&path, vec![7; SIZE]).unwrap();
+        // Where the file system refuses O_DIRECT, a plain read does.
+        let direct = File::options()
+            .read(true)
+            .custom_flags(libc::O_DIRECT)
+            .open(&path);
+        let file = direct.or_else(|_| File::open(&path)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let fd = Arc::new(OwnedFd::from(file));
+
+        let reactor = Reactor::new(&config(kind)).unwrap();
+        let mut read = {
+            let _entered = reactor.enter();
+            // O_DIRECT wants an aligned address: the vector is filled up to one.
+            let mut buf: Vec<u8> = Vec::with_capacity(SIZE + 4_096);
+            let skip = buf.as_ptr().align_offset(4_096);
+            buf.resize(skip, 0);
+            let read = op::submit(op::Read {
+                fd: Arc::clone(&fd),
+                buf,
+                offset: 0,
+            });
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+            read
+        };
+        drop(reactor);
+        // Under epoll a pool thread may still have it; under io_uring the drop
+        // has waited. Either way the buffer is whole, and it is ours alone.
+        let (n, buf) = loop {
+            if let Poll::Ready(done) = poll_once(&mut read, Waker::noop()) {
+                break done;
+            }
+            std::thread::yield_now();
+        };
+        if let Ok(n) = n {
+            assert!(buf[buf.len() - n..].iter().all(|byte| *byte == 7));
+        }
+        drop(read);
+    }
+}
+
+#[test]
+fn timers_and_waiters_of_a_dropped_reactor_are_woken() {
+    for kind in drivers() {
+        let reactor = Reactor::new(&config(kind)).unwrap();
+        let flag = Flag::new(&reactor);
+        let mut sleep = Box::pin(wakeline_reactor::time::sleep(Duration::MAX));
+        {
+            let _entered = reactor.enter();
+            assert!(poll_once(&mut sleep, &Waker::from(Arc::clone(&flag))).is_pending());
+        }
+        drop(reactor);
+        assert_eq!(flag.count(), 1);
+    }
+}
+
+#[test]
+fn a_dropped_listener_frees_its_address_at_once() {
+    for_each_driver(|reactor| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let source = Source::new(OwnedFd::from(listener));
+        let mut accept = source.io(Direction::Read, Kind::Accept, Location::caller(), |fd| {
+            let listener = TcpListener::from(fd.try_clone_to_owned()?);
+            Ok(Done::Full(listener.accept()?))
+        });
+        assert!(poll_once(&mut accept, Waker::noop()).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        drop(accept);
+        drop(source);
+        TcpListener::bind(addr).unwrap();
+    });
+}
+
+#[test]
+fn bytes_that_arrive_before_or_after_a_cancel_are_kept() {
+    for_each_driver(|reactor| {
+        for before in [true, false] {
+            let (source, mut other) = half_pair();
+            let mut buf = [0; 8];
+            {
+                let mut read = Box::pin(read_some(&source, &mut buf));
+                assert!(poll_once(&mut read, Waker::noop()).is_pending());
+                reactor.turn(Some(Duration::ZERO)).unwrap();
+                if before {
+                    other.write_all(b"byte").unwrap();
+                    reactor.turn(Some(Duration::ZERO)).unwrap();
+                }
+                // Ready, but dropped before it is polled again.
+            }
+            if !before {
+                other.write_all(b"byte").unwrap();
+            }
+            assert_eq!(block_on(reactor, read_some(&source, &mut buf)).unwrap(), 4);
+            assert_eq!(&buf[..4], b"byte");
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_arrives_before_a_cancel_is_kept() {
+    for_each_driver(|reactor| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let source = Source::new(OwnedFd::from(listener.try_clone().unwrap()));
+        let accept = || {
+            source.io(Direction::Read, Kind::Accept, Location::caller(), |_| {
+                Ok(Done::Full(listener.accept()?.0))
+            })
+        };
+        let mut first = accept();
+        assert!(poll_once(&mut first, Waker::noop()).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let mut client = TcpStream::connect(addr).unwrap();
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        drop(first);
+        let mut accepted = block_on(reactor, accept()).unwrap();
+        accepted.write_all(b"here").unwrap();
+        let mut four = [0; 4];
+        client.read_exact(&mut four).unwrap();
+    });
+}
+
+#[test]
+fn two_waiters_share_one_watch() {
+    for_each_driver(|reactor| {
+        let (source, _other) = half_pair();
+        let mut first = source.ready(Direction::Read, Kind::Read, Location::caller());
+        let mut second = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut first, Waker::noop()).is_pending());
+        assert!(poll_once(&mut second, Waker::noop()).is_pending());
+        let polled = source.poll_io(
+            &mut Context::from_waker(Waker::noop()),
+            Direction::Read,
+            |_| Ok(Done::Full(())),
+        );
+        assert!(polled.is_pending());
+        assert_eq!(reactor.metrics().armed, 1);
+    });
+}

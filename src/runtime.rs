@@ -1,0 +1,221 @@
+//! `Runtime`: an executor whose workers each turn a reactor of their own.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wakeline_executor::{self as executor, Executor, Handle, JoinHandle, ShutdownReport};
+use wakeline_reactor::{Backend, Config, DriverKind};
+
+use crate::driver::{BlockingPool, Guest, Worker};
+
+/// Runs tasks, and turns kernel events into their wakes.
+///
+/// With one worker, tasks run on the thread that calls
+/// [`block_on`](Runtime::block_on), and only while it does. With more, each
+/// worker is a thread of its own, and the future given to `block_on` runs on
+/// the calling thread beside them.
+///
+/// Dropping a runtime drops its tasks where they stand and waits for nothing
+/// that could take long; [`shutdown`](Runtime::shutdown) gives them time and
+/// tells what became of them.
+///
+/// # Example
+///
+/// ```
+/// let runtime = wakeline::Runtime::builder().workers(1).build()?;
+/// let sum = runtime.block_on(async {
+///     let two = wakeline::spawn(async { 2 });
+///     1 + two.await.unwrap()
+/// });
+/// assert_eq!(sum, 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Runtime {
+    executor: Executor,
+    backend: Backend,
+}
+
+impl Runtime {
+    /// A runtime with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<Runtime> {
+        Builder::new().build()
+    }
+
+    /// Choices to make before a runtime starts.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Runs `future` to its end on the calling thread and returns its output.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics, with its panic; if the thread already runs a
+    /// task or a `block_on`, with advice.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.executor.block_on(future)
+    }
+
+    /// Queues `future` as a task; see [`spawn`](crate::spawn).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.executor.spawn(future)
+    }
+
+    /// Runs `job` on a thread that may block; see
+    /// [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.executor.handle().spawn_blocking(job)
+    }
+
+    /// A handle that spawns from any thread.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.executor.handle()
+    }
+
+    /// Which driver the workers use, and why that one.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Ends the runtime: tasks may finish within `grace`, the rest are dropped.
+    ///
+    /// Returns what became of them: who was cut off and where it waited,
+    /// which blocking jobs still run, which operations the kernel still held.
+    #[must_use = "the report tells who did not finish; drop the runtime if nobody asks"]
+    pub fn shutdown(self, grace: Duration) -> ShutdownReport {
+        self.executor.shutdown(grace)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("backend", &self.backend)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Choices to make before a runtime starts.
+///
+/// # Example
+///
+/// ```
+/// use wakeline::{Driver, Runtime};
+///
+/// let runtime = Runtime::builder().workers(2).driver(Driver::Epoll).thread_name("io").build()?;
+/// assert_eq!(runtime.backend().name(), "epoll");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    executor: executor::Builder,
+    config: Config,
+}
+
+impl Builder {
+    /// As many workers as the process may use CPUs, the best driver there is.
+    pub fn new() -> Builder {
+        Builder {
+            executor: executor::Builder::new(),
+            config: Config::default(),
+        }
+    }
+
+    /// How many workers run tasks. One runs them on the thread of `block_on`.
+    ///
+    /// # Panics
+    ///
+    /// If `workers` is zero.
+    #[track_caller]
+    pub fn workers(mut self, workers: usize) -> Builder {
+        self.executor = self.executor.workers(workers);
+        self
+    }
+
+    /// Which driver to use: [`Auto`](DriverKind::Auto) probes for io_uring and
+    /// falls back to epoll. `WAKELINE_DRIVER=uring|epoll|auto` in the
+    /// environment replaces `Auto`, never an explicit choice.
+    pub fn driver(mut self, driver: DriverKind) -> Builder {
+        self.config = self.config.driver(driver);
+        self
+    }
+
+    /// The workers' thread name; worker 3 of "io" is "io-3".
+    pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
+        self.executor = self.executor.thread_name(name);
+        self
+    }
+
+    /// How many threads may run blocking jobs at once; more jobs queue.
+    pub fn blocking_threads(mut self, threads: usize) -> Builder {
+        self.executor = self.executor.blocking_threads(threads);
+        self
+    }
+
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    ///
+    /// If no driver can be set up or a thread cannot be started. The error
+    /// names the likely cause: the limit of descriptors, of locked memory, a
+    /// sandbox, an old kernel.
+    pub fn build(self) -> io::Result<Runtime> {
+        let backend = wakeline_reactor::probe(&self.config)?;
+        let config = Arc::new(self.config.offload(Arc::new(BlockingPool)));
+        let guests = Arc::clone(&config);
+        let executor = self
+            .executor
+            .driver(move |_worker| Ok(Box::new(Worker::new(&config)?)))
+            .root_driver(move || Ok(Box::new(Guest::new(Arc::clone(&guests)))))
+            .build()?;
+        Ok(Runtime { executor, backend })
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new()
+    }
+}
+
+/// Runs `future` on a new runtime with the defaults, and returns its output.
+///
+/// # Panics
+///
+/// If the runtime cannot be started, with the reason, and as
+/// [`Runtime::block_on`].
+///
+/// # Example
+///
+/// ```
+/// let answer = wakeline::block_on(async { 6 * 7 });
+/// assert_eq!(answer, 42);
+/// ```
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match Runtime::new() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => panic!("cannot start the runtime: {error}"),
+    }
+}

@@ -1,0 +1,440 @@
+//! The accept loop as a library: what every server gets wrong by itself.
+//!
+//! [`serve`] accepts connections and runs a handler for each, until told to
+//! stop. What it adds to `loop { accept; spawn }`:
+//!
+//! ```text
+//!   what happens                             what serve does
+//!   ────────────                             ───────────────
+//!   accept: too many open files, no memory   waits 10 ms, 20 ms .. 1 s; tries at once when one of
+//!                                            its own connections ends. Those waiting stay in the
+//!                                            kernel's backlog and are served when there is room
+//!   accept: this peer is gone already        takes the next
+//!   accept: the socket itself is broken      ends, and says so in the report
+//!   as many connections as allowed           accepts nothing until one ends
+//!   a handler fails or panics                counts it, reports it, goes on
+//!   told to stop                             takes who has connected already, stops listening,
+//!                                            waits for the open ones, aborts the rest after the grace
+//! ```
+//!
+//! [`policy`] holds the decisions as plain data, [`reserve`] the descriptor put
+//! aside for hard times, `report` what comes out at the end; this file carries
+//! the decisions out. One task runs the loop and owns the connections' handles;
+//! a connection that ends leaves its number in a list and wakes the loop.
+//!
+//! Dropping the future that [`serve`] gives aborts its connections: none of
+//! them outlives it.
+
+mod connection;
+mod listener;
+mod policy;
+mod report;
+mod reserve;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, IntoFuture, pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use wakeline_executor::{JoinHandle, spawn};
+use wakeline_reactor::time::{sleep, sleep_until};
+
+use connection::Shared;
+pub use listener::Listener;
+use policy::{Class, Policy, Step};
+pub use report::{ServeError, ServeReport};
+use reserve::Reserve;
+
+/// Clients turned away in one go, while starved and asked to shed.
+const SHED_MAX: usize = 128;
+
+/// Accepts connections from `listener` and runs `handler` for each as a task.
+///
+/// The listener is bound already, so its address can be told before a client
+/// is awaited. Nothing happens until the result is awaited; it ends when the
+/// future given to [`with_shutdown`](Serve::with_shutdown) does.
+///
+/// # Cancellation
+///
+/// Dropping the future stops listening and aborts the open connections.
+///
+/// # Example
+///
+/// ```
+/// use wakeline::io::{AsyncReadExt, AsyncWriteExt};
+/// use wakeline::net::{TcpListener, TcpStream, serve};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = wakeline::Runtime::builder().workers(1).build()?;
+/// let report = runtime.block_on(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let address = listener.local_addr()?;
+///
+///     // One client, after which the server stops.
+///     let client = wakeline::spawn(async move {
+///         let mut stream = TcpStream::connect(address).await?;
+///         stream.write_all(b"hello").await?;
+///         let mut answer = [0; 5];
+///         stream.read_exact(&mut answer).await?;
+///         assert_eq!(&answer, b"hello");
+///         std::io::Result::Ok(())
+///     });
+///     let report = serve(listener, |mut stream: TcpStream, _peer| async move {
+///         let mut buf = [0; 64];
+///         let n = stream.read(&mut buf).await?;
+///         stream.write_all(&buf[..n]).await
+///     })
+///     .max_connections(100)
+///     .with_shutdown(async { client.await.unwrap().unwrap() })
+///     .await;
+///     std::io::Result::Ok(report)
+/// })?;
+/// assert_eq!((report.accepted, report.finished), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is accepted until this is awaited"]
+pub fn serve<L, H, F>(listener: L, handler: H) -> Serve<L, H>
+where
+    L: Listener,
+    H: Fn(L::Stream, L::Peer) -> F + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    Serve {
+        listener,
+        handler,
+        max_connections: usize::MAX,
+        grace: Duration::from_secs(10),
+        shed_after: None,
+        on_error: Arc::new(|_| {}),
+        shutdown: Box::pin(pending()),
+    }
+}
+
+/// A server to be: choices first, then `.await`.
+#[must_use = "nothing is accepted until this is awaited"]
+pub struct Serve<L, H> {
+    listener: L,
+    handler: H,
+    max_connections: usize,
+    grace: Duration,
+    shed_after: Option<Duration>,
+    on_error: OnError,
+    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+pub(crate) type OnError = Arc<dyn Fn(&ServeError) + Send + Sync>;
+
+impl<L, H> Serve<L, H> {
+    /// At most `connections` at once (at least 1); others wait in the backlog.
+    ///
+    /// Without this the limit of descriptors is the limit.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// How long open connections may take once the server stops: 10 s unless
+    /// said otherwise. Those still open then are aborted.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Is told each error, on the thread it happened on: of `accept` (as often
+    /// as it is tried, so once a second in the long run) and of handlers,
+    /// panics included. What it panics with itself is dropped.
+    pub fn on_error(mut self, hook: impl Fn(&ServeError) + Send + Sync + 'static) -> Self {
+        self.on_error = Arc::new(hook);
+        self
+    }
+
+    /// Stops the server when `shutdown` is ready.
+    pub fn with_shutdown(mut self, shutdown: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.shutdown = Box::pin(shutdown);
+        self
+    }
+
+    /// After so long without a descriptor, turns waiting clients away: they
+    /// are accepted on the reserve descriptor and closed.
+    ///
+    /// Without this they wait in the backlog until there is room, which is
+    /// right where a shortage passes and clients have time-outs of their own.
+    pub fn shed_after(mut self, starved: Duration) -> Self {
+        self.shed_after = Some(starved);
+        self
+    }
+}
+
+impl<L: Listener, H> Serve<L, H> {
+    /// Where clients connect to.
+    ///
+    /// # Errors
+    ///
+    /// As the listener's own method: the system's.
+    pub fn local_name(&self) -> io::Result<String> {
+        self.listener.local_name()
+    }
+}
+
+impl<L: Listener, H> fmt::Debug for Serve<L, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("listener", &self.listener.local_name())
+            .field("max_connections", &self.max_connections)
+            .field("grace", &self.grace)
+            .field("shed_after", &self.shed_after)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L, H, F> IntoFuture for Serve<L, H>
+where
+    L: Listener,
+    H: Fn(L::Stream, L::Peer) -> F + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    type Output = ServeReport;
+    type IntoFuture = Pin<Box<dyn Future<Output = ServeReport> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut server = Server::new(
+                self.listener,
+                self.handler,
+                self.max_connections,
+                self.on_error,
+            );
+            server.shed_after = self.shed_after;
+            server.run(self.shutdown).await;
+            server.drain(self.grace).await
+        })
+    }
+}
+
+/// What ended a wait of the accept loop.
+enum Woke<S, P> {
+    Stop,
+    Ended(Vec<u64>),
+    Accepted(io::Result<(S, P)>),
+    Due,
+}
+
+/// The running loop.
+struct Server<L, H> {
+    // The connections' tasks, aborted on drop. Before `listener`, so that the
+    // drop of a running server ends the connections first.
+    tasks: Tasks,
+    // `None` once the server stops: closing is what stops the kernel.
+    listener: Option<L>,
+    handler: Arc<H>,
+    policy: Policy,
+    reserve: Reserve,
+    shed_after: Option<Duration>,
+    starved_since: Option<Instant>,
+    shared: Arc<Shared>,
+    report: ServeReport,
+}
+
+impl<L, H, F> Server<L, H>
+where
+    L: Listener,
+    H: Fn(L::Stream, L::Peer) -> F + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    fn new(listener: L, handler: H, max_connections: usize, on_error: OnError) -> Self {
+        Server {
+            tasks: Tasks::default(),
+            listener: Some(listener),
+            handler: Arc::new(handler),
+            policy: Policy::new(max_connections),
+            reserve: Reserve::open(),
+            shed_after: None,
+            starved_since: None,
+            shared: Shared::new(on_error),
+            report: ServeReport::default(),
+        }
+    }
+
+    /// Accepts until told to stop or the listener is broken.
+    async fn run(&mut self, mut shutdown: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        while self.policy.step() != Step::Stop {
+            match self.wait(shutdown.as_mut()).await {
+                Woke::Stop => {
+                    self.sweep();
+                    self.policy.stop();
+                }
+                Woke::Ended(ids) => self.forget(&ids),
+                Woke::Accepted(Ok((stream, peer))) => self.start(stream, peer),
+                Woke::Accepted(Err(error)) => self.accept_failed(error),
+                Woke::Due => self.policy.due(),
+            }
+        }
+        self.listener = None;
+    }
+
+    /// Waits for whatever the policy's step allows, and for the end of a
+    /// connection and the order to stop always.
+    async fn wait(
+        &self,
+        mut shutdown: Pin<&mut (dyn Future<Output = ()> + Send)>,
+    ) -> Woke<L::Stream, L::Peer> {
+        let step = self.policy.step();
+        let mut accept = pin!(async {
+            match (&self.listener, step) {
+                (Some(listener), Step::Accept) => listener.accept().await,
+                _ => pending().await,
+            }
+        });
+        let mut pause = pin!(async {
+            match step {
+                Step::Pause(until) => sleep_until(until).await,
+                _ => pending().await,
+            }
+        });
+        poll_fn(|cx| {
+            if shutdown.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woke::Stop);
+            }
+            // Before `accept`: an end may free the descriptor it needs.
+            if let Poll::Ready(ids) = self.shared.poll_ended(cx) {
+                return Poll::Ready(Woke::Ended(ids));
+            }
+            if let Poll::Ready(result) = accept.as_mut().poll(cx) {
+                return Poll::Ready(Woke::Accepted(result));
+            }
+            pause.as_mut().poll(cx).map(|()| Woke::Due)
+        })
+        .await
+    }
+
+    fn start(&mut self, stream: L::Stream, peer: L::Peer) {
+        self.policy.accepted();
+        self.starved_since = None;
+        self.report.accepted += 1;
+        self.report.active_peak = self.report.active_peak.max(self.policy.active());
+        let id = self.report.accepted;
+        let task = spawn(connection::run(
+            self.shared.end(id),
+            Arc::clone(&self.handler),
+            stream,
+            peer,
+        ));
+        self.tasks.0.insert(id, task);
+    }
+
+    fn forget(&mut self, ids: &[u64]) {
+        for id in ids {
+            self.tasks.0.remove(id);
+            self.policy.ended();
+        }
+    }
+
+    fn accept_failed(&mut self, error: io::Error) {
+        let now = Instant::now();
+        let class = self.policy.failed(&error, now);
+        self.report.count_accept_error(&error);
+        let pause = match self.policy.step() {
+            Step::Pause(until) => Some(until.saturating_duration_since(now)),
+            _ => None,
+        };
+        if class == Class::Broken {
+            self.report.broken = Some(io::Error::new(error.kind(), error.to_string()));
+        }
+        if class == Class::Exhausted {
+            let since = *self.starved_since.get_or_insert(now);
+            let shed = self
+                .shed_after
+                .is_some_and(|after| now.saturating_duration_since(since) >= after);
+            let (shared, listener, report) = (&self.shared, &self.listener, &mut self.report);
+            if self.reserve.is_held() {
+                self.reserve.lend(|| {
+                    shared.report(&ServeError::Accept { error, pause });
+                    if shed && let Some(listener) = listener {
+                        report.shed += turn_away(listener);
+                    }
+                });
+                return;
+            }
+            // Lost to another part of the program: try to have it back, for next time.
+            self.reserve = Reserve::open();
+        }
+        self.shared.report(&ServeError::Accept { error, pause });
+    }
+
+    /// Takes those whose connection the kernel had completed before the stop:
+    /// they were told "connected", so they are served like the others.
+    fn sweep(&mut self) {
+        while self.policy.step() == Step::Accept {
+            let Some(listener) = &self.listener else {
+                return;
+            };
+            match accept_now(listener) {
+                Some((stream, peer)) => self.start(stream, peer),
+                None => return,
+            }
+        }
+    }
+
+    /// Waits for the open connections, and aborts what is open after `grace`.
+    async fn drain(mut self, grace: Duration) -> ServeReport {
+        let mut grace = pin!(sleep(grace));
+        while self.policy.active() > 0 {
+            let ended = poll_fn(|cx| {
+                if let Poll::Ready(ids) = self.shared.poll_ended(cx) {
+                    return Poll::Ready(Some(ids));
+                }
+                grace.as_mut().poll(cx).map(|()| None)
+            });
+            match ended.await {
+                Some(ids) => self.forget(&ids),
+                None => break,
+            }
+        }
+        self.tasks.abort();
+        while self.policy.active() > 0 {
+            let ids = poll_fn(|cx| self.shared.poll_ended(cx)).await;
+            self.forget(&ids);
+        }
+        self.shared.tally_into(&mut self.report);
+        self.report
+    }
+}
+
+/// A connection that waits already, if there is one.
+fn accept_now<L: Listener>(listener: &L) -> Option<(L::Stream, L::Peer)> {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match pin!(listener.accept()).poll(&mut cx) {
+        Poll::Ready(Ok(connection)) => Some(connection),
+        Poll::Ready(Err(_)) | Poll::Pending => None,
+    }
+}
+
+/// Accepts and closes those who wait; returns how many.
+fn turn_away<L: Listener>(listener: &L) -> u64 {
+    (0..SHED_MAX)
+        .map_while(|_| accept_now(listener).map(drop))
+        .count() as u64
+}
+
+/// The connections' tasks; dropping this aborts them.
+#[derive(Debug, Default)]
+struct Tasks(HashMap<u64, JoinHandle<()>>);
+
+impl Tasks {
+    fn abort(&self) {
+        for task in self.0.values() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}

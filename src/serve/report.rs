@@ -1,0 +1,135 @@
+//! What a server tells: each error as it happens, and the sum at the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// An error that the server went on after (see
+/// [`Serve::on_error`](super::Serve::on_error)).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// A connection could not be accepted; the next try is made after `pause`,
+    /// at once if that is `None`.
+    Accept {
+        /// What `accept` said.
+        error: io::Error,
+        /// How long the server waits, unless a connection ends before.
+        pause: Option<Duration>,
+    },
+    /// A handler returned an error.
+    Connection {
+        /// What the handler returned.
+        error: io::Error,
+    },
+    /// A handler panicked.
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServeError::Accept { error, pause: None } => write!(f, "cannot accept: {error}"),
+            ServeError::Accept {
+                error,
+                pause: Some(pause),
+            } => {
+                write!(
+                    f,
+                    "cannot accept: {error}; next try in {pause:.0?} or when a connection ends"
+                )
+            }
+            ServeError::Connection { error } => write!(f, "connection: {error}"),
+            ServeError::Panicked { message } => write!(f, "handler panicked: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ServeError::Accept { error, .. } | ServeError::Connection { error } => Some(error),
+            ServeError::Panicked { .. } => None,
+        }
+    }
+}
+
+/// What a server did, from start to stop.
+///
+/// Each accepted connection is counted once more below: it finished, failed,
+/// panicked or was aborted.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ServeReport {
+    /// Connections accepted and given to the handler.
+    pub accepted: u64,
+    /// The most connections that were open at once.
+    pub active_peak: usize,
+    /// Handlers that returned `Ok`.
+    pub finished: u64,
+    /// Handlers that returned an error, by its kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Handlers that panicked.
+    pub panicked: u64,
+    /// Handlers still running when the grace ended.
+    pub aborted: u64,
+    /// Clients turned away while there was no descriptor for them.
+    pub shed: u64,
+    /// Failed `accept` calls, by the error's kind.
+    pub accept_errors: BTreeMap<String, u64>,
+    /// Why the listener ended by itself, if it did.
+    pub broken: Option<io::Error>,
+}
+
+impl ServeReport {
+    pub(super) fn count_accept_error(&mut self, error: &io::Error) {
+        *self.accept_errors.entry(label(error)).or_default() += 1;
+    }
+}
+
+/// The name under which an error is counted: its kind, or its own text where
+/// std has no kind for it ("Too many open files (os error 24)").
+pub(super) fn label(error: &io::Error) -> String {
+    let kind = error.kind().to_string();
+    if kind == "uncategorized error" || kind == "other error" {
+        error.to_string()
+    } else {
+        kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_under_the_name_a_reader_would_use() {
+        let reset = io::Error::from_raw_os_error(104);
+        let full = io::Error::from_raw_os_error(24);
+        assert_eq!(label(&reset), "connection reset");
+        assert!(
+            label(&full).starts_with("Too many open files"),
+            "{}",
+            label(&full)
+        );
+        assert_eq!(label(&io::Error::other("no greeting")), "no greeting");
+    }
+
+    #[test]
+    fn a_starved_server_says_when_it_tries_again() {
+        let error = io::Error::from_raw_os_error(24);
+        let text = ServeError::Accept {
+            error,
+            pause: Some(Duration::from_millis(20)),
+        }
+        .to_string();
+        assert_eq!(
+            text,
+            "cannot accept: Too many open files (os error 24); next try in 20ms or when a connection ends"
+        );
+    }
+}

@@ -1,0 +1,371 @@
+//! A channel for one value.
+//!
+//! ```text
+//!           ┌──1──▶ Sent ────2──▶ Empty
+//!   Open ───┤
+//!           ├──3──▶ NoSender
+//!           └──4──▶ NoReceiver
+//! ```
+//! 1 `Sender::send`      the receiver's waker is woken
+//! 2 `Receiver`          the value is taken, also after `close`
+//! 3 drop of `Sender`    the receiver is woken, and sees that nothing will come
+//! 4 `Receiver::close`   or its drop: the sender is woken, and `send` fails with the value
+//!
+//! One small lock: each side takes it once or twice in the channel's life. A
+//! value, a waker or a future is never dropped while it is held.
+
+use crate::sync::Lock;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use wakeline_context::{Kind, budget, waiting_on};
+
+/// A sender and a receiver of one value.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_sync::oneshot;
+///
+/// let (sender, mut receiver) = oneshot::channel();
+/// sender.send(7).expect("the receiver is there");
+/// assert_eq!(receiver.try_recv(), Ok(7));
+/// ```
+#[track_caller]
+pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
+    let shared = Arc::new(Shared(Lock::new(Inner {
+        state: State::Open,
+        receiver: None,
+        sender: None,
+    })));
+    (
+        Sender {
+            shared: Some(Arc::clone(&shared)),
+        },
+        Receiver {
+            shared: Some(shared),
+            location: Location::caller(),
+        },
+    )
+}
+
+struct Shared<T>(Lock<Inner<T>>);
+
+struct Inner<T> {
+    state: State<T>,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+}
+
+enum State<T> {
+    Open,
+    Sent(T),
+    Empty,
+    NoSender,
+    NoReceiver,
+}
+
+/// Sends the value; dropped without that, the receiver fails.
+pub struct Sender<T> {
+    /// `None` once the value was sent.
+    shared: Option<Arc<Shared<T>>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends `value`; never waits.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the receiver was closed or dropped.
+    pub fn send(mut self, value: T) -> Result<(), T> {
+        let Some(shared) = self.shared.take() else {
+            unreachable!("`send` consumes the sender")
+        };
+        let mut inner = shared.0.lock();
+        if let State::NoReceiver = inner.state {
+            drop(inner);
+            return Err(value);
+        }
+        inner.state = State::Sent(value);
+        let wakers = (inner.receiver.take(), inner.sender.take());
+        drop(inner);
+        wake(wakers.0);
+        Ok(())
+    }
+
+    /// Whether the receiver was closed or dropped, so that a value is in vain.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let Some(shared) = &self.shared else {
+            return true;
+        };
+        matches!(shared.0.lock().state, State::NoReceiver)
+    }
+
+    /// Waits until the receiver is closed or dropped: to stop work that nobody
+    /// waits for any more.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// use wakeline_sync::oneshot;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (mut sender, receiver) = oneshot::channel::<u32>();
+    /// assert!(pin!(sender.closed()).poll(&mut cx).is_pending());
+    /// drop(receiver);
+    /// assert!(pin!(sender.closed()).poll(&mut cx).is_ready());
+    /// ```
+    #[track_caller]
+    pub fn closed(&mut self) -> Closing<'_, T> {
+        Closing {
+            sender: self,
+            location: Location::caller(),
+        }
+    }
+
+    /// [`closed`](Sender::closed) for use inside of a `poll` function; the task
+    /// of the last call is the one that is woken.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(shared) = &self.shared else {
+            return Poll::Ready(());
+        };
+        let unit = ready!(budget::poll_proceed(cx));
+        let waker = cx.waker().clone(); // foreign code: before the lock
+        let mut inner = shared.0.lock();
+        if let State::NoReceiver = inner.state {
+            drop(inner); // before the waker
+            unit.spend();
+            return Poll::Ready(());
+        }
+        let old = inner.sender.replace(waker);
+        drop(inner);
+        drop(old);
+        unit.refund();
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.take() else {
+            return;
+        };
+        let mut inner = shared.0.lock();
+        if let State::Open = inner.state {
+            inner.state = State::NoSender;
+        }
+        let wakers = (inner.receiver.take(), inner.sender.take());
+        drop(inner);
+        wake(wakers.0);
+    }
+}
+
+/// The future of [`Sender::closed`].
+#[derive(Debug)]
+#[must_use = "the close is only waited for when this is awaited"]
+pub struct Closing<'a, T> {
+    sender: &'a mut Sender<T>,
+    location: &'static Location<'static>,
+}
+
+impl<T> Future for Closing<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let done = self.sender.poll_closed(cx);
+        if done.is_pending() {
+            waiting_on(Kind::Channel, 0, self.location);
+        }
+        done
+    }
+}
+
+/// Receives the value: a future of it.
+///
+/// # Errors
+///
+/// The output is `Err(RecvError)` if the sender was dropped without sending.
+///
+/// # Panics
+///
+/// If it is polled after it was ready.
+///
+/// # Cancellation
+///
+/// Awaiting `&mut receiver` and giving up loses nothing; dropping the receiver
+/// itself drops a value that was sent.
+#[must_use = "dropping the receiver closes the channel"]
+pub struct Receiver<T> {
+    /// `None` once the value or the end was seen.
+    shared: Option<Arc<Shared<T>>>,
+    location: &'static Location<'static>,
+}
+
+impl<T> Receiver<T> {
+    /// The value, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`] tells whether it may still come.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let Some(shared) = &self.shared else {
+            return Err(TryRecvError::Closed);
+        };
+        let result = match take(&mut shared.0.lock().state) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(RecvError(()))) => Err(TryRecvError::Closed),
+            None => return Err(TryRecvError::Empty),
+        };
+        self.shared = None;
+        result
+    }
+
+    /// Refuses a value from now on; one that was sent can still be received.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::oneshot;
+    ///
+    /// let (sender, mut receiver) = oneshot::channel();
+    /// receiver.close();
+    /// assert_eq!(sender.send("too late"), Err("too late"));
+    /// ```
+    pub fn close(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        let mut inner = shared.0.lock();
+        if let State::Open = inner.state {
+            inner.state = State::NoReceiver;
+        }
+        let waker = inner.sender.take();
+        drop(inner);
+        wake(waker);
+    }
+}
+
+/// The value or the end, or nothing if neither is there yet.
+fn take<T>(state: &mut State<T>) -> Option<Result<T, RecvError>> {
+    match state {
+        State::Open => None,
+        State::Sent(_) => match mem::replace(state, State::Empty) {
+            State::Sent(value) => Some(Ok(value)),
+            _ => unreachable!("it was Sent"),
+        },
+        State::Empty | State::NoSender | State::NoReceiver => Some(Err(RecvError(()))),
+    }
+}
+
+impl<T> Future for Receiver<T> {
+    type Output = Result<T, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(shared) = &self.shared else {
+            panic!(
+                "the receiver made at {} was polled after its end",
+                self.location
+            )
+        };
+        let unit = ready!(budget::poll_proceed(cx));
+        let waker = cx.waker().clone(); // foreign code: before the lock
+        let mut inner = shared.0.lock();
+        if let Some(result) = take(&mut inner.state) {
+            drop(inner); // before the waker
+            unit.spend();
+            self.shared = None;
+            return Poll::Ready(result);
+        }
+        let old = inner.receiver.replace(waker);
+        drop(inner);
+        drop(old);
+        unit.refund();
+        waiting_on(
+            Kind::Channel,
+            Arc::as_ptr(shared).addr() as u64,
+            self.location,
+        );
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.take() else {
+            return;
+        };
+        let mut inner = shared.0.lock();
+        let state = mem::replace(&mut inner.state, State::NoReceiver);
+        let wakers = (inner.receiver.take(), inner.sender.take());
+        drop(inner);
+        drop(state); // a value that nobody received
+        wake(wakers.1);
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// The sender was dropped without sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecvError(());
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the sender was dropped without sending")
+    }
+}
+
+impl Error for RecvError {}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// It may still come.
+    Empty,
+    /// It will not come: the sender was dropped, or the value was received.
+    Closed,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryRecvError::Empty => "nothing was sent yet",
+            TryRecvError::Closed => "nothing will come any more",
+        })
+    }
+}
+
+impl Error for TryRecvError {}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("sent", &self.shared.is_none())
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("ended", &self.shared.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

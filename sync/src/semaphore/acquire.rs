@@ -1,0 +1,194 @@
+//! The futures that wait for permits.
+//!
+//! ```text
+//!   New ──1──▶ Queued ──2──▶ Done
+//!    └────────────1────────────▲
+//! ```
+//! 1 the first poll takes the permits, finds the semaphore closed, or gets a ticket
+//! 2 a later poll finds the ticket granted, or evicted because of `close`
+//!
+//! Dropped as New or Done it owns nothing; dropped as Queued it gives back what
+//! it was granted or has collected.
+
+use super::{OwnedPermit, Permit, Semaphore, Taken, Wanted};
+use crate::error::Closed;
+use crate::wait_list::{Cancelled, Ticket};
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wakeline_context::{Kind, budget, waiting_on};
+
+/// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+#[derive(Debug)]
+#[must_use = "a permit is only waited for when this is awaited"]
+pub struct Acquire<'a> {
+    semaphore: &'a Semaphore,
+    request: Request,
+}
+
+/// The future of [`Semaphore::acquire_owned`] and [`Semaphore::acquire_many_owned`].
+#[derive(Debug)]
+#[must_use = "a permit is only waited for when this is awaited"]
+pub struct AcquireOwned {
+    semaphore: Arc<Semaphore>,
+    request: Request,
+}
+
+impl<'a> Acquire<'a> {
+    #[inline]
+    pub(super) fn new(
+        semaphore: &'a Semaphore,
+        permits: usize,
+        location: &'static Location<'static>,
+    ) -> Acquire<'a> {
+        Acquire {
+            semaphore,
+            request: Request {
+                permits,
+                state: State::New,
+                location,
+            },
+        }
+    }
+}
+
+impl AcquireOwned {
+    pub(super) fn new(
+        semaphore: Arc<Semaphore>,
+        permits: usize,
+        location: &'static Location<'static>,
+    ) -> AcquireOwned {
+        AcquireOwned {
+            semaphore,
+            request: Request {
+                permits,
+                state: State::New,
+                location,
+            },
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Request {
+    permits: usize,
+    state: State,
+    location: &'static Location<'static>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    New,
+    Queued(Ticket),
+    Done,
+}
+
+impl Request {
+    #[inline]
+    fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        let unit = ready!(budget::poll_proceed(cx));
+        let outcome = match self.state {
+            State::New => match semaphore.take_or_enqueue(self.permits, cx.waker()) {
+                Taken::All => Poll::Ready(Ok(())),
+                Taken::Closed => Poll::Ready(Err(Closed(()))),
+                Taken::Queued(ticket) => {
+                    self.state = State::Queued(ticket);
+                    Poll::Pending
+                }
+                Taken::TooFew => unreachable!("it would have been queued"),
+            },
+            State::Queued(ticket) => poll_queued(semaphore, ticket, cx),
+            State::Done => panic!(
+                "the acquire made at {} was polled after its end",
+                self.location
+            ),
+        };
+        if outcome.is_ready() {
+            self.state = State::Done;
+            unit.spend();
+        } else {
+            unit.refund();
+            waiting_on(
+                Kind::Lock,
+                std::ptr::from_ref(semaphore).addr() as u64,
+                self.location,
+            );
+        }
+        outcome
+    }
+
+    fn give_up(&mut self, semaphore: &Semaphore) {
+        let State::Queued(ticket) = self.state else {
+            return;
+        };
+        self.state = State::Done;
+        let mut locked = semaphore.list.lock();
+        match locked.cancel(ticket) {
+            Cancelled::Waiting(Wanted { total, missing }) => {
+                semaphore.distribute(&mut locked, total - missing);
+            }
+            Cancelled::Granted => semaphore.distribute(&mut locked, self.permits),
+            // `close` gave back what it had collected.
+            Cancelled::Evicted => {}
+        }
+    }
+}
+
+fn poll_queued(
+    semaphore: &Semaphore,
+    ticket: Ticket,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Closed>> {
+    if semaphore.list.is_granted(ticket) {
+        return Poll::Ready(Ok(()));
+    }
+    let waker = cx.waker().clone(); // foreign code: before the lock
+    if semaphore.list.lock().update(ticket, waker) {
+        return Poll::Pending;
+    }
+    // It left the queue: by a grant just now, or because of `close`.
+    if semaphore.list.is_granted(ticket) {
+        Poll::Ready(Ok(()))
+    } else {
+        Poll::Ready(Err(Closed(())))
+    }
+}
+
+impl<'a> Future for Acquire<'a> {
+    type Output = Result<Permit<'a>, Closed>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        ready!(this.request.poll(this.semaphore, cx))?;
+        Poll::Ready(Ok(Permit::new(this.semaphore, this.request.permits)))
+    }
+}
+
+impl Drop for Acquire<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.request.give_up(self.semaphore);
+    }
+}
+
+impl Future for AcquireOwned {
+    type Output = Result<OwnedPermit, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        ready!(this.request.poll(&this.semaphore, cx))?;
+        Poll::Ready(Ok(OwnedPermit::new(
+            Arc::clone(&this.semaphore),
+            this.request.permits,
+        )))
+    }
+}
+
+impl Drop for AcquireOwned {
+    fn drop(&mut self) {
+        self.request.give_up(&self.semaphore);
+    }
+}

@@ -1,0 +1,193 @@
+//! The wait list under every primitive here: first come, first served, with
+//! nothing lost when a waiter gives up.
+//!
+//! ```text
+//!             ┌──────────────────── 4 ───────────────────▶ gone
+//!             │                                             ▲
+//!   new ──1──▶ Queued ──────────2──────────▶ Granted ───5───┤
+//!             ▲  │                              └─────3─────┘
+//!             └3─┘
+//! ```
+//! 1 `Locked::push`    the waiter's poll found nothing: it has a ticket now
+//! 2 `Locked::grant`   the front is popped and `granted` moves past its ticket
+//! 3 poll              Queued: the latest waker is kept. Granted: done, without the lock
+//! 4 `Locked::cancel`  the future was dropped before a grant
+//! 5 `Locked::cancel`  the future was dropped with a grant it never saw: the
+//!                     primitive hands that on, before anyone else comes
+//!
+//! # Why tickets and not nodes
+//!
+//! Grants go to the front only, so those who have one are always the tickets
+//! below a number. A woken future learns of its grant by one load of that
+//! number: no lock, and no node that must stay in its place until then. Nodes
+//! inside the futures (the usual way) save the queue's amortised allocation,
+//! and cost `unsafe`, pinning, and a proof for each primitive; per-waiter
+//! allocations cost one each. Here an acquire that waits and its release take
+//! the lock twice in all, and a waiter that gives up leaves by its ticket.
+//!
+//! # The lock
+//!
+//! Wakers are foreign code, so none is called, cloned or dropped while the lock
+//! is held. [`Locked`] collects them; dropping it unlocks first and wakes then.
+
+mod queue;
+
+pub(crate) use queue::Ticket;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Guard, Lock};
+use crate::wakes::Wakes;
+use queue::Queue;
+use std::fmt;
+use std::task::Waker;
+
+/// Waiters of a primitive, each with a `D`, and the primitive's state `S` that
+/// only changes under the same lock.
+pub(crate) struct WaitList<S, D> {
+    /// Every ticket below has left the queue by a grant (or was cancelled).
+    granted: AtomicU64,
+    inner: Lock<Inner<S, D>>,
+}
+
+struct Inner<S, D> {
+    queue: Queue<D>,
+    state: S,
+}
+
+impl<S, D> WaitList<S, D> {
+    pub(crate) fn new(state: S) -> WaitList<S, D> {
+        WaitList {
+            granted: AtomicU64::new(0),
+            inner: Lock::new(Inner {
+                queue: Queue::new(),
+                state,
+            }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> Locked<'_, S, D> {
+        Locked {
+            inner: self.inner.lock(),
+            granted: &self.granted,
+            wakes: Wakes::default(),
+            discarded: None,
+        }
+    }
+
+    /// Whether the waiter with this ticket, which has not given up, has a grant.
+    #[inline]
+    pub(crate) fn is_granted(&self, ticket: Ticket) -> bool {
+        // Acquire pairs with the Release in `grant`: what was done before the
+        // grant is visible to the one who got it.
+        ticket.0 < self.granted.load(Ordering::Acquire)
+    }
+}
+
+/// What became of a waiter that gave up.
+#[derive(Debug)]
+pub(crate) enum Cancelled<D> {
+    /// It was waiting, and this was known of it.
+    Waiting(D),
+    /// It had a grant, which the caller now has to hand on.
+    Granted,
+    /// It was taken out by [`Locked::evict`].
+    Evicted,
+}
+
+/// The list while its lock is held. Wakers that became due or needless are
+/// kept until the lock is released.
+pub(crate) struct Locked<'a, S, D> {
+    // The order of the fields is the protocol: the lock goes first, then the
+    // wakers are called and dropped.
+    inner: Guard<'a, Inner<S, D>>,
+    granted: &'a AtomicU64,
+    wakes: Wakes,
+    discarded: Option<Waker>,
+}
+
+impl<S, D> Locked<'_, S, D> {
+    /// The primitive's own state.
+    #[inline]
+    pub(crate) fn state(&mut self) -> &mut S {
+        &mut self.inner.state
+    }
+
+    /// Puts a waiter at the end.
+    #[inline]
+    #[must_use = "a ticket that is lost is a waiter that cannot give up"]
+    pub(crate) fn push(&mut self, waker: Waker, data: D) -> Ticket {
+        self.inner.queue.push(waker, data)
+    }
+
+    /// What is known of the waiter whose turn it is.
+    #[inline]
+    pub(crate) fn front_mut(&mut self) -> Option<&mut D> {
+        self.inner.queue.front_mut()
+    }
+
+    /// Grants the front what it waits for.
+    #[inline]
+    pub(crate) fn grant(&mut self) -> Option<Ticket> {
+        let (ticket, waiter) = self.inner.queue.pop_front()?;
+        // Release: see `is_granted`. The lock orders the stores of several
+        // granters, so the number only grows.
+        self.granted.store(ticket.0 + 1, Ordering::Release);
+        self.wakes.push(waiter.waker);
+        Some(ticket)
+    }
+
+    /// Grants everyone who waits now.
+    pub(crate) fn grant_all(&mut self) {
+        while let Some((_, waiter)) = self.inner.queue.pop_front() {
+            self.wakes.push(waiter.waker);
+        }
+        // Release: see `is_granted`.
+        self.granted
+            .store(self.inner.queue.next_ticket().0, Ordering::Release);
+    }
+
+    /// Takes the front out without a grant; its future is woken to find out.
+    pub(crate) fn evict(&mut self) -> Option<D> {
+        let (_, waiter) = self.inner.queue.pop_front()?;
+        self.wakes.push(waiter.waker);
+        Some(waiter.data)
+    }
+
+    /// Keeps the latest waker of a waiter, of which the caller hands in a
+    /// clone made before the lock; false if it is in the queue no more.
+    pub(crate) fn update(&mut self, ticket: Ticket, waker: Waker) -> bool {
+        let found = self.inner.queue.get_mut(ticket);
+        let kept = found.is_some();
+        debug_assert!(self.discarded.is_none(), "one would drop under the lock");
+        self.discarded = Some(match found {
+            Some(waiter) => std::mem::replace(&mut waiter.waker, waker),
+            None => waker,
+        });
+        kept
+    }
+
+    /// A waiter gives up.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Cancelled<D> {
+        if let Some(waiter) = self.inner.queue.remove(ticket) {
+            debug_assert!(self.discarded.is_none(), "one would drop under the lock");
+            self.discarded = Some(waiter.waker);
+            return Cancelled::Waiting(waiter.data);
+        }
+        // Relaxed: it is only stored under the lock, which is held.
+        if ticket.0 < self.granted.load(Ordering::Relaxed) {
+            Cancelled::Granted
+        } else {
+            Cancelled::Evicted
+        }
+    }
+}
+
+impl<S, D> fmt::Debug for WaitList<S, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitList").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

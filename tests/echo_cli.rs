@@ -1,0 +1,140 @@
+//! What the echo server says when it cannot do what it is asked to.
+
+mod support;
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use support::child::{EchoServer, example, send};
+
+/// Runs the server to its end: exit code, stdout, stderr.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(example("echo_server"))
+        .args(arguments)
+        .output()
+        .expect("the server starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
+    (
+        output.status.code().expect("it was not killed"),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn socket_path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("wakeline-{name}-{}.sock", std::process::id()))
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_nothing_on_stdout() {
+    for arguments in [
+        &["--listen", "nonsense"][..],
+        &["--listen", "300.0.0.1:80"],
+        &["--workers", "0"],
+        &["--driver", "kqueue"],
+        &["--no-such-option"],
+    ] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(!stderr.is_empty());
+    }
+}
+
+#[test]
+fn a_failure_is_exit_code_1_and_one_line_that_says_what_to_try() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = listener.local_addr().unwrap().to_string();
+    // (address, words in the line)
+    for (address, words) in [
+        (
+            busy.as_str(),
+            ["another program listens there", "--listen 127.0.0.1:0"],
+        ),
+        (
+            "203.0.113.7:7777",
+            [
+                "no interface of this machine has that address",
+                "try 127.0.0.1",
+            ],
+        ),
+        (
+            "unix:/no/such/directory/echo.sock",
+            ["unix:/no/such/directory/echo.sock", "unix:/tmp/echo.sock"],
+        ),
+    ] {
+        let (code, stdout, stderr) = run(&["--listen", address]);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        for word in words {
+            assert!(stderr.contains(word), "{word:?} is not in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_closes_its_end_does_not_end_the_server() {
+    let path = socket_path("closed-stdout");
+    let mut server = Command::new(example("echo_server"))
+        .arg("--listen")
+        .arg(format!("unix:{}", path.display()))
+        .args(["--stats", "0.01"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    drop(server.stdout.take());
+    // It listens before it prints: from the first connection on it has met the closed pipe.
+    let stream = loop {
+        match UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(_) => std::thread::yield_now(),
+        }
+        assert!(
+            server.try_wait().expect("it is our child").is_none(),
+            "it ended"
+        );
+    };
+    drop(stream);
+    send(server.id().into(), libc::SIGTERM);
+    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+    let mut stderr = String::new();
+    server
+        .stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(!path.exists(), "the socket's path is left behind");
+}
+
+#[test]
+fn it_listens_on_several_addresses_of_both_families() {
+    let path = socket_path("several");
+    let unix = format!("unix:{}", path.display());
+    let server = EchoServer::start(&["--listen", "[::1]:0", "--listen", unix.as_str()]);
+    let names = server.greeting["listening"].as_array().expect("a list");
+    assert_eq!(names.len(), 3);
+    let tcp6: std::net::SocketAddr = names[1]
+        .as_str()
+        .expect("a name")
+        .parse()
+        .expect("an address");
+    let streams: [Box<dyn support::child::Duplex>; 3] = [
+        Box::new(std::net::TcpStream::connect(server.address).unwrap()),
+        Box::new(std::net::TcpStream::connect(tcp6).unwrap()),
+        Box::new(UnixStream::connect(&path).unwrap()),
+    ];
+    for mut stream in streams {
+        stream.write_all(b"hello").unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"hello");
+    }
+    let (status, events) = server.stop();
+    assert!(status.success());
+    assert_eq!(events.last().expect("a summary")["connections"], 3);
+}
