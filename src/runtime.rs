@@ -49,7 +49,6 @@ impl Runtime {
     }
 
     /// Choices to make before a runtime starts.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }

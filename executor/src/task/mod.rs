@@ -1,14 +1,14 @@
 //! A task: a future, its state, and who may touch what.
 //!
-//! One allocation holds the [`Header`] (what anyone may look at), the
+//! One allocation holds the `Header` (what anyone may look at), the
 //! scheduler that queues the task, and the stage: the future until it is done,
-//! then its output. [`state`] draws the life of a task; this table says which
+//! then its output. `state.rs` draws the life of a task; this table says which
 //! part of the memory is whose at each point of it.
 //!
 //! | field        | who                                        | until                       |
 //! |--------------|--------------------------------------------|-----------------------------|
 //! | `state`      | anyone, atomically                         | the last reference is gone  |
-//! | `link`       | whoever holds the [`Runnable`]             | it passes the `Runnable` on |
+//! | `link`       | whoever holds the `Runnable`             | it passes the `Runnable` on |
 //! | `stage`      | the thread whose `start` set RUNNING       | its `pause` or `finish`     |
 //! | `stage`      | the `JoinHandle`, after COMPLETE with JOIN | it takes or drops the output|
 //! | `join_waker` | the `JoinHandle`, while JOIN_WAKER is clear and COMPLETE is not set | it sets JOIN_WAKER |
@@ -16,9 +16,9 @@
 //!
 //! # References
 //!
-//! A [`Task`] is a counted reference. Counted are: the owned list (from spawn
+//! A `Task` is a counted reference. Counted are: the owned list (from spawn
 //! until the task is complete), the `JoinHandle`, and every `Waker`. A
-//! [`Runnable`], the entry of a run queue, is not: while a task is queued it
+//! `Runnable`, the entry of a run queue, is not: while a task is queued it
 //! is not complete, so the owned list keeps it alive. The waker lent to a poll
 //! is not counted either, since a poll happens before completion.
 //!
