@@ -271,6 +271,11 @@ impl Context {
                 Kind::Only | Kind::Root => self.local.borrow_mut().push_back(runnable(task)),
             }
         }
+        // On their way from there to here nobody could see them: a worker that
+        // looked meanwhile has gone to sleep.
+        if self.has_surplus() {
+            self.notify_one();
+        }
         any
     }
 

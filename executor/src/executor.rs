@@ -129,12 +129,12 @@ impl Executor {
                 None => {
                     cut_off(&mut report);
                     shared.abort_all();
-                    if only.bound.get().is_none() {
-                        // No thread has ever run them: they all wait in the queue.
-                        shared
-                            .inject
-                            .take_all()
-                            .for_each(|task| context::runnable(task).cancel());
+                    // No thread has ever run them: they all wait in the queue,
+                    // or are on their way into it.
+                    while only.bound.get().is_none() && shared.task_count() > 0 {
+                        let queued = shared.inject.take_all();
+                        queued.for_each(|task| context::runnable(task).cancel());
+                        thread::yield_now();
                     }
                 }
             },

@@ -137,6 +137,11 @@ fn idle(
         driver.turn(limit)
     };
     search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
+    if result.is_err() {
+        // This worker ends; while it counted as a searcher nobody else would
+        // be woken to search.
+        stop_searching(context, search);
+    }
     result?;
     if context.has_surplus() {
         context.notify_one();

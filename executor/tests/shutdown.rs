@@ -241,3 +241,20 @@ fn spawning_races_with_the_end() {
         }
     }
 }
+
+#[test]
+fn spawning_races_with_the_end_of_an_executor_that_never_ran() {
+    for _ in 0..200 {
+        let executor = executor(1);
+        let handle = executor.handle();
+        let spawner = thread::spawn(move || {
+            let tasks: Vec<_> = (0..20).map(|_| handle.spawn(async {})).collect();
+            for task in tasks {
+                let result = task.blocking_join(Some(LONG)).expect("resolves");
+                assert!(result.unwrap_err().is_cancelled());
+            }
+        });
+        drop(executor);
+        spawner.join().unwrap();
+    }
+}
