@@ -151,3 +151,16 @@ fn a_thread_that_cannot_be_had_is_the_handles_error() {
     );
     assert!(executor.handle().offload(Box::new(|| ())).is_err());
 }
+
+#[test]
+fn a_job_may_join_any_number_of_tasks() {
+    let executor = executor(4);
+    let handle = executor.handle();
+    // More than the budget of a poll: a job is no poll, and nothing refills it.
+    let job = executor.handle().spawn_blocking(move || {
+        (0..300)
+            .filter(|_| handle.spawn(async {}).blocking_join(None).is_ok())
+            .count()
+    });
+    assert_eq!(executor.block_on(job).expect("no panic"), 300);
+}
