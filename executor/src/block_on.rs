@@ -58,8 +58,9 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
-    let future = pin!(future);
     let result = core.enter(|context, driver| {
+        // Pinned in here, so that its destructor still has its runtime.
+        let future = pin!(future);
         let wake = Arc::new(RootWake {
             woken: AtomicBool::new(true),
             home: Arc::downgrade(&context.home),
@@ -167,13 +168,12 @@ impl Core {
             context.shared.close();
             context.shared.abort_all();
         }
-        // A driver that fails now has nobody to tell; the tasks' futures are
-        // what must not stay behind, and those need no driver to be dropped.
-        drop(worker::run(
-            context,
-            self.driver.as_mut(),
-            &mut UntilEmpty::new(context, None),
-        ));
+        let mut root = UntilEmpty::new(context, None);
+        if worker::run(context, self.driver.as_mut(), &mut root).is_err() {
+            // A driver that fails now has nobody to tell; the tasks' futures are
+            // what must not stay behind, and those need no driver to be dropped.
+            worker::run_undriven(context, || root.is_empty());
+        }
         let report = self.driver.shutdown(DRAIN_LIMIT);
         context.shared.add_leaked(report.leaked_operations);
         self.ended = true;

@@ -103,18 +103,20 @@ pub(crate) fn enter(context: Rc<Context>) -> Entered {
     // Fails only while the thread ends and drops its tasks; they can do
     // without, as what they wake then goes the way of another thread's wake.
     let before = CURRENT.try_with(|current| current.replace(Some(context)));
-    debug_assert!(
-        before.is_err() || before.is_ok_and(|before| before.is_none()),
-        "a thread was entered twice"
-    );
-    Entered(())
+    Entered {
+        before: before.ok().flatten(),
+    }
 }
 
-pub(crate) struct Entered(());
+pub(crate) struct Entered {
+    /// Another executor's, one of whose tasks drops the executor of `context`.
+    before: Option<Rc<Context>>,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left = CURRENT.try_with(|current| current.take());
+        let before = self.before.take();
+        let left = CURRENT.try_with(|current| current.replace(before));
         // Dropped here, outside of the borrow: it may be the last one.
         drop(left);
     }

@@ -100,6 +100,18 @@ pub(crate) fn run<R: Root>(
     }
 }
 
+/// Runs aborted tasks until `done`, without a driver: it is broken.
+pub(crate) fn run_undriven(context: &Context, done: impl Fn() -> bool) {
+    while !done() {
+        match context.next() {
+            Some(next) => context.run(next),
+            None if context.take_in() => {}
+            // Another thread is about to queue what it has just aborted.
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
 /// One turn of the driver, then those who had yielded to it.
 fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> io::Result<()> {
     context.counters.turns.add(1);
