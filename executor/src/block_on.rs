@@ -174,6 +174,7 @@ impl Core {
             // what must not stay behind, and those need no driver to be dropped.
             worker::run_undriven(context, || root.is_empty());
         }
+        context.give_back();
         let report = self.driver.shutdown(DRAIN_LIMIT);
         context.shared.add_leaked(report.leaked_operations);
         self.ended = true;

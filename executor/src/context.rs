@@ -300,6 +300,20 @@ impl Context {
         self.counters.polls.add(1);
     }
 
+    /// Leaves a worker's stealable tasks to the others: it ends before them.
+    pub(crate) fn give_back(&self) {
+        let Kind::Worker(worker) = &self.kind else {
+            return;
+        };
+        let queued = std::iter::from_fn(|| worker.queue.pop().map(runnable));
+        for runnable in worker.next.take().into_iter().chain(queued) {
+            let _ = push(&self.shared.inject, runnable);
+        }
+        if !self.shared.inject.is_empty() {
+            self.notify_one();
+        }
+    }
+
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.borrow().is_empty()
     }
@@ -308,7 +322,10 @@ impl Context {
     pub(crate) fn wake_deferred(&self) {
         if self.has_deferred() {
             let deferred = self.deferred.take();
-            deferred.into_iter().for_each(Waker::wake);
+            // Each for itself: the panic of one must not cost the others' wakes.
+            deferred
+                .into_iter()
+                .for_each(|waker| task::quietly(|| waker.wake()));
         }
     }
 }

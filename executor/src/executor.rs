@@ -115,6 +115,7 @@ impl Executor {
                 cut_off(&mut report);
                 shared.abort_all();
                 if may_wait && shared.wait_until(DROP_LIMIT, |alive| alive == 0) {
+                    shared.cancel_left();
                     self.join_threads();
                 }
                 report.stuck_workers = shared.alive();
@@ -379,6 +380,10 @@ fn run_worker(
     struct Ended<'a>(&'a Shared);
     impl Drop for Ended<'_> {
         fn drop(&mut self) {
+            if thread::panicking() {
+                // One worker less is a broken executor; the others finish.
+                self.0.close();
+            }
             self.0.worker_ended();
         }
     }

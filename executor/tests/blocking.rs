@@ -164,3 +164,32 @@ fn a_job_may_join_any_number_of_tasks() {
     });
     assert_eq!(executor.block_on(job).expect("no panic"), 300);
 }
+
+/// A panic's payload whose destructor panics with the next one.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::panic_any(Bomb(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn a_payload_that_panics_takes_no_thread_with_it() {
+    let executor = executor(1);
+    executor.block_on(async {
+        drop(wakeline_executor::spawn(async {
+            std::panic::panic_any(Bomb(9))
+        }));
+        drop(spawn_blocking(|| std::panic::panic_any(Bomb(9))));
+        Handle::current()
+            .offload(Box::new(|| std::panic::panic_any(Bomb(9))))
+            .expect("a thread");
+        yield_now().await;
+        assert_eq!(spawn_blocking(|| 5).await.expect("no panic"), 5);
+    });
+    let report = executor.shutdown(std::time::Duration::from_secs(600));
+    assert!(report.is_clean(), "{report}");
+}

@@ -196,3 +196,23 @@ fn a_broken_driver_leaves_no_local_task_behind() {
     assert!(panicked.is_err());
     assert_eq!(dropped.load(Ordering::SeqCst), 200);
 }
+
+#[test]
+fn when_the_last_worker_is_gone_its_tasks_are_cancelled() {
+    let fail = Arc::new(AtomicUsize::new(0));
+    let theirs = Arc::clone(&fail);
+    let executor = Executor::builder()
+        .workers(2)
+        .driver(move |_| Ok(Box::new(Failing(ParkDriver::new(), Arc::clone(&theirs)))))
+        .build()
+        .expect("an executor");
+    let waits = executor.spawn(std::future::pending::<()>());
+    fail.store(1, Ordering::SeqCst);
+    // Has a worker take a turn, which fails; its end interrupts the other one.
+    let woken = executor.spawn(yield_now());
+    let error = executor
+        .block_on(waits)
+        .expect_err("nobody is left to run it");
+    assert!(error.is_cancelled(), "{error}");
+    drop(executor.block_on(woken));
+}

@@ -338,10 +338,13 @@ unsafe fn complete<F: Future, S: Schedule>(
 
 /// Runs foreign code whose panic has nowhere to go: the panic hook has told
 /// of it, and the worker must live on.
-fn quietly(foreign: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
-        // A payload's own destructor may panic; that one ends here too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+pub(crate) fn quietly(foreign: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign))
+        && let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        // A payload whose destructor panics may do so with another such one,
+        // and so on; it is leaked.
+        mem::forget(next);
     }
 }
 
