@@ -3,7 +3,7 @@
 //! Three kinds of thread call it:
 //!
 //! 1. the thread that a one-worker executor is bound to (the first that
-//!    called): it *is* the worker while it is here. Queues and driver stay
+//!    called, unless it is one of a blocking pool): it *is* the worker while it is here. Queues and driver stay
 //!    with the thread between calls, in [`BOUND`], as local tasks may hold
 //!    what must not leave it;
 //! 2. any other thread: it polls its own future and what that spawns locally,
@@ -105,6 +105,7 @@ fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
     if let Flavour::One(only) = &shared.flavour
         && only.bound.get().is_none()
         && !shared.is_closing()
+        && !context::is_passing()
     {
         let driver = (shared.worker_driver)(0)?;
         let home = Arc::new(Home::new(driver.interrupt()));

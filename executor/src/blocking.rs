@@ -292,6 +292,7 @@ impl State {
 /// pool, which ends the thread.
 fn serve(shared: &Arc<Shared>, standby: bool) {
     let _entered = context::enter_shared(Arc::clone(shared));
+    context::set_passing();
     let mut standby = standby;
     while let Some(job) = shared.pool.next(shared, std::mem::take(&mut standby)) {
         match job {

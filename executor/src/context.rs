@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
 }
 
 thread_local! {
+    /// A thread of the blocking pool: it comes and goes.
+    static PASSING: Cell<bool> = const { Cell::new(false) };
     static CURRENT: RefCell<Option<Rc<Context>>> = const { RefCell::new(None) };
     /// The executor of a thread that runs no tasks: a blocking job's, say.
     static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -98,6 +101,17 @@ pub(crate) fn shared() -> Option<Arc<Shared>> {
     with(|current| current.map(|current| Arc::clone(&current.shared))).or_else(entered)
 }
 
+/// Marks a thread of the blocking pool, for its whole life.
+pub(crate) fn set_passing() {
+    PASSING.set(true);
+}
+
+/// Whether this thread is one of a blocking pool, whose idle end would be the
+/// end of an executor that is bound to it.
+pub(crate) fn is_passing() -> bool {
+    PASSING.get()
+}
+
 /// Makes `context` this thread's, until the guard is dropped.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     // Fails only while the thread ends and drops its tasks; they can do
@@ -126,11 +140,14 @@ impl Drop for Entered {
 pub(crate) fn enter_shared(shared: Arc<Shared>) -> EnteredShared {
     EnteredShared {
         before: ENTERED.with(|entered| entered.replace(Some(shared))),
+        not_send: PhantomData,
     }
 }
 
 pub(crate) struct EnteredShared {
     before: Option<Arc<Shared>>,
+    /// Belongs to the thread whose entry it takes back.
+    not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnteredShared {
@@ -283,7 +300,14 @@ impl Context {
 
     /// Whether another worker could help with what is queued here.
     pub(crate) fn has_surplus(&self) -> bool {
-        self.worker().is_some_and(|worker| worker.queue.len() > 1)
+        // What this thread may run before the queue's only task is work enough.
+        let busy = || !self.local.borrow().is_empty();
+        self.worker()
+            .is_some_and(|worker| match worker.queue.len() {
+                0 => false,
+                1 => busy() || worker.has_next(),
+                _ => true,
+            })
     }
 
     pub(crate) fn notify_one(&self) {
@@ -338,6 +362,13 @@ impl Worker {
             next: Cell::new(None),
             streak: Cell::new(0),
         }
+    }
+
+    fn has_next(&self) -> bool {
+        let next = self.next.take();
+        let has = next.is_some();
+        self.next.set(next);
+        has
     }
 
     fn pop(&self) -> Option<Runnable> {

@@ -193,3 +193,22 @@ fn a_payload_that_panics_takes_no_thread_with_it() {
     let report = executor.shutdown(std::time::Duration::from_secs(600));
     assert!(report.is_clean(), "{report}");
 }
+
+#[test]
+fn an_executor_is_not_bound_to_a_thread_of_the_pool() {
+    let executor = executor(1);
+    let handle = executor.handle();
+    // The first `block_on`: were it the one that binds, the executor would end
+    // with a thread that nobody asked for.
+    let job = executor
+        .handle()
+        .spawn_blocking(move || handle.block_on(async { 1 }));
+    assert_eq!(
+        job.blocking_join(None)
+            .expect("no limit")
+            .expect("no panic"),
+        1
+    );
+    let task = executor.spawn(async { 2 });
+    assert_eq!(executor.block_on(task).expect("no panic"), 2);
+}

@@ -234,7 +234,13 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
             // The last look at the task: after an `Idle` another thread may run it.
             match cell.header.state.pause() {
                 Pause::Idle => {}
-                Pause::Requeue => cell.scheduler.schedule(Runnable(task), true),
+                Pause::Requeue => {
+                    // Counted: once it is queued another thread may end the task,
+                    // and the scheduler, which is part of it, is borrowed until
+                    // `schedule` returns.
+                    let _held = Task::clone(&ManuallyDrop::new(Task(task)));
+                    cell.scheduler.schedule(Runnable(task), true);
+                }
             }
         }
     }
