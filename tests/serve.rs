@@ -248,3 +248,25 @@ fn unix_sockets_are_served_alike() {
         assert_eq!((report.accepted, report.finished), (1, 1), "{report:?}");
     });
 }
+
+#[test]
+fn who_has_connected_before_the_stop_is_served() {
+    // More than the units of a poll, and no turn of the reactor before the stop.
+    const CLIENTS: usize = 200;
+    for_each_backend(|backend| {
+        let runtime = backend.runtime(2);
+        let report = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|_| std::net::TcpStream::connect(address).unwrap())
+                .collect();
+            let report = serve(listener, |_stream: TcpStream, _peer| async { Ok(()) })
+                .with_shutdown(async {})
+                .await;
+            drop(clients);
+            report
+        });
+        assert_eq!(report.accepted, CLIENTS as u64);
+    });
+}

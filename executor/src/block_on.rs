@@ -3,7 +3,7 @@
 //! Three kinds of thread call it:
 //!
 //! 1. the thread that a one-worker executor is bound to (the first that
-//!    called): it *is* the worker while it is here. Queues and driver stay
+//!    called, unless it is one of a blocking pool): it *is* the worker while it is here. Queues and driver stay
 //!    with the thread between calls, in [`BOUND`], as local tasks may hold
 //!    what must not leave it;
 //! 2. any other thread: it polls its own future and what that spawns locally,
@@ -58,8 +58,9 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
-    let future = pin!(future);
     let result = core.enter(|context, driver| {
+        // Pinned in here, so that its destructor still has its runtime.
+        let future = pin!(future);
         let wake = Arc::new(RootWake {
             woken: AtomicBool::new(true),
             home: Arc::downgrade(&context.home),
@@ -104,6 +105,7 @@ fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
     if let Flavour::One(only) = &shared.flavour
         && only.bound.get().is_none()
         && !shared.is_closing()
+        && !context::is_passing()
     {
         let driver = (shared.worker_driver)(0)?;
         let home = Arc::new(Home::new(driver.interrupt()));
@@ -167,13 +169,13 @@ impl Core {
             context.shared.close();
             context.shared.abort_all();
         }
-        // A driver that fails now has nobody to tell; the tasks' futures are
-        // what must not stay behind, and those need no driver to be dropped.
-        drop(worker::run(
-            context,
-            self.driver.as_mut(),
-            &mut UntilEmpty::new(context, None),
-        ));
+        let mut root = UntilEmpty::new(context, None);
+        if worker::run(context, self.driver.as_mut(), &mut root).is_err() {
+            // A driver that fails now has nobody to tell; the tasks' futures are
+            // what must not stay behind, and those need no driver to be dropped.
+            worker::run_undriven(context, || root.is_empty());
+        }
+        context.give_back();
         let report = self.driver.shutdown(DRAIN_LIMIT);
         context.shared.add_leaked(report.leaked_operations);
         self.ended = true;

@@ -18,14 +18,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::context;
 use crate::shared::Shared;
-use crate::task::{Owned, Runnable, Schedule, Task};
+use crate::task::{Owned, Runnable, Schedule, Task, quietly};
 
 /// Threads that are started without hesitation.
 const CORE: usize = 4;
@@ -37,8 +36,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// The pool of one executor.
 pub(crate) struct Pool {
     state: Mutex<State>,
-    /// A job was queued, or the pool was closed.
+    /// A job was queued, or the pool was closed: for idle threads only, so that
+    /// each notification reaches one of those that `State::idle` counts.
     work: Condvar,
+    /// The pool was closed: for the thread in standby.
+    patience: Condvar,
     /// A thread ended, or a job did; for a shutdown that waits.
     ended: Condvar,
     /// Jobs that are not complete, of `spawn_blocking`.
@@ -76,6 +78,7 @@ impl Pool {
         Pool {
             state: Mutex::default(),
             work: Condvar::new(),
+            patience: Condvar::new(),
             ended: Condvar::new(),
             owned: Owned::new(),
             max,
@@ -146,7 +149,7 @@ impl Pool {
         })
     }
 
-    /// A thread that was counted could not be started, or has ended.
+    /// A thread that was counted could not be started.
     fn lost(&self, standby: bool) {
         let mut state = self.lock();
         state.threads -= 1;
@@ -163,13 +166,14 @@ impl Pool {
         drop(state);
         self.owned.close();
         self.work.notify_all();
+        self.patience.notify_all();
         for job in queue {
             match job {
                 Job::Task(runnable) => {
                     // Queued and closed: nobody else can have it any more.
                     runnable.cancel();
                 }
-                Job::Plain(job) => drop(catch_unwind(AssertUnwindSafe(|| drop(job)))),
+                Job::Plain(job) => quietly(|| drop(job)),
             }
         }
     }
@@ -199,7 +203,8 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job, or `None` when the thread is to end.
+    /// The next job, or `None` when the thread is to end: then it is counted
+    /// out already, in the same step, lest a job be queued for it meanwhile.
     fn next(&self, shared: &Arc<Shared>, standby: bool) -> Option<Job> {
         let mut state = self.lock();
         if standby {
@@ -210,7 +215,7 @@ impl Pool {
                 return Some(job);
             }
             if state.closed {
-                return None;
+                break;
             }
             state.idle += 1;
             let (woken, timeout) = self
@@ -220,9 +225,13 @@ impl Pool {
             state = woken;
             state.idle -= 1;
             if timeout.timed_out() && state.queue.is_empty() {
-                return None;
+                break;
             }
         }
+        state.threads -= 1;
+        drop(state);
+        self.ended.notify_all();
+        None
     }
 
     /// Waits for `PATIENCE`; then starts threads if jobs still wait.
@@ -233,7 +242,7 @@ impl Pool {
     ) -> MutexGuard<'a, State> {
         let waits = |state: &mut State| !state.queue.is_empty() && !state.closed;
         let waited = self
-            .work
+            .patience
             .wait_timeout_while(state, PATIENCE, waits)
             .unwrap_or_else(PoisonError::into_inner);
         let mut state = waited.0;
@@ -283,15 +292,15 @@ impl State {
 /// pool, which ends the thread.
 fn serve(shared: &Arc<Shared>, standby: bool) {
     let _entered = context::enter_shared(Arc::clone(shared));
+    context::set_passing();
     let mut standby = standby;
     while let Some(job) = shared.pool.next(shared, std::mem::take(&mut standby)) {
         match job {
             Job::Task(runnable) => runnable.run(),
             // The panic hook has told of it; the job had nobody to tell.
-            Job::Plain(job) => drop(catch_unwind(AssertUnwindSafe(job))),
+            Job::Plain(job) => quietly(job),
         }
     }
-    shared.pool.lost(false);
 }
 
 /// The scheduler of blocking jobs: they run once, so nothing wakes them.

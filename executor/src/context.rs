@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
 }
 
 thread_local! {
+    /// A thread of the blocking pool: it comes and goes.
+    static PASSING: Cell<bool> = const { Cell::new(false) };
     static CURRENT: RefCell<Option<Rc<Context>>> = const { RefCell::new(None) };
     /// The executor of a thread that runs no tasks: a blocking job's, say.
     static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
@@ -98,23 +101,36 @@ pub(crate) fn shared() -> Option<Arc<Shared>> {
     with(|current| current.map(|current| Arc::clone(&current.shared))).or_else(entered)
 }
 
+/// Marks a thread of the blocking pool, for its whole life.
+pub(crate) fn set_passing() {
+    PASSING.set(true);
+}
+
+/// Whether this thread is one of a blocking pool, whose idle end would be the
+/// end of an executor that is bound to it.
+pub(crate) fn is_passing() -> bool {
+    PASSING.get()
+}
+
 /// Makes `context` this thread's, until the guard is dropped.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     // Fails only while the thread ends and drops its tasks; they can do
     // without, as what they wake then goes the way of another thread's wake.
     let before = CURRENT.try_with(|current| current.replace(Some(context)));
-    debug_assert!(
-        before.is_err() || before.is_ok_and(|before| before.is_none()),
-        "a thread was entered twice"
-    );
-    Entered(())
+    Entered {
+        before: before.ok().flatten(),
+    }
 }
 
-pub(crate) struct Entered(());
+pub(crate) struct Entered {
+    /// Another executor's, one of whose tasks drops the executor of `context`.
+    before: Option<Rc<Context>>,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let left = CURRENT.try_with(|current| current.take());
+        let before = self.before.take();
+        let left = CURRENT.try_with(|current| current.replace(before));
         // Dropped here, outside of the borrow: it may be the last one.
         drop(left);
     }
@@ -124,11 +140,14 @@ impl Drop for Entered {
 pub(crate) fn enter_shared(shared: Arc<Shared>) -> EnteredShared {
     EnteredShared {
         before: ENTERED.with(|entered| entered.replace(Some(shared))),
+        not_send: PhantomData,
     }
 }
 
 pub(crate) struct EnteredShared {
     before: Option<Arc<Shared>>,
+    /// Belongs to the thread whose entry it takes back.
+    not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnteredShared {
@@ -281,7 +300,14 @@ impl Context {
 
     /// Whether another worker could help with what is queued here.
     pub(crate) fn has_surplus(&self) -> bool {
-        self.worker().is_some_and(|worker| worker.queue.len() > 1)
+        // What this thread may run before the queue's only task is work enough.
+        let busy = || !self.local.borrow().is_empty();
+        self.worker()
+            .is_some_and(|worker| match worker.queue.len() {
+                0 => false,
+                1 => busy() || worker.has_next(),
+                _ => true,
+            })
     }
 
     pub(crate) fn notify_one(&self) {
@@ -298,6 +324,20 @@ impl Context {
         self.counters.polls.add(1);
     }
 
+    /// Leaves a worker's stealable tasks to the others: it ends before them.
+    pub(crate) fn give_back(&self) {
+        let Kind::Worker(worker) = &self.kind else {
+            return;
+        };
+        let queued = std::iter::from_fn(|| worker.queue.pop().map(runnable));
+        for runnable in worker.next.take().into_iter().chain(queued) {
+            let _ = push(&self.shared.inject, runnable);
+        }
+        if !self.shared.inject.is_empty() {
+            self.notify_one();
+        }
+    }
+
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.borrow().is_empty()
     }
@@ -306,7 +346,10 @@ impl Context {
     pub(crate) fn wake_deferred(&self) {
         if self.has_deferred() {
             let deferred = self.deferred.take();
-            deferred.into_iter().for_each(Waker::wake);
+            // Each for itself: the panic of one must not cost the others' wakes.
+            deferred
+                .into_iter()
+                .for_each(|waker| task::quietly(|| waker.wake()));
         }
     }
 }
@@ -319,6 +362,13 @@ impl Worker {
             next: Cell::new(None),
             streak: Cell::new(0),
         }
+    }
+
+    fn has_next(&self) -> bool {
+        let next = self.next.take();
+        let has = next.is_some();
+        self.next.set(next);
+        has
     }
 
     fn pop(&self) -> Option<Runnable> {

@@ -115,11 +115,14 @@ impl Executor {
                 cut_off(&mut report);
                 shared.abort_all();
                 if may_wait && shared.wait_until(DROP_LIMIT, |alive| alive == 0) {
+                    shared.cancel_left();
                     self.join_threads();
                 }
                 report.stuck_workers = shared.alive();
             }
-            Flavour::One(only) => match block_on::take_bound(shared).filter(|_| may_wait) {
+            // Found also inside another executor's task, where its tasks are
+            // dropped in the midst of that one: the grace is over then.
+            Flavour::One(only) => match block_on::take_bound(shared) {
                 // `enter` ends the core on its way out, as the executor is closing.
                 Some(core) => core.enter(|context, driver| {
                     let mut root = block_on::UntilEmpty::new(context, deadline);
@@ -339,7 +342,7 @@ impl Executor {
             let (shared, ready) = (Arc::clone(&self.shared), ready.clone());
             let builder = thread::Builder::new().name(format!("{name}-{index}"));
             shared.worker_started();
-            let spawned = builder.spawn(move || run_worker(&shared, index, queue, &ready));
+            let spawned = builder.spawn(move || run_worker(&shared, index, queue, ready));
             match spawned {
                 Ok(thread) => self
                     .threads
@@ -371,12 +374,16 @@ fn run_worker(
     shared: &Arc<Shared>,
     index: usize,
     queue: Owner<Header>,
-    ready: &mpsc::Sender<io::Result<()>>,
+    ready: mpsc::Sender<io::Result<()>>,
 ) {
     /// Counted also if the driver's factory or the loop panics.
     struct Ended<'a>(&'a Shared);
     impl Drop for Ended<'_> {
         fn drop(&mut self) {
+            if thread::panicking() {
+                // One worker less is a broken executor; the others finish.
+                self.0.close();
+            }
             self.0.worker_ended();
         }
     }
@@ -403,6 +410,9 @@ fn run_worker(
         "a worker has one thread"
     );
     drop(ready.send(Ok(())));
+    // The sender must go now: `start` learns from the last one's end that a
+    // worker died without an answer.
+    drop(ready);
     let context = Context::new(
         Arc::clone(shared),
         home,

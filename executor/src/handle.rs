@@ -169,6 +169,8 @@ impl<T, F: FnOnce() -> T> Future for Once<F> {
         _cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<T> {
         let job = self.0.take().expect("a blocking job is polled once");
-        std::task::Poll::Ready(job())
+        // A job is no poll: what it blocks in must never be told to yield, as
+        // nothing refills its units before it ends.
+        std::task::Poll::Ready(wakeline_context::budget::unlimited(job))
     }
 }

@@ -147,11 +147,13 @@ impl Shared {
 
     /// Refuses new tasks from now on; true for the first who asks.
     pub(crate) fn close(&self) -> bool {
-        let first = !self.closing.swap(true, Release);
+        // The lists first: who sees `closing` and all lists empty leaves, and
+        // must not leave behind a task that was taken in between.
         self.owned.close();
         for home in self.homes() {
             home.owned.close();
         }
+        let first = !self.closing.swap(true, Release);
         self.interrupt_all();
         first
     }
@@ -210,8 +212,9 @@ impl Shared {
 
     /// A task has ended; while closing, the last one ends the waiting.
     pub(crate) fn task_ended(&self) {
-        // Relaxed would miss a close that has just begun, whose own look at the
-        // count comes after it; so Acquire, as in `is_closing`.
+        // The task was taken out under a lock of its list. Whoever looked at the
+        // list before and still saw the task had seen `closing`, so it is seen
+        // here; whoever looks later sees that the task is gone.
         if self.is_closing() && self.task_count() == 0 {
             self.interrupt_all();
             drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner));
@@ -242,8 +245,30 @@ impl Shared {
     }
 
     pub(crate) fn worker_ended(&self) {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        let left = {
+            let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+            *alive -= 1;
+            *alive
+        };
         self.changed.notify_all();
+        if left == 0 && self.is_closing() {
+            self.cancel_left();
+        }
+    }
+
+    /// Cancels the tasks that no thread will run any more: all workers of a
+    /// closing executor have ended, by a panic or a broken driver.
+    pub(crate) fn cancel_left(&self) {
+        if self.owned.len() == 0 {
+            return;
+        }
+        self.owned.abort_all();
+        while self.owned.len() > 0 {
+            let queued = self.inject.take_all();
+            queued.for_each(|task| context::runnable(task).cancel());
+            // Another thread may just be queueing one.
+            std::thread::yield_now();
+        }
     }
 
     /// Blocks until `done`, looked at whenever something ended, or for `limit`.

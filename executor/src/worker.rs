@@ -100,6 +100,18 @@ pub(crate) fn run<R: Root>(
     }
 }
 
+/// Runs aborted tasks until `done`, without a driver: it is broken.
+pub(crate) fn run_undriven(context: &Context, done: impl Fn() -> bool) {
+    while !done() {
+        match context.next() {
+            Some(next) => context.run(next),
+            None if context.take_in() => {}
+            // Another thread is about to queue what it has just aborted.
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
 /// One turn of the driver, then those who had yielded to it.
 fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> io::Result<()> {
     context.counters.turns.add(1);
@@ -134,7 +146,10 @@ fn idle(
         Ok(())
     } else {
         context.counters.turns.add(1);
-        driver.turn(limit)
+        let asleep = Asleep(many, worker.index);
+        let result = driver.turn(limit);
+        std::mem::forget(asleep);
+        result
     };
     search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
     if result.is_err() {
@@ -147,6 +162,19 @@ fn idle(
         context.notify_one();
     }
     Ok(())
+}
+
+/// A worker that `Idle` counts as asleep: counts it out if a waker panics in
+/// its turn, as nobody may rely on it from then on.
+struct Asleep<'a>(&'a Many, usize);
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        let Asleep(many, worker) = self;
+        if many.idle.wake_up(*worker) == WokenBy::Notifier && many.idle.stop_search() {
+            many.notify_one();
+        }
+    }
 }
 
 fn work_is_visible(context: &Context, many: &Many) -> bool {

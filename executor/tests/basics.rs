@@ -1,11 +1,12 @@
 //! Spawning, joining, aborting, yielding and panicking, on one worker and on two.
 
 use std::cell::RefCell;
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use wakeline_executor::{
     Executor, Handle, JoinHandle, spawn, spawn_blocking, spawn_local, task, yield_now,
@@ -297,4 +298,26 @@ fn dropping_the_executor_drops_every_task() {
         drop(executor);
         assert_eq!(drops.load(Ordering::SeqCst), 101, "{workers} workers");
     }
+}
+
+#[test]
+fn the_root_future_is_dropped_inside_its_runtime() {
+    struct NeedsRuntime(Arc<AtomicUsize>);
+    impl Future for NeedsRuntime {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    impl Drop for NeedsRuntime {
+        fn drop(&mut self) {
+            drop(wakeline_executor::spawn_local(async {}));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    on_each(|executor| {
+        let drops = Arc::new(AtomicUsize::new(0));
+        executor.block_on(NeedsRuntime(Arc::clone(&drops)));
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
 }

@@ -151,3 +151,64 @@ fn a_thread_that_cannot_be_had_is_the_handles_error() {
     );
     assert!(executor.handle().offload(Box::new(|| ())).is_err());
 }
+
+#[test]
+fn a_job_may_join_any_number_of_tasks() {
+    let executor = executor(4);
+    let handle = executor.handle();
+    // More than the budget of a poll: a job is no poll, and nothing refills it.
+    let job = executor.handle().spawn_blocking(move || {
+        (0..300)
+            .filter(|_| handle.spawn(async {}).blocking_join(None).is_ok())
+            .count()
+    });
+    assert_eq!(executor.block_on(job).expect("no panic"), 300);
+}
+
+/// A panic's payload whose destructor panics with the next one.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::panic_any(Bomb(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn a_payload_that_panics_takes_no_thread_with_it() {
+    let executor = executor(1);
+    executor.block_on(async {
+        drop(wakeline_executor::spawn(async {
+            std::panic::panic_any(Bomb(9))
+        }));
+        drop(spawn_blocking(|| std::panic::panic_any(Bomb(9))));
+        Handle::current()
+            .offload(Box::new(|| std::panic::panic_any(Bomb(9))))
+            .expect("a thread");
+        yield_now().await;
+        assert_eq!(spawn_blocking(|| 5).await.expect("no panic"), 5);
+    });
+    let report = executor.shutdown(std::time::Duration::from_secs(600));
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn an_executor_is_not_bound_to_a_thread_of_the_pool() {
+    let executor = executor(1);
+    let handle = executor.handle();
+    // The first `block_on`: were it the one that binds, the executor would end
+    // with a thread that nobody asked for.
+    let job = executor
+        .handle()
+        .spawn_blocking(move || handle.block_on(async { 1 }));
+    assert_eq!(
+        job.blocking_join(None)
+            .expect("no limit")
+            .expect("no panic"),
+        1
+    );
+    let task = executor.spawn(async { 2 });
+    assert_eq!(executor.block_on(task).expect("no panic"), 2);
+}

@@ -134,3 +134,85 @@ fn a_worker_without_a_driver_is_an_error_of_the_build() {
         );
     }
 }
+
+#[test]
+fn a_driver_factory_that_panics_for_one_worker_fails_the_build() {
+    let built = Executor::builder()
+        .workers(2)
+        .driver(|worker| {
+            assert_eq!(worker, 0, "no driver for this one");
+            Ok(Box::new(ParkDriver::new()))
+        })
+        .build();
+    let error = built.expect_err("one worker is missing");
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+/// Works until it is told to fail.
+struct Failing(ParkDriver, Arc<AtomicUsize>);
+
+impl Driver for Failing {
+    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        match self.1.load(Ordering::SeqCst) {
+            0 => self.0.turn(limit),
+            _ => Err(io::Error::other("told to fail")),
+        }
+    }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        self.0.interrupt()
+    }
+}
+
+#[test]
+fn a_broken_driver_leaves_no_local_task_behind() {
+    let (fail, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let theirs = Arc::clone(&fail);
+    let executor = Executor::builder()
+        .workers(2)
+        .root_driver(move || Ok(Box::new(Failing(ParkDriver::new(), Arc::clone(&theirs)))))
+        .build()
+        .expect("an executor");
+    struct Count(Arc<AtomicUsize>);
+    impl Drop for Count {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        executor.block_on(async {
+            // More than the polls between two turns.
+            for _ in 0..200 {
+                let count = Count(Arc::clone(&dropped));
+                drop(wakeline_executor::spawn_local(async move {
+                    let _count = count;
+                    std::future::pending::<()>().await;
+                }));
+            }
+            fail.store(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        });
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(dropped.load(Ordering::SeqCst), 200);
+}
+
+#[test]
+fn when_the_last_worker_is_gone_its_tasks_are_cancelled() {
+    let fail = Arc::new(AtomicUsize::new(0));
+    let theirs = Arc::clone(&fail);
+    let executor = Executor::builder()
+        .workers(2)
+        .driver(move |_| Ok(Box::new(Failing(ParkDriver::new(), Arc::clone(&theirs)))))
+        .build()
+        .expect("an executor");
+    let waits = executor.spawn(std::future::pending::<()>());
+    fail.store(1, Ordering::SeqCst);
+    // Has a worker take a turn, which fails; its end interrupts the other one.
+    let woken = executor.spawn(yield_now());
+    let error = executor
+        .block_on(waits)
+        .expect_err("nobody is left to run it");
+    assert!(error.is_cancelled(), "{error}");
+    drop(executor.block_on(woken));
+}

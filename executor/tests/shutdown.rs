@@ -258,3 +258,26 @@ fn spawning_races_with_the_end_of_an_executor_that_never_ran() {
         spawner.join().unwrap();
     }
 }
+
+#[test]
+fn an_executor_bound_to_the_thread_may_be_dropped_inside_another() {
+    let (outer, inner) = (executor(1), executor(1));
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dropped);
+    // From here on its queues are this thread's, with a local task in them.
+    inner.block_on(async {
+        drop(spawn_local(async move {
+            let _count = OnDrop(move || {
+                count.fetch_add(1, Ordering::SeqCst);
+            });
+            pending::<()>().await;
+        }));
+        yield_now().await;
+    });
+    outer.block_on(async {
+        drop(inner);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        // The thread is still the outer one's.
+        assert_eq!(spawn_local(async { 7 }).await.expect("no panic"), 7);
+    });
+}

@@ -128,7 +128,10 @@ impl Drop for End {
 }
 
 /// The task of a connection.
-pub(super) async fn run<S, P, H, F>(end: End, handler: Arc<H>, stream: S, peer: P)
+///
+/// `end` is the last parameter, as those of a future that was never polled are
+/// dropped in order.
+pub(super) async fn run<S, P, H, F>(handler: Arc<H>, stream: S, peer: P, end: End)
 where
     H: Fn(S, P) -> F,
     F: Future<Output = io::Result<()>>,

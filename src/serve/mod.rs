@@ -40,7 +40,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wakeline_executor::{JoinHandle, spawn};
+use wakeline_context::budget;
+use wakeline_executor::{JoinHandle, spawn, yield_now};
 use wakeline_reactor::time::{sleep, sleep_until};
 
 use connection::Shared;
@@ -51,6 +52,9 @@ use reserve::Reserve;
 
 /// Clients turned away in one go, while starved and asked to shed.
 const SHED_MAX: usize = 128;
+/// Clients taken once the server is told to stop: as many as the longest backlog
+/// that Linux grants by default, so that those who keep coming cannot keep it up.
+const SWEEP_MAX: usize = 4096;
 
 /// Accepts connections from `listener` and runs `handler` for each as a task.
 ///
@@ -265,7 +269,7 @@ where
         while self.policy.step() != Step::Stop {
             match self.wait(shutdown.as_mut()).await {
                 Woke::Stop => {
-                    self.sweep();
+                    self.sweep().await;
                     self.policy.stop();
                 }
                 Woke::Ended(ids) => self.forget(&ids),
@@ -319,10 +323,10 @@ where
         self.report.active_peak = self.report.active_peak.max(self.policy.active());
         let id = self.report.accepted;
         let task = spawn(connection::run(
-            self.shared.end(id),
             Arc::clone(&self.handler),
             stream,
             peer,
+            self.shared.end(id),
         ));
         self.tasks.0.insert(id, task);
     }
@@ -368,14 +372,31 @@ where
 
     /// Takes those whose connection the kernel had completed before the stop:
     /// they were told "connected", so they are served like the others.
-    fn sweep(&mut self) {
-        while self.policy.step() == Step::Accept {
+    ///
+    /// The kernel may know of them before the reactor has told: when there seems
+    /// to be nobody, the reactor gets a turn, and one more look decides.
+    async fn sweep(&mut self) {
+        for _ in 0..SWEEP_MAX {
             let Some(listener) = &self.listener else {
                 return;
             };
-            match accept_now(listener) {
-                Some((stream, peer)) => self.start(stream, peer),
-                None => return,
+            if self.policy.step() != Step::Accept {
+                return;
+            }
+            let next = {
+                let mut accept = pin!(listener.accept());
+                let mut look =
+                    async || poll_fn(|cx| Poll::Ready(poll_unlimited(accept.as_mut(), cx))).await;
+                let mut next = look().await;
+                if next.is_pending() {
+                    yield_now().await;
+                    next = look().await;
+                }
+                next
+            };
+            match next {
+                Poll::Ready(Ok((stream, peer))) => self.start(stream, peer),
+                Poll::Ready(Err(_)) | Poll::Pending => return,
             }
         }
     }
@@ -408,10 +429,19 @@ where
 /// A connection that waits already, if there is one.
 fn accept_now<L: Listener>(listener: &L) -> Option<(L::Stream, L::Peer)> {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    match pin!(listener.accept()).poll(&mut cx) {
+    match poll_unlimited(pin!(listener.accept()), &mut cx) {
         Poll::Ready(Ok(connection)) => Some(connection),
         Poll::Ready(Err(_)) | Poll::Pending => None,
     }
+}
+
+/// A poll that is not told to yield in the midst of a backlog, which would look
+/// like its end. The callers have limits of their own.
+fn poll_unlimited<F: Future>(
+    future: Pin<&mut F>,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<F::Output> {
+    budget::unlimited(|| future.poll(cx))
 }
 
 /// Accepts and closes those who wait; returns how many.

@@ -175,7 +175,14 @@ impl<T> JoinHandle<T> {
             Some(old) => old.clone_from(waker),
             None => *slot = Some(waker.clone()),
         }
-        header.state.offer_join_waker().is_ok()
+        let offered = header.state.offer_join_waker().is_ok();
+        if !offered {
+            // SAFETY: the task completed with JOIN_WAKER clear, so `finish` left
+            // the slot, which is still the handle's. An `AbortHandle` may keep
+            // the task's memory for long, and the waker holds another task's.
+            drop(unsafe { (*header.join_waker.get()).take() });
+        }
+        offered
     }
 }
 

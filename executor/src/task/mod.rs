@@ -43,7 +43,7 @@ mod tests;
 
 pub(crate) use cell::Header;
 pub(crate) use owned::Owned;
-pub(crate) use raw::{Runnable, Schedule, Task, new};
+pub(crate) use raw::{Runnable, Schedule, Task, new, quietly};
 
 pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};
 pub use error::JoinError;

@@ -234,7 +234,13 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
             // The last look at the task: after an `Idle` another thread may run it.
             match cell.header.state.pause() {
                 Pause::Idle => {}
-                Pause::Requeue => cell.scheduler.schedule(Runnable(task), true),
+                Pause::Requeue => {
+                    // Counted: once it is queued another thread may end the task,
+                    // and the scheduler, which is part of it, is borrowed until
+                    // `schedule` returns.
+                    let _held = Task::clone(&ManuallyDrop::new(Task(task)));
+                    cell.scheduler.schedule(Runnable(task), true);
+                }
             }
         }
     }
@@ -338,10 +344,13 @@ unsafe fn complete<F: Future, S: Schedule>(
 
 /// Runs foreign code whose panic has nowhere to go: the panic hook has told
 /// of it, and the worker must live on.
-fn quietly(foreign: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
-        // A payload's own destructor may panic; that one ends here too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+pub(crate) fn quietly(foreign: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign))
+        && let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        // A payload whose destructor panics may do so with another such one,
+        // and so on; it is leaked.
+        mem::forget(next);
     }
 }
 
