@@ -281,15 +281,16 @@ impl Uring {
         slot.stage = Stage::InKernel;
         let is_op = slot.kind() == Kind::Op;
         let entry = slot.entry(key);
-        let pushed = self.push(&entry, counts)?;
-        if !pushed {
-            // Nobody else has touched the slot: `push` only enters.
+        let pushed = self.push(&entry, counts);
+        if !matches!(pushed, Ok(true)) {
+            // Nobody else has touched the slot: `push` only enters, and after
+            // an error of that the request is not in the ring either.
             self.slots.get_mut(key).expect("found above").stage = Stage::Staged;
         } else if is_op {
             self.ops_in_kernel += 1;
             debug_assert!(self.ops_in_kernel <= self.ops_max);
         }
-        Ok(pushed)
+        pushed
     }
 
     /// Flush, enter and reap without waiting and outside of a turn.
