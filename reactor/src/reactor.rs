@@ -123,9 +123,9 @@ impl Reactor {
             mail: Cell::default(),
             generation: sys::process_generation(),
         };
-        Ok(Reactor {
-            core: Rc::new(core),
-        })
+        let core = Rc::new(core);
+        current::remember(&core);
+        Ok(Reactor { core })
     }
 
     /// Which driver it runs on, and why.
@@ -367,9 +367,42 @@ impl Core {
             harvest.garbage.clear();
             core.keep(harvest);
         });
-        if here.is_none() {
-            armed.home.send(Message::Release(armed.key));
+        if here.is_some() {
+            return;
         }
+        match current::left(armed.home.id) {
+            // This thread's, but not entered: nobody knows when it turns next.
+            Some(core) => {
+                if core.check_process().is_ok() {
+                    let mut harvest = Harvest::default();
+                    core.driver
+                        .borrow_mut()
+                        .release(armed.key, &mut harvest, &core.counts);
+                    core.settle(harvest);
+                }
+            }
+            None => armed.home.send(Message::Release(armed.key)),
+        }
+    }
+
+    /// The thread leaves this reactor, perhaps for ever: whoever was dropped is
+    /// closed now, and whoever has something to do is woken now.
+    pub(crate) fn leave(&self) {
+        if self.check_process().is_ok() {
+            let mut harvest = self.harvest.take();
+            self.read_mail(&mut harvest);
+            self.settle(harvest);
+        }
+    }
+
+    fn settle(&self, mut harvest: Harvest) {
+        let mut driver = self.driver.borrow_mut();
+        if driver.has_cancels() {
+            driver.flush(&mut harvest, &self.counts);
+        }
+        drop(driver);
+        harvest.finish();
+        self.keep(harvest);
     }
 
     /// Starts a one-shot operation; `None` if the driver does not hold it.
@@ -411,7 +444,8 @@ impl Core {
         if self.check_process().is_err() {
             return Drained::Clean;
         }
-        let mut harvest = Harvest::default();
+        // With what a release has left for the next turn: there may be none.
+        let mut harvest = self.harvest.take();
         self.read_mail(&mut harvest);
         let deadline = clock::after(clock::now_nanos(), limit);
         let left = self
@@ -454,7 +488,8 @@ impl Drop for Core {
             std::mem::forget(std::mem::replace(self.driver.get_mut(), Driver::Gone));
             return;
         }
-        let mut harvest = Harvest::default();
+        // With what a release has left for a turn that does not come any more.
+        let mut harvest = self.harvest.take();
         // Nothing is sent to a closed inbox, so nobody counts on it from here.
         for message in self.home.inbox.close() {
             self.read_message(message, &mut harvest);

@@ -103,6 +103,14 @@ impl Driver {
         }
     }
 
+    /// Whether `flush` has cancels to hand over.
+    pub(crate) fn has_cancels(&self) -> bool {
+        match self {
+            Driver::Uring(uring) => uring.has_cancels(),
+            Driver::Epoll(_) | Driver::Gone => false,
+        }
+    }
+
     /// Starts an operation. `None`: it is done already, or its blocking form
     /// must run on the pool.
     pub(crate) fn submit(

@@ -293,6 +293,10 @@ impl Uring {
         pushed
     }
 
+    pub(crate) fn has_cancels(&self) -> bool {
+        !self.cancels.is_empty()
+    }
+
     /// Flush, enter and reap without waiting and outside of a turn.
     pub(crate) fn flush_now(&mut self, harvest: &mut Harvest, counts: &Counts) {
         // An error comes again in the next turn, which can tell it.
