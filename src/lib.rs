@@ -63,3 +63,7 @@ pub mod net {
 pub mod sync {
     pub use wakeline_sync::*;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,11 +2,11 @@
 //!
 //! Everything that is true of *every* call is said here once:
 //!
-//! - `EINTR` is retried in [`retry`], so no caller sees it;
+//! - `EINTR` is retried, so no caller sees it;
 //! - every send carries `MSG_NOSIGNAL`, so a closed peer is an error and never
 //!   a `SIGPIPE`;
 //! - whether a transfer drained the descriptor ([`Done::Short`]) is decided in
-//!   [`transferred`] and its callers, and nowhere else.
+//!   [`transferred`], [`received`] and their callers, and nowhere else.
 //!
 //! It knows no future and no reactor.
 
@@ -15,22 +15,26 @@ use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuff
 use rustix::net::{SocketAddrAny, SocketFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wakeline_reactor::Done;
 
 /// A connection that failed before it was accepted costs an `accept` that says
 /// so. This many in a row are skipped before the error is shown after all.
 const FAILED_CONNECTIONS_SKIPPED: usize = 64;
 
+/// More buffers in one call are an error of the kernel's, so we cut there.
+const BUFFERS_MAX: usize = 1024;
+
 /// Which rules tell that a stream is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// A read that gives less than was asked for found nothing more. (Urgent
-    /// data breaks this rule; the source sees it and distrusts short reads.)
+    /// The kernel tells with each read what is left, since [`count_received`].
+    /// Less than was asked for proves nothing: a read stops at an urgent mark.
     Tcp,
-    /// The same, except that a read never crosses a message with descriptors
-    /// or credentials. We take none, so the kernel marks such a message as
-    /// truncated, and then there may be more behind it.
+    /// The kernel does not tell, and less than was asked for proves nothing
+    /// here either: a read never crosses a message with descriptors, nor an
+    /// urgent mark. The first shows, as we take no descriptors and the kernel
+    /// marks their message as truncated; after the other short reads we ask.
     Unix,
 }
 
@@ -42,6 +46,14 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::R
             result => return result.map_err(io::Error::from),
         }
     }
+}
+
+/// Lets the reads of a TCP socket know what is left, and those of the streams
+/// that a listener accepts.
+pub(crate) fn count_received(fd: impl AsFd) {
+    // A kernel that refuses is no reason to do without the socket: `read` then
+    // goes by the length, which only urgent data proves wrong.
+    let _ = wakeline_reactor::count_received(fd.as_fd());
 }
 
 /// `n` of `wanted` bytes went through a stream. Zero of a read is the end of
@@ -61,11 +73,7 @@ fn length(bufs: &[IoSliceMut<'_>]) -> usize {
 /// Reads from a stream.
 pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Result<Done<usize>> {
     match family {
-        Family::Tcp => {
-            let wanted = buf.len();
-            let (n, _) = retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::empty()))?;
-            Ok(transferred(n, wanted))
-        }
+        Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
         Family::Unix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
     }
 }
@@ -76,26 +84,55 @@ pub(crate) fn read_vectored(
     family: Family,
     bufs: &mut [IoSliceMut<'_>],
 ) -> io::Result<Done<usize>> {
+    let most = bufs.len().min(BUFFERS_MAX);
+    let bufs = &mut bufs[..most];
     match family {
-        Family::Tcp => {
-            let wanted = length(bufs);
-            let n = retry(|| rustix::io::readv(fd, bufs))?;
-            Ok(transferred(n, wanted))
-        }
+        Family::Tcp => receive_counted(fd, bufs),
         Family::Unix => receive_message(fd, bufs),
     }
 }
 
-/// Reads from a Unix stream in a way that shows where a message with
-/// descriptors ended; they are closed by the kernel, as nobody asked for them.
+/// Reads from a TCP stream, and with it whether that drained it.
+#[inline]
+fn receive_counted(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
+    let (n, left) = loop {
+        match wakeline_reactor::recv_counted(fd, bufs) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
+    Ok(received(n, left, length(bufs)))
+}
+
+/// `n` of `wanted` bytes were read, and `left` were not, if the kernel tells.
+/// A read that took the last byte is short also when it filled its buffer.
+fn received(n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
+    match left {
+        Some(0) if n > 0 => Done::Short(n),
+        Some(_) => Done::Full(n),
+        None => transferred(n, wanted),
+    }
+}
+
+/// Reads from a Unix stream, and finds out whether that drained it. The kernel
+/// closes descriptors that come along, as nobody asked for them.
 fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
     let wanted = length(bufs);
     let mut control = RecvAncillaryBuffer::default();
     let message = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
-    if message.flags.contains(ReturnFlags::CTRUNC) {
-        return Ok(Done::Full(message.bytes));
+    let n = message.bytes;
+    if n == 0 || n == wanted || message.flags.contains(ReturnFlags::CTRUNC) {
+        return Ok(Done::Full(n));
     }
-    Ok(transferred(message.bytes, wanted))
+    // `SO_INQ` would tell with the read, but only since Linux 6.17, and in a
+    // place that any descriptors take first. This costs less than the read
+    // into `EAGAIN` that it saves.
+    let drained = rustix::io::ioctl_fionread(fd) == Ok(0);
+    Ok(if drained {
+        Done::Short(n)
+    } else {
+        Done::Full(n)
+    })
 }
 
 /// Reads without taking anything out; so it never drains the descriptor.
@@ -112,8 +149,7 @@ pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Done<usize>> {
 
 /// Writes several buffers to a stream, in order.
 pub(crate) fn write_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<Done<usize>> {
-    // More than the kernel's limit of buffers is an error there, so we cut.
-    let bufs = &bufs[..bufs.len().min(1024)];
+    let bufs = &bufs[..bufs.len().min(BUFFERS_MAX)];
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
     let mut control = SendAncillaryBuffer::default();
     let n = retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?;
@@ -219,6 +255,29 @@ mod tests {
         ] {
             let done = transferred(n, wanted);
             assert_eq!(done == Done::Short(n), short, "{n} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_read_is_short_when_nothing_is_left() {
+        // (came, left, wanted, short)
+        for (n, left, wanted, short) in [
+            (8, Some(0), 8, true),
+            (7, Some(0), 8, true),
+            (7, Some(1), 8, false),
+            (8, Some(1), 8, false),
+            (0, Some(0), 8, false),
+            (0, Some(1), 8, false),
+            (7, None, 8, true),
+            (8, None, 8, false),
+            (0, None, 8, false),
+        ] {
+            let done = received(n, left, wanted);
+            assert_eq!(
+                done == Done::Short(n),
+                short,
+                "{n} of {wanted}, {left:?} left"
+            );
         }
     }
 

@@ -3,11 +3,12 @@
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use socket2::SockRef;
-use std::io::{IoSlice, Result};
+use std::io::{IoSlice, IoSliceMut, Result};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use wakeline_net::UnixStream;
-use wakeline_net::testing::{on_each_driver, tcp_pair, yield_times};
+use wakeline_net::testing::{both, on_each_driver, tcp_pair, yield_times};
+use wakeline_net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use wakeline_reactor::recv_counted;
 
 fn send_with_descriptor(stream: &UnixStream, bytes: &[u8]) -> Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -67,6 +68,59 @@ fn urgent_data_does_not_stall_the_reader() {
                 all.extend_from_slice(&buf[..n]);
             }
             assert_eq!(all, b"abcd", "urgent data is not in line");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn urgent_data_does_not_stall_the_reader_of_a_unix_stream() {
+    on_each_driver(|| async {
+        let (here, there) = UnixStream::pair()?;
+        for _ in 0..3 {
+            there.write(b"ab").await?;
+            SockRef::from(&there).send_out_of_band(b"!")?;
+            there.write(b"cd").await?;
+            yield_times(3).await;
+            assert_eq!(read_exactly(&here, 4).await?, b"abcd");
+        }
+        Ok(())
+    });
+}
+
+/// Whether the kernel tells how much is left of this stream.
+fn is_counted(stream: &TcpStream) -> Result<bool> {
+    let mut byte = [0];
+    let (n, left) = recv_counted(stream.as_fd(), &mut [IoSliceMut::new(&mut byte)])?;
+    assert_eq!(n, 1);
+    Ok(left.is_some())
+}
+
+#[test]
+fn every_way_to_a_stream_has_its_bytes_counted() {
+    on_each_driver(|| async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let addr = listener.local_addr()?;
+        let (connected, accepted) = both(TcpStream::connect(addr), listener.accept()).await;
+        let prepared = TcpSocket::new_v4()?.connect(addr);
+        let (prepared, of_prepared) = both(prepared, listener.accept()).await;
+        let of_std = TcpStream::from_std(std::net::TcpStream::connect(addr)?)?;
+        let (beside_std, _) = listener.accept().await?;
+        let listener = TcpListener::from_std(std::net::TcpListener::bind("127.0.0.1:0")?)?;
+        let last = TcpStream::connect(listener.local_addr()?).await?;
+        let (by_std_listener, _) = listener.accept().await?;
+        let pairs = [
+            (connected?, accepted?.0),
+            (prepared?, of_prepared?.0),
+            (of_std, beside_std),
+            (last, by_std_listener),
+        ];
+        for (index, (a, b)) in pairs.iter().enumerate() {
+            for (from, to) in [(a, b), (b, a)] {
+                from.write(b"x").await?;
+                to.readable().await?;
+                assert!(is_counted(to)?, "pair {index}");
+            }
         }
         Ok(())
     });

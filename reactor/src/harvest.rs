@@ -15,6 +15,8 @@ pub(crate) enum Garbage {
     Source(#[expect(dead_code, reason = "held to be dropped")] Arc<Shared>),
     /// Frees the buffer, if nobody waits for it.
     Op(#[expect(dead_code, reason = "held to be dropped")] Arc<dyn AnyOp>),
+    /// Of a timer that nobody waits for any more.
+    Waker(#[expect(dead_code, reason = "held to be dropped")] Waker),
 }
 
 #[derive(Default)]

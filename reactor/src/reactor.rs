@@ -14,7 +14,7 @@ use crate::config::{Backend, Config, Offload};
 use crate::current::Entered;
 use crate::driver::{Driver, Sleep, Turning, probe};
 use crate::error::ForkedRuntime;
-use crate::harvest::Harvest;
+use crate::harvest::{Garbage, Harvest};
 use crate::inbox::Message;
 use crate::metrics::{Counts, Metrics, add};
 use crate::op::{AnyOp, Ticket};
@@ -296,8 +296,10 @@ impl Core {
             Message::Release(key) => self.driver.borrow_mut().release(key, harvest, &self.counts),
             Message::CancelOp(key) => self.driver.borrow_mut().cancel(key, harvest, &self.counts),
             Message::CancelTimer(key) => {
+                // Its drop is foreign code and may queue work without an
+                // interrupt: as garbage, it keeps this turn from sleeping.
                 let removed = self.timers.borrow_mut().remove(key);
-                drop(removed); // after the borrow
+                harvest.garbage.extend(removed.map(Garbage::Waker));
             }
             Message::FireTimer(key) => harvest.wakers.extend(self.timers.borrow_mut().remove(key)),
         }

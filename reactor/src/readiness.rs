@@ -1,7 +1,7 @@
 //! What is known to be possible on one direction of a source: one atomic word.
 //!
 //! ```text
-//!   [ events seen: 56 ][ FAILED ][ URGENT ][ CLOSED ][ READY ]
+//!   [ events seen: 56 ][ FAILED ][ CLOSED ][ READY ]
 //! ```
 //!
 //! The driver sets bits and counts; the caller that finds nothing to do clears
@@ -15,11 +15,8 @@ pub(crate) const READY: u64 = 1;
 /// The peer or the kernel closed this direction: a short read proves nothing,
 /// there is still the end of file or the error to be read.
 pub(crate) const CLOSED: u64 = 2;
-/// Urgent data was seen: a read stops at its mark, so short reads prove
-/// nothing any more.
-pub(crate) const URGENT: u64 = 4;
 /// The source could not be armed; the error waits beside the waiters.
-pub(crate) const FAILED: u64 = 8;
+pub(crate) const FAILED: u64 = 4;
 
 const EVENT: u64 = 1 << 8;
 
@@ -86,11 +83,11 @@ impl Readiness {
         self.replace(seen, seen.0 & !(READY | CLOSED));
     }
 
-    /// The kernel gave less than was asked for: the fd is drained, unless a
-    /// close or urgent data spoils the conclusion, or an event came since.
+    /// The try took the last that there was, unless a close is still to be
+    /// read or an event came since.
     #[inline]
     pub(crate) fn clear_short(&self, seen: Seen) {
-        if seen.0 & (CLOSED | URGENT) == 0 {
+        if seen.0 & CLOSED == 0 {
             self.replace(seen, seen.0 & !READY);
         }
     }

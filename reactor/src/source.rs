@@ -62,7 +62,10 @@ pub(crate) struct Shared {
 pub enum Done<T> {
     /// The kernel may have more: try again before waiting.
     Full(T),
-    /// The kernel gave less than was asked for: there is no more just now.
+    /// There is no more just now. That the kernel gave less than was asked for
+    /// proves it for pipes; for sockets it takes more: see [`recv_counted`].
+    ///
+    /// [`recv_counted`]: crate::recv_counted
     Short(T),
 }
 

@@ -16,7 +16,7 @@
 //! it has listed its waker under the lock. So one of the two sees the other,
 //! and a wake is never lost.
 
-use crate::readiness::{CLOSED, FAILED, READY, Readiness, Seen, URGENT};
+use crate::readiness::{CLOSED, FAILED, READY, Readiness, Seen};
 use crate::sync::{Guard, Lock};
 use crate::waiters::{Waiters, Who};
 use std::fmt;
@@ -46,9 +46,6 @@ impl Event {
         let mut event = Event::default();
         if has(libc::EPOLLIN) {
             event.read |= READY;
-        }
-        if has(libc::EPOLLPRI) {
-            event.read |= READY | URGENT;
         }
         if has(libc::EPOLLRDHUP) {
             event.read |= READY | CLOSED;

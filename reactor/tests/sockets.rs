@@ -4,14 +4,14 @@
 mod common;
 use common::*;
 use socket2::{Domain, Socket, Type};
-use std::io::{Read, Write};
+use std::io::{self, IoSliceMut, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Direction, Done, Reactor, Source};
+use wakeline_reactor::{Direction, Done, Reactor, Source, count_received, recv_counted};
 
 fn tcp_pair() -> (Source, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -21,10 +21,22 @@ fn tcp_pair() -> (Source, TcpStream) {
     (Source::new(OwnedFd::from(here)), there)
 }
 
+async fn read_counted(source: &Source, buf: &mut [u8]) -> io::Result<usize> {
+    let read = source.io(Direction::Read, Kind::Read, Location::caller(), |fd| {
+        let (n, left) = recv_counted(fd, &mut [IoSliceMut::new(buf)])?;
+        Ok(match left {
+            Some(0) => Done::Short(n),
+            _ => Done::Full(n),
+        })
+    });
+    read.await
+}
+
 #[test]
 fn urgent_data_does_not_hide_what_follows() {
     for_each_driver(|reactor| {
         let (source, there) = tcp_pair();
+        count_received(source.as_fd()).unwrap();
         let there = Socket::from(there);
         let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
         assert!(poll_once(&mut wait, Waker::noop()).is_pending());
@@ -37,7 +49,7 @@ fn urgent_data_does_not_hide_what_follows() {
         block_on(reactor, async {
             while all.len() < 11 {
                 let mut buf = [0; 100];
-                let n = read_some(&source, &mut buf).await.unwrap();
+                let n = read_counted(&source, &mut buf).await.unwrap();
                 all.extend_from_slice(&buf[..n]);
             }
         });

@@ -14,7 +14,7 @@ use super::race::{ATTEMPT_DELAY, Event, Race, Step, interleave};
 use super::stream::TcpStream;
 use crate::addr::{LookupHost, ToSocketAddrs, lookup_host};
 use crate::error::{Context, NotConnected};
-use crate::sys::retry;
+use crate::sys::{count_received, retry};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
@@ -233,6 +233,7 @@ fn begin(prepared: Option<OwnedFd>, addr: SocketAddr) -> io::Result<Source> {
             let kind = Type::STREAM.nonblocking().cloexec();
             let socket = Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
             socket.set_tcp_nodelay(true)?;
+            count_received(&socket);
             socket.into()
         }
     };

@@ -211,6 +211,7 @@ impl TcpListener {
     /// ```
     pub fn from_std(listener: net::TcpListener) -> io::Result<TcpListener> {
         listener.set_nonblocking(true)?;
+        sys::count_received(&listener);
         Ok(TcpListener::new(listener.into()))
     }
 

@@ -2,7 +2,7 @@
 
 use super::connect::Connect;
 use super::listener::TcpListener;
-use crate::error;
+use crate::{error, sys};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -75,6 +75,7 @@ impl TcpSocket {
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = Socket::new(domain, kind, Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(true)?;
+        sys::count_received(&socket);
         Ok(TcpSocket { socket })
     }
 
@@ -161,7 +162,7 @@ impl TcpSocket {
     ///
     /// The kernel's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        crate::sys::internet(rustix::net::getsockname(&self.socket)?)
+        sys::internet(rustix::net::getsockname(&self.socket)?)
     }
 
     /// Listens; at most `backlog` connections wait to be accepted.

@@ -252,6 +252,7 @@ impl TcpStream {
     /// When the mode cannot be set.
     pub fn from_std(stream: net::TcpStream) -> io::Result<TcpStream> {
         stream.set_nonblocking(true)?;
+        sys::count_received(&stream);
         Ok(TcpStream::new(stream.into()))
     }
 

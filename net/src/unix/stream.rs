@@ -7,7 +7,6 @@ use crate::halves::halves;
 use crate::methods::{impl_async_read, impl_async_write, read_methods, write_methods};
 use crate::stream::Stream;
 use crate::sys::{Family, retry};
-use nix::sys::socket::{getsockopt, sockopt};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::fmt;
@@ -160,13 +159,11 @@ impl UnixStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn peer_cred(&self) -> io::Result<PeerCred> {
-        // Not by rustix: its number of a process cannot be 0, which is what the
-        // kernel gives for one from a namespace that is not seen from here.
-        let cred = getsockopt(&self.inner, sockopt::PeerCredentials)?;
+        let (pid, uid, gid) = wakeline_reactor::peer_credentials(self.as_fd())?;
         Ok(PeerCred {
-            pid: (cred.pid() != 0).then_some(cred.pid()),
-            uid: cred.uid(),
-            gid: cred.gid(),
+            pid: (pid != 0).then_some(pid),
+            uid,
+            gid,
         })
     }
 

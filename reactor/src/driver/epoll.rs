@@ -1,7 +1,7 @@
 //! The epoll driver, on mio.
 //!
 //! ```text
-//!   arm      epoll_ctl(ADD, IN|OUT|RDHUP|PRI|ET), one registration per source
+//!   arm      epoll_ctl(ADD, IN|OUT|RDHUP|ET), one registration per source
 //!   turn     epoll_wait, then for each event: slot -> source -> bits, wakers
 //!   release  epoll_ctl(DEL), before anybody closes the descriptor
 //! ```
@@ -86,7 +86,7 @@ impl Epoll {
         let registered = self.poll.registry().register(
             &mut SourceFd(&source.fd.as_raw_fd()),
             token(Kind::Source, key),
-            Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY,
+            Interest::READABLE | Interest::WRITABLE,
         );
         if registered.is_err() {
             self.slots.remove(key);
@@ -286,12 +286,9 @@ fn timeout(
 /// An event in the bits of `readiness.rs`.
 fn bits(event: &mio::event::Event) -> Event {
     let mut poll = 0;
-    // mio counts PRI as readable too, which it is not quite: a read may find
-    // nothing then, and the bit is cleared by that.
     for (is, bit) in [
         (event.is_readable(), libc::EPOLLIN),
         (event.is_writable(), libc::EPOLLOUT),
-        (event.is_priority(), libc::EPOLLPRI),
         (event.is_read_closed(), libc::EPOLLRDHUP),
         (
             event.is_read_closed() && event.is_write_closed(),

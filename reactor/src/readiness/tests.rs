@@ -15,12 +15,8 @@ fn an_event_since_the_look_survives_the_clearing() {
 
 #[cfg(not(loom))]
 #[test]
-fn a_short_read_clears_unless_closed_or_urgent() {
-    for (bits, still_ready) in [
-        (READY, false),
-        (READY | CLOSED, true),
-        (READY | URGENT, true),
-    ] {
+fn a_short_read_clears_unless_closed() {
+    for (bits, still_ready) in [(READY, false), (READY | CLOSED, true)] {
         let word = Readiness::pessimistic();
         word.event(bits);
         word.clear_short(word.look());
@@ -30,13 +26,13 @@ fn a_short_read_clears_unless_closed_or_urgent() {
 
 #[cfg(not(loom))]
 #[test]
-fn urgent_stays_and_closed_ends_with_would_block() {
+fn closed_ends_with_would_block() {
     let word = Readiness::pessimistic();
-    word.event(READY | CLOSED | URGENT);
+    word.event(READY | CLOSED);
     word.clear(word.look());
     word.event(READY);
     word.clear_short(word.look());
-    assert!(word.look().is_ready(), "urgent is remembered");
+    assert!(!word.look().is_ready(), "closed is forgotten");
 }
 
 #[cfg(loom)]
@@ -95,10 +91,10 @@ mod models {
                 let readiness = Arc::clone(&readiness);
                 move || readiness.event(READY | CLOSED)
             });
-            readiness.event(READY | URGENT);
+            readiness.event(READY);
             other.join().unwrap();
             readiness.clear_short(readiness.look());
-            assert!(readiness.look().is_ready(), "closed or urgent: it stays");
+            assert!(readiness.look().is_ready(), "closed: it stays");
             assert_eq!(readiness.look().0 / EVENT, 2);
         });
     }

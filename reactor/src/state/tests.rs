@@ -39,7 +39,7 @@ mod tables {
             (libc::EPOLLIN, READY, 0),
             (libc::EPOLLOUT, 0, READY),
             (libc::EPOLLIN | libc::EPOLLRDHUP, hup, 0),
-            (libc::EPOLLPRI, READY | URGENT, 0),
+            (libc::EPOLLPRI, 0, 0),
             (libc::EPOLLHUP, hup, hup),
             (libc::EPOLLERR, hup, hup),
             (libc::EPOLLIN | libc::EPOLLOUT, READY, READY),

@@ -40,9 +40,14 @@ pub(super) struct Slot {
     pub(super) cancel_asked: bool,
 }
 
+/// What is asked for. Not POLLPRI, for it would be of no use: a multishot poll
+/// reports the bits that its wake-up came with and does not look at the socket
+/// again, as epoll does; and the wake-up for data, of any kind, comes with
+/// POLLIN and POLLPRI. So each message would look urgent. Who must know what
+/// lies behind an urgent mark asks for the count: `inq.rs`.
 fn poll_bits(direction: Direction) -> u32 {
     let bits = match direction {
-        Direction::Read => libc::POLLIN | libc::POLLPRI | libc::POLLRDHUP,
+        Direction::Read => libc::POLLIN | libc::POLLRDHUP,
         Direction::Write => libc::POLLOUT,
     };
     bits as u32

@@ -1,0 +1,136 @@
+//! A receive that also tells how much is left, so that its caller knows
+//! whether the socket is drained without asking again.
+//!
+//! ```text
+//!   count_received(fd)   once, before the first read
+//!   recv_counted(fd) ──▶ (bytes taken, bytes left | not told)
+//! ```
+//!
+//! "Less came than was asked for" proves less than it seems: a read of TCP
+//! stops at an urgent mark although more follows. Nor does a poll tell of the
+//! mark (see `poll_bits` in `driver/uring/slot.rs`). The count does: it is how
+//! far the stream has arrived, less how far it was read, so it covers what lies
+//! behind a mark; and at the end of the stream it is 1, so that the end is read.
+//!
+//! Below are raw system calls; what the kernel may do with their arguments
+//! ends when they return.
+
+#![allow(unsafe_code, reason = "raw system calls; each ends before it returns")]
+
+use crate::sys::{check, check_len};
+use libc::cmsghdr;
+use std::io::{self, IoSliceMut};
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Room for the count (24 bytes), and for the time stamps that somebody may
+/// have asked of the socket: the kernel puts those first, and then nothing of
+/// what does not fit. Words, since the kernel aligns the messages to words.
+type Control = [usize; 128 / size_of::<usize>()];
+
+/// Has the kernel tell [`recv_counted`] what is left of a TCP stream.
+///
+/// The streams that a listener accepts inherit it, if they connected after.
+///
+/// # Errors
+///
+/// The kernel's: before Linux 4.18, and on what is not TCP, there is no such
+/// option. The socket is as usable as before.
+///
+/// # Example
+///
+/// See [`recv_counted`].
+pub fn count_received(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: `on` is an int, readable for the length of the call.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INQ,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Receives into `bufs`, in order: how many bytes came, and how many were left
+/// then in the kernel, if [`count_received`] was called and the kernel tells.
+///
+/// At the end of the stream 1 is left, though only the end is.
+///
+/// # Errors
+///
+/// The kernel's, untouched: also `Interrupted`, also `WouldBlock`, and an error
+/// for more than 1,024 buffers.
+///
+/// # Example
+///
+/// ```
+/// use std::io::{IoSliceMut, Write};
+/// use std::net::{TcpListener, TcpStream};
+/// use std::os::fd::AsFd;
+/// use wakeline_reactor::{count_received, recv_counted};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// count_received(listener.as_fd())?;
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// let (server, _) = listener.accept()?;
+/// client.write_all(b"hello")?;
+///
+/// let mut buf = [0; 4];
+/// let received = recv_counted(server.as_fd(), &mut [IoSliceMut::new(&mut buf)])?;
+/// assert_eq!(received, (4, Some(1)));
+/// let received = recv_counted(server.as_fd(), &mut [IoSliceMut::new(&mut buf)])?;
+/// assert_eq!(received, (1, Some(0)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn recv_counted(
+    fd: BorrowedFd<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+) -> io::Result<(usize, Option<usize>)> {
+    let mut control: Control = [0; _];
+    // SAFETY: `msghdr` consists of integers and pointers, for which zero is a
+    // value; by name they cannot all be set, as musl has padding in there.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    // std promises that an `IoSliceMut` is an `iovec` in memory.
+    message.msg_iov = bufs.as_mut_ptr().cast();
+    message.msg_iovlen = bufs.len() as _;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: `message` names `bufs` and `control`, both borrowed mutably by
+    // this function until it returns, with their lengths.
+    let n = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) })?;
+    Ok((n, left(&message)))
+}
+
+/// Looks the count up among the control messages.
+fn left(message: &libc::msghdr) -> Option<usize> {
+    // SAFETY: `recvmsg` has set `msg_controllen` to what it wrote of the buffer
+    // at `msg_control`, which `recv_counted` keeps until this returns.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !header.is_null() {
+        // SAFETY: the two functions that gave `header` give a whole header
+        // inside of the buffer, or null; the buffer is aligned to words.
+        let cmsghdr {
+            cmsg_level,
+            cmsg_type,
+            ..
+        } = unsafe { *header };
+        if (cmsg_level, cmsg_type) == (libc::IPPROTO_TCP, libc::TCP_CM_INQ) {
+            // SAFETY: computes the address behind the header, inside of the buffer.
+            let data = unsafe { libc::CMSG_DATA(header) }.cast::<libc::c_int>();
+            // SAFETY: an int is there, since the buffer has room for it behind
+            // all that the kernel puts first; any bits are an int.
+            let left = unsafe { data.read_unaligned() };
+            return usize::try_from(left).ok();
+        }
+        // SAFETY: as of the first header.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
+    }
+    None
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
