@@ -10,7 +10,7 @@ use crate::reactor::{Core, Reactor};
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::io;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -30,33 +30,6 @@ type OnCreate = Box<dyn FnOnce(&Reactor)>;
 
 thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
-}
-
-thread_local! {
-    /// Every reactor that was made on this thread, entered or not.
-    static MADE: RefCell<Vec<Weak<Core>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Lists a new reactor for [`left`].
-pub(crate) fn remember(core: &Rc<Core>) {
-    // Only fails while the thread ends; then mail does.
-    let _ = MADE.try_with(|made| {
-        let mut made = made.borrow_mut();
-        made.retain(|core| core.strong_count() > 0);
-        made.push(Rc::downgrade(core));
-    });
-}
-
-/// The reactor called `home`, if it is one of this thread's, entered or not.
-#[cold]
-pub(crate) fn left(home: u64) -> Option<Rc<Core>> {
-    let find = |made: &RefCell<Vec<Weak<Core>>>| {
-        let made = made.borrow();
-        made.iter()
-            .filter_map(Weak::upgrade)
-            .find(|core| core.home.id == home)
-    };
-    MADE.try_with(find).ok().flatten()
 }
 
 fn replace(current: Current) -> Current {
@@ -132,7 +105,9 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let inner = replace(std::mem::replace(&mut self.outer, Current::None));
         // Outside of the cell: this and the last handle's end run wakers.
-        if let Current::Made(core) = &inner {
+        if let Current::Made(core) = &inner
+            && if_home(core.home.id, |_| ()).is_none()
+        {
             core.leave();
         }
         drop(inner);

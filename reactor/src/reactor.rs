@@ -123,9 +123,9 @@ impl Reactor {
             mail: Cell::default(),
             generation: sys::process_generation(),
         };
-        let core = Rc::new(core);
-        current::remember(&core);
-        Ok(Reactor { core })
+        Ok(Reactor {
+            core: Rc::new(core),
+        })
     }
 
     /// Which driver it runs on, and why.
@@ -143,6 +143,9 @@ impl Reactor {
     }
 
     /// Makes it this thread's reactor until the guard is dropped.
+    ///
+    /// Then nothing stays watched by it: who waits is woken, and the sources
+    /// are armed again where they are polled next.
     pub fn enter(&self) -> Entered {
         Entered::new(Rc::clone(&self.core))
     }
@@ -369,42 +372,27 @@ impl Core {
             harvest.garbage.clear();
             core.keep(harvest);
         });
-        if here.is_some() {
-            return;
-        }
-        match current::left(armed.home.id) {
-            // This thread's, but not entered: nobody knows when it turns next.
-            Some(core) => {
-                if core.check_process().is_ok() {
-                    let mut harvest = Harvest::default();
-                    core.driver
-                        .borrow_mut()
-                        .release(armed.key, &mut harvest, &core.counts);
-                    core.settle(harvest);
-                }
-            }
-            None => armed.home.send(Message::Release(armed.key)),
+        if here.is_none() {
+            armed.home.send(Message::Release(armed.key));
         }
     }
 
-    /// The thread leaves this reactor, perhaps for ever: whoever was dropped is
-    /// closed now, and whoever has something to do is woken now.
+    /// The thread leaves this reactor, perhaps for ever. So nothing stays
+    /// watched by it: who waits is woken, and arms again on the reactor that
+    /// polls it next, which may be this one. What was dropped is closed now.
     pub(crate) fn leave(&self) {
         if self.check_process().is_ok() {
             let mut harvest = self.harvest.take();
             self.read_mail(&mut harvest);
-            self.settle(harvest);
+            let mut driver = self.driver.borrow_mut();
+            driver.disarm(&mut harvest, &self.counts);
+            if driver.has_cancels() {
+                driver.flush(&mut harvest, &self.counts);
+            }
+            drop(driver);
+            harvest.finish();
+            self.keep(harvest);
         }
-    }
-
-    fn settle(&self, mut harvest: Harvest) {
-        let mut driver = self.driver.borrow_mut();
-        if driver.has_cancels() {
-            driver.flush(&mut harvest, &self.counts);
-        }
-        drop(driver);
-        harvest.finish();
-        self.keep(harvest);
     }
 
     /// Starts a one-shot operation; `None` if the driver does not hold it.

@@ -302,3 +302,31 @@ fn a_source_dropped_on_its_thread_after_its_reactor_was_left_is_closed_at_once()
         assert_eq!(reactor.metrics().armed, 0);
     }
 }
+
+#[test]
+fn what_waits_on_a_reactor_that_was_left_is_woken_and_watched_by_the_next() {
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let (first, second) = (
+            Reactor::new(&config(kind)).unwrap(),
+            Reactor::new(&config(kind)).unwrap(),
+        );
+        let (source, mut other) = half_pair();
+        let flag = Flag::new(&second);
+        let waker = Waker::from(Arc::clone(&flag));
+        let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+        {
+            let _entered = first.enter();
+            assert!(poll_once(&mut wait, &waker).is_pending());
+            first.turn(Some(Duration::ZERO)).unwrap();
+        }
+        assert_eq!(flag.count(), 1, "nobody knows when it turns next");
+        assert_eq!(first.metrics().armed, 0);
+
+        let _entered = second.enter();
+        assert!(poll_once(&mut wait, &waker).is_pending());
+        other.write_all(b"x").unwrap();
+        turn_until(&second, || flag.count() == 2);
+        assert!(poll_once(&mut wait, &waker).is_ready());
+    }
+}

@@ -143,6 +143,15 @@ impl Driver {
         }
     }
 
+    /// Ends every watch; operations go on.
+    pub(crate) fn disarm(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        match self {
+            Driver::Epoll(epoll) => epoll.disarm(harvest, counts),
+            Driver::Uring(uring) => uring.disarm(harvest),
+            Driver::Gone => {}
+        }
+    }
+
     /// Disarms all and cancels all; returns how many requests the kernel still
     /// holds at the deadline.
     pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {

@@ -439,9 +439,8 @@ impl Uring {
         self.free(key, harvest);
     }
 
-    /// Ends everything; returns how many requests the kernel still has at
-    /// `deadline`.
-    pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {
+    /// Ends every watch; operations go on.
+    pub(crate) fn disarm(&mut self, harvest: &mut Harvest) {
         let home = self.home;
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
@@ -454,9 +453,17 @@ impl Uring {
                     .state
                     .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
                 self.release(key, harvest);
-            } else {
-                self.cancel(key, harvest);
             }
+        }
+    }
+
+    /// Ends everything; returns how many requests the kernel still has at
+    /// `deadline`.
+    pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {
+        self.disarm(harvest);
+        let rest: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in rest {
+            self.cancel(key, harvest);
         }
         // What the requests of `flush` cannot reach, this does.
         let left = |now: u64| Duration::from_nanos(deadline.saturating_sub(now));
