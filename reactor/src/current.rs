@@ -104,7 +104,12 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let inner = replace(std::mem::replace(&mut self.outer, Current::None));
-        // Outside of the cell: the last handle's end runs wakers.
+        // Outside of the cell: this and the last handle's end run wakers.
+        if let Current::Made(core) = &inner
+            && if_home(core.home.id, |_| ()).is_none()
+        {
+            core.leave();
+        }
         drop(inner);
     }
 }

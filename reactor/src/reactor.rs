@@ -143,6 +143,9 @@ impl Reactor {
     }
 
     /// Makes it this thread's reactor until the guard is dropped.
+    ///
+    /// Then nothing stays watched by it: who waits is woken, and the sources
+    /// are armed again where they are polled next.
     pub fn enter(&self) -> Entered {
         Entered::new(Rc::clone(&self.core))
     }
@@ -374,6 +377,24 @@ impl Core {
         }
     }
 
+    /// The thread leaves this reactor, perhaps for ever. So nothing stays
+    /// watched by it: who waits is woken, and arms again on the reactor that
+    /// polls it next, which may be this one. What was dropped is closed now.
+    pub(crate) fn leave(&self) {
+        if self.check_process().is_ok() {
+            let mut harvest = self.harvest.take();
+            self.read_mail(&mut harvest);
+            let mut driver = self.driver.borrow_mut();
+            driver.disarm(&mut harvest, &self.counts);
+            if driver.has_cancels() {
+                driver.flush(&mut harvest, &self.counts);
+            }
+            drop(driver);
+            harvest.finish();
+            self.keep(harvest);
+        }
+    }
+
     /// Starts a one-shot operation; `None` if the driver does not hold it.
     pub(crate) fn submit(&self, op: Arc<dyn AnyOp>) -> Option<Ticket> {
         let mut driver = self.driver.borrow_mut();
@@ -413,7 +434,8 @@ impl Core {
         if self.check_process().is_err() {
             return Drained::Clean;
         }
-        let mut harvest = Harvest::default();
+        // With what a release has left for the next turn: there may be none.
+        let mut harvest = self.harvest.take();
         self.read_mail(&mut harvest);
         let deadline = clock::after(clock::now_nanos(), limit);
         let left = self
@@ -456,7 +478,8 @@ impl Drop for Core {
             std::mem::forget(std::mem::replace(self.driver.get_mut(), Driver::Gone));
             return;
         }
-        let mut harvest = Harvest::default();
+        // With what a release has left for a turn that does not come any more.
+        let mut harvest = self.harvest.take();
         // Nothing is sent to a closed inbox, so nobody counts on it from here.
         for message in self.home.inbox.close() {
             self.read_message(message, &mut harvest);

@@ -214,3 +214,119 @@ fn two_waiters_share_one_watch() {
         assert_eq!(reactor.metrics().armed, 1);
     });
 }
+
+/// A source with a waiter whose event has come, and a listener whose drop looks
+/// at what the kernel has.
+fn event_found_by_the_drop_of_another(reactor: &Reactor, flag: &Arc<Flag>) -> Source {
+    let (source, mut other) = half_pair();
+    let waker = Waker::from(Arc::clone(flag));
+    let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+    assert!(poll_once(&mut wait, &waker).is_pending());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let listener = Source::new(OwnedFd::from(listener));
+    let mut accept = listener.io(Direction::Read, Kind::Accept, Location::caller(), |_| {
+        Ok(Done::Full(()))
+    });
+    assert!(poll_once(&mut accept, Waker::noop()).is_pending());
+    drop(accept);
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    other.write_all(b"x").unwrap();
+    drop(listener);
+    std::mem::forget(wait); // as a waiter on another thread: still listed
+    source
+}
+
+#[test]
+fn a_wake_that_was_left_for_the_next_turn_is_not_lost_by_the_end() {
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let reactor = Reactor::new(&config(kind)).unwrap();
+        let entered = reactor.enter();
+        let flag = Flag::new(&reactor);
+        let _source = event_found_by_the_drop_of_another(&reactor, &flag);
+        assert_eq!(reactor.drain(Duration::from_secs(10)), Drained::Clean);
+        assert_eq!(flag.count(), 1, "by a drain");
+        drop(entered);
+    }
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let reactor = Reactor::new(&config(kind)).unwrap();
+        let entered = reactor.enter();
+        let flag = Flag::new(&reactor);
+        let _source = event_found_by_the_drop_of_another(&reactor, &flag);
+        drop(entered);
+        drop(reactor);
+        assert_eq!(flag.count(), 1, "by the end");
+    }
+}
+
+/// Whether the peer of a dropped source has its end of file by now.
+fn is_closed(other: &mut std::os::unix::net::UnixStream) -> bool {
+    other.set_nonblocking(true).unwrap();
+    matches!(other.read(&mut [0]), Ok(0))
+}
+
+#[test]
+fn what_was_dropped_is_closed_when_its_reactor_is_left() {
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let reactor = Reactor::new(&config(kind)).unwrap();
+        let entered = reactor.enter();
+        let (source, mut other) = half_pair();
+        let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut wait, Waker::noop()).is_pending());
+        drop(wait);
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        drop(source);
+        drop(entered);
+        assert!(is_closed(&mut other), "no turn comes that could do it");
+    }
+}
+
+#[test]
+fn a_source_dropped_on_its_thread_after_its_reactor_was_left_is_closed_at_once() {
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let reactor = Reactor::new(&config(kind)).unwrap();
+        let (source, mut other) = half_pair();
+        {
+            let _entered = reactor.enter();
+            let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+            assert!(poll_once(&mut wait, Waker::noop()).is_pending());
+            drop(wait);
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+        }
+        drop(source);
+        assert!(is_closed(&mut other), "no turn comes that could do it");
+        assert_eq!(reactor.metrics().armed, 0);
+    }
+}
+
+#[test]
+fn what_waits_on_a_reactor_that_was_left_is_woken_and_watched_by_the_next() {
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let (first, second) = (
+            Reactor::new(&config(kind)).unwrap(),
+            Reactor::new(&config(kind)).unwrap(),
+        );
+        let (source, mut other) = half_pair();
+        let flag = Flag::new(&second);
+        let waker = Waker::from(Arc::clone(&flag));
+        let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+        {
+            let _entered = first.enter();
+            assert!(poll_once(&mut wait, &waker).is_pending());
+            first.turn(Some(Duration::ZERO)).unwrap();
+        }
+        assert_eq!(flag.count(), 1, "nobody knows when it turns next");
+        assert_eq!(first.metrics().armed, 0);
+
+        let _entered = second.enter();
+        assert!(poll_once(&mut wait, &waker).is_pending());
+        other.write_all(b"x").unwrap();
+        turn_until(&second, || flag.count() == 2);
+        assert!(poll_once(&mut wait, &waker).is_ready());
+    }
+}

@@ -237,19 +237,26 @@ impl Epoll {
         self.events = events;
     }
 
-    pub(crate) fn drain(&mut self, harvest: &mut Harvest, counts: &Counts) {
+    /// Ends every watch; operations go on.
+    pub(crate) fn disarm(&mut self, harvest: &mut Harvest, counts: &Counts) {
         let home = self.home;
-        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            match self.slots.get(key) {
-                Some(Slot::Source(source)) => {
-                    source
-                        .state
-                        .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
-                    self.release(key, harvest, counts);
-                }
-                _ => self.cancel(key, harvest, counts),
-            }
+        let watches = self.slots.iter().filter_map(|(key, slot)| match slot {
+            Slot::Source(source) => Some((key, Arc::clone(source))),
+            Slot::Op { .. } => None,
+        });
+        for (key, source) in watches.collect::<Vec<_>>() {
+            source
+                .state
+                .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
+            self.release(key, harvest, counts);
+        }
+    }
+
+    pub(crate) fn drain(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        self.disarm(harvest, counts);
+        let ops: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in ops {
+            self.cancel(key, harvest, counts);
         }
     }
 

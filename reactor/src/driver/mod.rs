@@ -103,6 +103,14 @@ impl Driver {
         }
     }
 
+    /// Whether `flush` has cancels to hand over.
+    pub(crate) fn has_cancels(&self) -> bool {
+        match self {
+            Driver::Uring(uring) => uring.has_cancels(),
+            Driver::Epoll(_) | Driver::Gone => false,
+        }
+    }
+
     /// Starts an operation. `None`: it is done already, or its blocking form
     /// must run on the pool.
     pub(crate) fn submit(
@@ -132,6 +140,15 @@ impl Driver {
             Driver::Epoll(epoll) => epoll.turn(turning),
             Driver::Uring(uring) => uring.turn(turning),
             Driver::Gone => unreachable!("a turn of a reactor that has ended"),
+        }
+    }
+
+    /// Ends every watch; operations go on.
+    pub(crate) fn disarm(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        match self {
+            Driver::Epoll(epoll) => epoll.disarm(harvest, counts),
+            Driver::Uring(uring) => uring.disarm(harvest),
+            Driver::Gone => {}
         }
     }
 

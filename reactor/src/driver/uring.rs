@@ -281,15 +281,20 @@ impl Uring {
         slot.stage = Stage::InKernel;
         let is_op = slot.kind() == Kind::Op;
         let entry = slot.entry(key);
-        let pushed = self.push(&entry, counts)?;
-        if !pushed {
-            // Nobody else has touched the slot: `push` only enters.
+        let pushed = self.push(&entry, counts);
+        if !matches!(pushed, Ok(true)) {
+            // Nobody else has touched the slot: `push` only enters, and after
+            // an error of that the request is not in the ring either.
             self.slots.get_mut(key).expect("found above").stage = Stage::Staged;
         } else if is_op {
             self.ops_in_kernel += 1;
             debug_assert!(self.ops_in_kernel <= self.ops_max);
         }
-        Ok(pushed)
+        pushed
+    }
+
+    pub(crate) fn has_cancels(&self) -> bool {
+        !self.cancels.is_empty()
     }
 
     /// Flush, enter and reap without waiting and outside of a turn.
@@ -434,9 +439,8 @@ impl Uring {
         self.free(key, harvest);
     }
 
-    /// Ends everything; returns how many requests the kernel still has at
-    /// `deadline`.
-    pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {
+    /// Ends every watch; operations go on.
+    pub(crate) fn disarm(&mut self, harvest: &mut Harvest) {
         let home = self.home;
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
@@ -449,9 +453,17 @@ impl Uring {
                     .state
                     .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
                 self.release(key, harvest);
-            } else {
-                self.cancel(key, harvest);
             }
+        }
+    }
+
+    /// Ends everything; returns how many requests the kernel still has at
+    /// `deadline`.
+    pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {
+        self.disarm(harvest);
+        let rest: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in rest {
+            self.cancel(key, harvest);
         }
         // What the requests of `flush` cannot reach, this does.
         let left = |now: u64| Duration::from_nanos(deadline.saturating_sub(now));

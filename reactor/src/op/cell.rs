@@ -162,6 +162,10 @@ impl<O: Op> OpCell<O> {
                 drop(unneeded);
                 return Poll::Pending;
             }
+            // It is done: the clone is dropped after the lock, too.
+            drop(state);
+            drop(waker);
+            state = self.state.lock();
         }
         let taken = std::mem::replace(&mut *state, State::Taken);
         drop(state);

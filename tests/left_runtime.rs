@@ -1,0 +1,70 @@
+//! What was opened in the `block_on` of one runtime lives on in another one, and
+//! ends outside of any: nothing depends on a reactor that nobody turns.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use wakeline::net::TcpStream;
+use wakeline::{Driver, Runtime};
+
+fn runtimes() -> impl Iterator<Item = (Runtime, Runtime)> {
+    [Driver::Epoll, Driver::Uring]
+        .into_iter()
+        .filter_map(|driver| {
+            let build = || Runtime::builder().workers(1).driver(driver).build().ok();
+            eprintln!("on {driver}");
+            Some((build()?, build()?))
+        })
+}
+
+/// A connection of `runtime` that has waited for a first byte, and its peer.
+fn connected(runtime: &Runtime) -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let stream = runtime.block_on(TcpStream::connect(addr)).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let echo = std::thread::spawn(move || {
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        peer.write_all(&byte).unwrap();
+        peer
+    });
+    runtime.block_on(async {
+        stream.write(b"1").await.unwrap();
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
+    });
+    (stream, echo.join().unwrap())
+}
+
+#[test]
+fn a_connection_of_one_runtime_is_read_in_another() {
+    for (first, second) in runtimes() {
+        let (stream, mut peer) = connected(&first);
+        let echo = std::thread::spawn(move || {
+            peer.read_exact(&mut [0]).unwrap();
+            peer.write_all(b"2").unwrap();
+        });
+        second.block_on(async {
+            stream.write(b"2").await.unwrap();
+            assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
+        });
+        echo.join().unwrap();
+    }
+}
+
+#[test]
+fn a_connection_dropped_outside_of_its_runtime_is_closed() {
+    for (first, _) in runtimes() {
+        let (stream, mut peer) = connected(&first);
+        drop(stream);
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "on this thread");
+
+        let (stream, mut peer) = connected(&first);
+        std::thread::spawn(move || drop(stream)).join().unwrap();
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "on another");
+
+        let (stream, mut peer) = connected(&first);
+        first.block_on(async move { drop(stream) });
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "as the last thing inside");
+    }
+}
