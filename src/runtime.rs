@@ -13,10 +13,13 @@ use crate::driver::{BlockingPool, Guest, Worker};
 
 /// Runs tasks, and turns kernel events into their wakes.
 ///
-/// With one worker, tasks run on the thread that calls
+/// With one worker, tasks run on the thread that first calls
 /// [`block_on`](Runtime::block_on), and only while it does. With more, each
 /// worker is a thread of its own, and the future given to `block_on` runs on
 /// the calling thread beside them.
+///
+/// A task that blocks its thread also stops the sockets and timers that wait
+/// there: what may block belongs into [`spawn_blocking`](crate::spawn_blocking).
 ///
 /// Dropping a runtime drops its tasks where they stand and waits for nothing
 /// that could take long; [`shutdown`](Runtime::shutdown) gives them time and
@@ -161,6 +164,11 @@ impl Builder {
     }
 
     /// The workers' thread name; worker 3 of "io" is "io-3".
+    ///
+    /// # Panics
+    ///
+    /// If the name contains a NUL.
+    #[track_caller]
     pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
         self.executor = self.executor.thread_name(name);
         self

@@ -32,9 +32,11 @@ const QUEUE_CAPACITY: usize = 256;
 
 /// Runs tasks on one thread or several.
 ///
-/// Dropping it drops its tasks: those of other threads are gone when the drop
-/// returns, unless one is in a poll that takes longer than a second. Inside of
-/// a task the drop waits for nothing.
+/// Dropping it drops its tasks: those of worker threads are gone when the drop
+/// returns, unless one is in a poll that takes longer than a second. Tasks of
+/// a one-worker executor go with the drop on the thread that it is bound to; a
+/// drop elsewhere leaves them to that thread's next `block_on`, or its end.
+/// Inside of a task the drop waits for no other thread.
 ///
 /// # Example
 ///
@@ -224,8 +226,17 @@ impl Builder {
     }
 
     /// The name of the threads; worker 3 of "io" is "io-3".
+    ///
+    /// # Panics
+    ///
+    /// If the name contains a NUL, which no thread's name can.
+    #[track_caller]
     pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
         self.name = name.into();
+        assert!(
+            !self.name.contains('\0'),
+            "a thread's name cannot contain a NUL"
+        );
         self
     }
 

@@ -107,7 +107,8 @@ impl<T> JoinHandle<T> {
 
     /// Blocks the calling thread until the task has ended, or for `limit`.
     ///
-    /// For threads outside of the runtime. `limit` of `None` waits for ever.
+    /// For threads outside of the runtime. `limit` of `None` waits for ever:
+    /// also for a task that only this thread could run.
     ///
     /// # Errors
     ///
