@@ -87,6 +87,11 @@ pub fn submit<O: Op>(op: O) -> InFlight<O> {
 /// happened all the same; its buffer is then freed, and a descriptor that it
 /// made is closed. To learn what happened, use [`cancel`](InFlight::cancel).
 ///
+/// A read of a file loses nothing that way, as it can be read again. What a
+/// read has taken out of a *pipe* or a *socket* is lost with its buffer: either
+/// `cancel` it, or read through a [`Source`](crate::Source), which takes a byte
+/// only in the poll that returns it.
+///
 /// # Panics
 ///
 /// When polled again after it was ready.
