@@ -104,11 +104,11 @@ impl Output {
             return self.event("summary", event);
         }
         let mut text = format!(
-            "stopped by {signal} after {:.1} s: {} connections, {} in {} messages",
+            "stopped by {signal} after {:.1} s: {}, {} in {}",
             elapsed.as_secs_f64(),
-            totals.opened,
+            counted(totals.opened, "connection"),
             human(totals.bytes),
-            totals.messages,
+            counted(totals.messages, "message"),
         );
         if let Some(report) = report {
             let _ = write!(text, ", at most {} at once", report.active_peak);
@@ -162,4 +162,9 @@ fn list(lead: &str, counts: &BTreeMap<String, u64>) -> String {
     } else {
         format!("{lead}{}", counts.join(", "))
     }
+}
+
+/// "1 connection", "2 connections".
+fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
