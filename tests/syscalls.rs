@@ -33,6 +33,7 @@ fn strace_is_here() -> bool {
 
 /// One run of the server under strace.
 struct Trace {
+    /// From the second round of messages to the last answer.
     calls: usize,
     /// Receives that the kernel answered with "nothing there".
     futile: Vec<String>,
@@ -65,32 +66,40 @@ fn traced(backend: Backend, connections: usize, rounds: usize) -> Trace {
 
     let text = fs::read_to_string(&log).expect("strace wrote its log");
     fs::remove_file(&log).expect("the log is ours");
-    let is_futile = |line: &&str| {
-        let receives = ["recvfrom(", "recvmsg(", "recv(", "read(", "readv("]
-            .iter()
-            .any(|call| line.contains(call));
-        receives && line.contains("EAGAIN") && line.contains("<TCP")
+    let receives = |line: &&str| {
+        let calls = ["recvfrom(", "recvmsg(", "recv(", "read(", "readv("];
+        line.contains("<TCP") && calls.iter().any(|call| line.contains(call))
+    };
+    let sends = |line: &&str| line.contains("<TCP") && line.contains("send");
+    let calls: Vec<&str> = text.lines().filter(is_call).collect();
+    let futile = |line: &&&str| receives(line) && line.contains("EAGAIN");
+    // The second round begins when the first has come back, so every connection
+    // is set up by then; its messages are nothing but messages to the end.
+    let begin = calls
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| receives(line))
+        .nth(connections);
+    let end = calls.iter().rposition(sends);
+    let (Some((begin, _)), Some(end)) = (begin, end) else {
+        panic!("no messages in {} calls", calls.len())
     };
     Trace {
-        calls: text.lines().filter(is_call).count(),
-        futile: text.lines().filter(is_futile).map(str::to_owned).collect(),
+        calls: end + 1 - begin,
+        futile: calls
+            .iter()
+            .filter(futile)
+            .map(|s| (*s).to_owned())
+            .collect(),
     }
 }
 
-/// Calls per message: what 10 times the messages cost more, so that start, stop
-/// and connection set-up cancel out.
+/// Calls per message, from the second round to the last answer.
 fn per_message(backend: Backend, connections: usize, rounds: usize) -> f64 {
-    let (few, many) = (
-        traced(backend, connections, rounds),
-        traced(backend, connections, rounds * 10),
-    );
-    let (count, first) = (many.futile.len(), many.futile.first());
+    let trace = traced(backend, connections, rounds);
+    let (count, first) = (trace.futile.len(), trace.futile.first());
     assert_eq!(count, 0, "reads into EAGAIN, the first of them {first:?}");
-    let messages = rounds * 9 * connections;
-    let calls = (many.calls as f64 - few.calls as f64) / messages as f64;
-    // To a hundredth: start and stop of two runs differ by a call or two, as
-    // when a wait is interrupted, and those are not the messages'.
-    (calls * 100.0).round() / 100.0
+    trace.calls as f64 / ((rounds - 1) * connections) as f64
 }
 
 /// What strace sees of two tasks of one worker that wake each other.
@@ -146,8 +155,8 @@ fn an_echo_takes_three_calls_alone_and_two_in_company() {
         return;
     }
     for_each_backend(|backend| {
-        let alone = per_message(backend, 1, 100);
-        let company = per_message(backend, 50, 10);
+        let alone = per_message(backend, 1, 1_000);
+        let company = per_message(backend, 50, 100);
         eprintln!(
             "{}: {alone:.2} calls a message on 1 connection, {company:.2} on 50",
             backend.name()
