@@ -14,8 +14,12 @@
 //!  PollScope::leave ◀── waiting
 //! ```
 //!
-//! There is no lock, no allocation and no destructor here, so every function
-//! may be called at any time, also while a thread is ending.
+//! Beside them stand the id of the task being polled (`task.rs`), the values
+//! and the cancel token that surround it (`ambient.rs`), and the words in which
+//! a cancellation says why (`reason.rs`).
+//!
+//! There is no lock here, and every function may be called at any time, also
+//! while a thread is ending.
 //!
 //! # Example
 //!
@@ -31,9 +35,17 @@
 
 #![forbid(unsafe_code)]
 
+mod ambient;
 pub mod budget;
+mod reason;
+mod task;
 mod waiting;
 
+pub use ambient::{
+    AnyToken, InstalledLocals, InstalledToken, Key, Locals, current_token, install_token,
+};
+pub use reason::{Cause, Reason};
+pub use task::{current_task, replace_task};
 pub use waiting::{Kind, WaitingOn, waiting_on};
 
 /// One poll of one task, from the executor's side.

@@ -1,0 +1,276 @@
+//! What surrounds the code that runs: values that spawned tasks inherit, and
+//! the cancel token in force.
+//!
+//! ```text
+//!   task A                       spawn                task B
+//!   Locals ─▶ tenant ─▶ request ───────▶ the same list, and its own from here on
+//!   token of A's scope            ╳      a detached task is no part of a scope
+//! ```
+//!
+//! A list of values is never changed, only prolonged: a snapshot is one count.
+//! The executor takes one at each spawn and puts it in place around each poll
+//! and each drop. The token is in place only while a future polls what it
+//! guards; its type is known to those who put it here.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+
+/// Identifies a value in [`Locals`]: a `static` of its own for each.
+#[derive(Debug)]
+pub struct Key {
+    /// Makes each key a place of its own: those of no size may share one.
+    _place: u8,
+}
+
+impl Key {
+    /// A key; only its address counts.
+    #[must_use]
+    #[expect(
+        clippy::new_without_default,
+        reason = "a key that is no static identifies nothing"
+    )]
+    pub const fn new() -> Key {
+        Key { _place: 0 }
+    }
+}
+
+/// The inheritable values in force: a persistent list, newest first.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_context::{Key, Locals};
+///
+/// static REQUEST: Key = Key::new();
+/// let locals = Locals::current().with(&REQUEST, 7_u64);
+/// {
+///     let _here = locals.clone().install();
+///     assert_eq!(Locals::current().get::<u64>(&REQUEST), Some(&7));
+/// }
+/// assert_eq!(Locals::current().get::<u64>(&REQUEST), None);
+/// ```
+#[derive(Clone, Default)]
+pub struct Locals(Option<Arc<Layer>>);
+
+struct Layer {
+    key: &'static Key,
+    value: Box<dyn Any + Send + Sync>,
+    below: Locals,
+}
+
+/// The cancel token in force, its type forgotten.
+pub type AnyToken = Arc<dyn Any + Send + Sync>;
+
+thread_local! {
+    static LOCALS: RefCell<Locals> = const { RefCell::new(Locals(None)) };
+    static TOKEN: RefCell<Option<AnyToken>> = const { RefCell::new(None) };
+}
+
+impl Locals {
+    /// No values: what tasks of the runtime itself start from.
+    #[must_use]
+    pub const fn empty() -> Locals {
+        Locals(None)
+    }
+
+    /// A snapshot of the values in force; empty while the thread is ending.
+    #[must_use]
+    #[inline]
+    pub fn current() -> Locals {
+        LOCALS
+            .try_with(|locals| locals.borrow().clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// These values and one more, which hides an older one of the same key.
+    #[must_use]
+    pub fn with<T: Any + Send + Sync>(&self, key: &'static Key, value: T) -> Locals {
+        Locals(Some(Arc::new(Layer {
+            key,
+            value: Box::new(value),
+            below: self.clone(),
+        })))
+    }
+
+    /// The newest value of `key`, if there is one of this type.
+    #[must_use]
+    pub fn get<T: Any>(&self, key: &'static Key) -> Option<&T> {
+        let mut next = self;
+        while let Some(layer) = &next.0 {
+            if std::ptr::eq(layer.key, key) {
+                return layer.value.downcast_ref();
+            }
+            next = &layer.below;
+        }
+        None
+    }
+
+    /// Puts these values in force on this thread until the guard is dropped.
+    #[inline]
+    pub fn install(self) -> InstalledLocals {
+        InstalledLocals {
+            outer: swap_locals(self),
+        }
+    }
+}
+
+/// Puts `locals` in force; the older ones are dropped by the caller, outside of
+/// the cell's borrow: a value's destructor may look at the values.
+fn swap_locals(locals: Locals) -> Locals {
+    LOCALS
+        .try_with(|current| mem::replace(&mut *current.borrow_mut(), locals))
+        .unwrap_or_default()
+}
+
+impl Drop for Layer {
+    /// Takes the layers below apart one by one: a list of any length must not
+    /// need a stack of that depth.
+    fn drop(&mut self) {
+        let mut next = self.below.0.take();
+        while let Some(mut layer) = next.and_then(Arc::into_inner) {
+            next = layer.below.0.take();
+        }
+    }
+}
+
+impl fmt::Debug for Locals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut count = 0;
+        let mut next = self;
+        while let Some(layer) = &next.0 {
+            count += 1;
+            next = &layer.below;
+        }
+        f.debug_struct("Locals").field("values", &count).finish()
+    }
+}
+
+/// The guard of [`Locals::install`].
+#[derive(Debug)]
+#[must_use = "the values are in force until this is dropped"]
+pub struct InstalledLocals {
+    outer: Locals,
+}
+
+impl Drop for InstalledLocals {
+    #[inline]
+    fn drop(&mut self) {
+        drop(swap_locals(mem::take(&mut self.outer)));
+    }
+}
+
+/// The cancel token in force on this thread, if one is.
+#[must_use]
+#[inline]
+pub fn current_token() -> Option<AnyToken> {
+    TOKEN
+        .try_with(|token| token.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+/// Puts `token` in force on this thread until the guard is dropped; `None`
+/// hides the one in force.
+#[inline]
+pub fn install_token(token: Option<AnyToken>) -> InstalledToken {
+    InstalledToken {
+        outer: swap_token(token),
+    }
+}
+
+fn swap_token(token: Option<AnyToken>) -> Option<AnyToken> {
+    TOKEN
+        .try_with(|current| mem::replace(&mut *current.borrow_mut(), token))
+        .ok()
+        .flatten()
+}
+
+/// The guard of [`install_token`].
+#[must_use = "the token is in force until this is dropped"]
+pub struct InstalledToken {
+    outer: Option<AnyToken>,
+}
+
+impl Drop for InstalledToken {
+    #[inline]
+    fn drop(&mut self) {
+        drop(swap_token(self.outer.take()));
+    }
+}
+
+impl fmt::Debug for InstalledToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InstalledToken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static ONE: Key = Key::new();
+    static TWO: Key = Key::new();
+
+    #[test]
+    fn the_newest_value_of_a_key_hides_the_older() {
+        let locals = Locals::empty().with(&ONE, 1).with(&TWO, "two");
+        let newer = locals.with(&ONE, 11);
+        assert_eq!(newer.get(&ONE), Some(&11));
+        assert_eq!(newer.get(&TWO), Some(&"two"));
+        assert_eq!(locals.get(&ONE), Some(&1), "the older list has not changed");
+        assert_eq!(locals.get::<u64>(&TWO), None, "another type");
+    }
+
+    #[test]
+    fn a_guard_restores_what_was_in_force() {
+        let _outer = Locals::current().with(&ONE, 1).install();
+        {
+            let _inner = Locals::current().with(&ONE, 2).install();
+            assert_eq!(Locals::current().get(&ONE), Some(&2));
+        }
+        assert_eq!(Locals::current().get(&ONE), Some(&1));
+    }
+
+    #[test]
+    fn a_token_can_be_hidden_and_comes_back() {
+        let _outer = install_token(Some(Arc::new(5_u8)));
+        {
+            let _hidden = install_token(None);
+            assert!(current_token().is_none());
+        }
+        let token = current_token().expect("it is back");
+        assert_eq!(token.downcast_ref(), Some(&5_u8));
+    }
+
+    #[test]
+    fn a_long_list_is_dropped_without_a_deep_stack() {
+        let mut locals = Locals::empty();
+        for n in 0..200_000 {
+            locals = locals.with(&ONE, n);
+        }
+        let also = locals.clone();
+        drop(locals);
+        drop(also);
+    }
+
+    #[test]
+    fn a_value_may_look_at_the_values_while_it_is_dropped() {
+        struct Looks;
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                assert!(Locals::current().is_empty());
+            }
+        }
+        drop(Locals::empty().with(&ONE, Looks).install());
+    }
+}
