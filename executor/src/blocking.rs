@@ -23,6 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wakeline_context::install_token;
+use wakeline_sync::cancel::Node;
 
 use crate::context;
 use crate::shared::Shared;
@@ -317,6 +318,10 @@ impl Schedule for Blocking {
 
     fn disown(&self, key: usize) -> Option<Task> {
         self.0.pool.owned.remove(key)
+    }
+
+    fn runtime_node(&self) -> &Node {
+        &self.0.node
     }
 
     fn aborted(&self, task: &Task) {

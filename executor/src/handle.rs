@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use wakeline_context::{AnyToken, budget, current_token, install_token};
+use wakeline_sync::cancel::Node;
 
 use crate::blocking::{Blocking, Job};
 use crate::context;
@@ -72,8 +73,11 @@ impl Handle {
             token: current_token(),
         };
         let scheduler = Blocking(Arc::clone(&self.shared));
-        let (owned, handle, runnable) =
-            task::new(future, scheduler, Origin::here(Location::caller()));
+        let origin = Origin {
+            node: self.spawners_node(),
+            ..Origin::here(Location::caller())
+        };
+        let (owned, handle, runnable) = task::new(future, scheduler, origin);
         match pool.owned.insert(owned) {
             Err(_closed) => runnable.cancel(),
             Ok(()) => match pool.submit(Job::Task(runnable), &self.shared) {
@@ -84,6 +88,30 @@ impl Handle {
         }
         // SAFETY: `handle` is the handle's reference of a task with this output.
         unsafe { JoinHandle::new(handle) }
+    }
+
+    /// A node below that of the spawner, for whom a job works; if the spawner is
+    /// no part of this runtime, it shall not keep the end of this one from the job.
+    fn spawners_node(&self) -> Option<Node> {
+        let same = context::shared().is_some_and(|here| Arc::ptr_eq(&here, &self.shared));
+        let spawner = same.then(task::cancel_node).flatten();
+        spawner.map(|spawner| spawner.child())
+    }
+
+    /// Queues `future` on the runtime's cleanup lane.
+    ///
+    /// Such a task is taken also while the runtime shuts down, and may go on
+    /// after the other tasks have been dropped: see [`Executor::shutdown`](crate::Executor::shutdown).
+    /// Its node in the cancel tree does not hear that the runtime ends.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn spawn_cleanup<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared
+            .spawn_cleanup(future, Origin::here(Location::caller()))
     }
 
     /// Queues a plain job on the blocking pool: no task, no handle. For

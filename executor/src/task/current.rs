@@ -168,6 +168,7 @@ impl Builder {
             at,
             name: self.name,
             locals: self.locals.unwrap_or_else(Locals::current),
+            node: None,
         }
     }
 

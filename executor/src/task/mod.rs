@@ -30,6 +30,7 @@
 //! drops it. They differ in the scheduler beside the header: a local one hands
 //! every `Runnable` to its home thread, whoever wakes.
 
+mod cancel;
 mod cell;
 mod current;
 mod error;
@@ -48,6 +49,7 @@ pub(crate) use owned::Owned;
 pub(crate) use raw::{Runnable, Schedule, Task, new, quietly};
 pub(crate) use running::Root;
 
+pub use cancel::{cancel_node, is_cancelled};
 pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};
 pub use error::JoinError;
 pub use id::Id;

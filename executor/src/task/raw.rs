@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use wakeline_context::PollScope;
+use wakeline_sync::cancel::Node;
 
+use super::cancel::unspoken;
 use super::cell::{Cell, Header, Origin, Stage, Vtable};
 use super::running::Entered;
 use super::state::{Pause, Start, Wake};
@@ -29,6 +31,12 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Takes the task out of the owned list; the reference that the list held
     /// is returned, or nothing if the list had given it up.
     fn disown(&self, key: usize) -> Option<Task>;
+
+    /// Whether the end of the runtime leaves the task's node open.
+    const SHIELDED: bool = false;
+
+    /// The runtime's node, that the task's own hangs below.
+    fn runtime_node(&self) -> &Node;
 
     /// The task was aborted while somebody else has it queued or running.
     fn aborted(&self, task: &Task) {
@@ -77,7 +85,7 @@ impl Task {
         unsafe { self.0.as_ref() }
     }
 
-    /// Aborts the task: it ends at its next suspension, or before its start.
+    /// Aborts the task without a word, as its runtime ends; else `cancel`.
     pub(crate) fn abort(&self) {
         let header = self.header();
         match header.state.abort() {
@@ -195,6 +203,7 @@ const fn vtable<F: Future, S: Schedule>() -> Vtable {
         aborted: aborted::<F, S>,
         take_output: take_output::<F, S>,
         drop_output: drop_output::<F, S>,
+        new_node: new_node::<F, S>,
         free: free::<F, S>,
     }
 }
@@ -217,10 +226,7 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
     let ended = match start {
-        Start::Cancel => Some(Err(JoinError::cancelled(
-            cell.header.id,
-            cell.header.name.clone(),
-        ))),
+        Start::Cancel => Some(Err(cancelled(cell))),
         // SAFETY: `start` set RUNNING on this thread, which keeps every other
         // thread out of the stage until `pause` or `finish`; the borrow ends
         // with the poll.
@@ -244,6 +250,14 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
             }
         }
     }
+}
+
+/// The end of an aborted task, with the reason.
+fn cancelled<F: Future, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
+    let header = &cell.header;
+    let own = header.node_if_made().and_then(Node::reason);
+    let reason = own.unwrap_or_else(|| unspoken(cell.scheduler.runtime_node(), header.spawned_at));
+    JoinError::cancelled(header.id, header.name.clone(), reason)
 }
 
 unsafe fn refuse<F: Future, S: Schedule>(task: NonNull<Header>, error: io::Error) {
@@ -395,6 +409,16 @@ unsafe fn drop_output<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
     let stage = unsafe { &mut *cell.stage.get() };
     quietly(|| *stage = Stage::Consumed);
+}
+
+unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
+    // SAFETY: the caller has a reference, or runs the task.
+    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime_node();
+    if S::SHIELDED {
+        runtime.shielded_child()
+    } else {
+        runtime.child()
+    }
 }
 
 unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {

@@ -15,10 +15,12 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use wakeline_context::{
     AnyToken, InstalledToken, Locals, current_token, install_token, replace_locals, replace_task,
 };
+use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
@@ -85,14 +87,24 @@ pub(crate) struct Root {
     /// In force where `block_on` was called; the tasks that the thread runs
     /// meanwhile are not under it.
     token: Option<AnyToken>,
+    runtime: Node,
+    node: OnceLock<Node>,
 }
 
 impl Root {
-    pub(crate) fn new() -> Root {
+    /// For a `block_on` of the runtime whose root node is `runtime`.
+    pub(crate) fn new(runtime: &Node) -> Root {
         Root {
             id: Id::next(),
             token: current_token(),
+            runtime: runtime.clone(),
+            node: OnceLock::new(),
         }
+    }
+
+    /// Its own node, below the runtime's.
+    pub(super) fn node(&self) -> &Node {
+        self.node.get_or_init(|| self.runtime.child())
     }
 
     /// Around each poll of the future and around its drop.
