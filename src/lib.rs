@@ -42,6 +42,7 @@ mod serve;
 
 pub use cancel::{CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token};
 pub use runtime::{Builder, Runtime, block_on};
+pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
     WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
