@@ -40,7 +40,9 @@ mod driver;
 mod runtime;
 mod serve;
 
-pub use cancel::{CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token};
+pub use cancel::{
+    CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token, run,
+};
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{

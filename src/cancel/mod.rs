@@ -35,14 +35,17 @@
 //! | `wait.rs`  | [`UntilCancelled`]: a node's cancel or its deadline              |
 //! | `ext.rs`   | [`CancelExt`]: the two methods of futures                        |
 //! | `error.rs` | [`Cancelled`]: the error that says why                           |
+//! | `run.rs`   | [`run`](crate::run): a `main` that Ctrl-C cancels                |
 
 mod error;
 mod ext;
+mod run;
 mod token;
 mod wait;
 
 pub use error::Cancelled;
 pub use ext::{CancelExt, OrCancelled, WithToken};
+pub use run::run;
 pub use token::{CancelToken, DropGuard};
 pub use wait::UntilCancelled;
 pub use wakeline_context::{Cause, Reason};
@@ -137,6 +140,8 @@ pub fn checkpoint() -> Result<(), Cancelled> {
 
 /// The node of the token in force, else of the task.
 fn in_force() -> Option<Node> {
-    let token = wakeline_context::current_token()?;
-    token.downcast_ref::<Node>().cloned()
+    match wakeline_context::current_token() {
+        Some(token) => token.downcast_ref::<Node>().cloned(),
+        None => wakeline_executor::task::cancel_node(),
+    }
 }
