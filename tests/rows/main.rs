@@ -43,3 +43,4 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 
 mod row_05_ctrl_c;
 mod row_11_oneshot;
+mod row_29_cancel_tokens;
