@@ -1,5 +1,6 @@
 //! `Executor`: starts the workers, spawns, shuts down.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::block_on::{self, Core};
-use crate::blocking::Pool;
+use crate::blocking::{Pool, Surround};
 use crate::context::{self, Context, Kind, Worker};
 use crate::driver::{Driver, ParkDriver};
 use crate::handle::Handle;
@@ -196,6 +197,7 @@ pub struct Builder {
     name: String,
     blocking_threads: usize,
     blocking_stack: Option<usize>,
+    blocking_surround: Option<Surround>,
     worker_driver: Factory<usize>,
     root_driver: Factory<()>,
 }
@@ -208,6 +210,7 @@ impl Builder {
             name: "wakeline".to_owned(),
             blocking_threads: 512,
             blocking_stack: None,
+            blocking_surround: None,
             worker_driver: Box::new(|_worker| Ok(Box::new(ParkDriver::new()))),
             root_driver: Box::new(|()| Ok(Box::new(ParkDriver::new()))),
         }
@@ -259,6 +262,17 @@ impl Builder {
         self
     }
 
+    /// Called on each thread for blocking jobs when it starts; what it returns
+    /// is dropped when the thread ends. For what a thread's code finds there,
+    /// such as a clock.
+    pub fn blocking_surround<M>(mut self, make: M) -> Builder
+    where
+        M: Fn() -> Box<dyn Any> + Send + Sync + 'static,
+    {
+        self.blocking_surround = Some(Box::new(make));
+        self
+    }
+
     /// What makes a worker's driver; called on the worker's thread with the
     /// worker's number.
     pub fn driver<M>(mut self, make: M) -> Builder
@@ -293,7 +307,12 @@ impl Builder {
     /// makes its driver in the first `block_on` instead.
     pub fn build(self) -> io::Result<Executor> {
         let workers = self.worker_count();
-        let pool = Pool::new(self.blocking_threads, &self.name, self.blocking_stack);
+        let pool = Pool::new(
+            self.blocking_threads,
+            &self.name,
+            self.blocking_stack,
+            self.blocking_surround,
+        );
         if workers == 1 {
             let flavour = Flavour::One(Only {
                 bound: OnceLock::new(),
