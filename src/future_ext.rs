@@ -1,11 +1,14 @@
-//! Limits of time as methods of every future.
+//! Limits of time and of a token, as methods of every future.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use wakeline_reactor::time::{self, Timeout};
 
-/// Timeouts as methods: `op.timeout(d)` is [`time::timeout`]`(d, op)`.
+use crate::cancel::{CancelToken, OrCancelled, WithToken};
+
+/// Timeouts as methods: `op.timeout(d)` is [`time::timeout`]`(d, op)`; and what
+/// a future does about its [token](crate::cancel).
 ///
 /// # Example
 ///
@@ -73,6 +76,75 @@ pub trait FutureExt: Future + Sized {
     #[track_caller]
     fn timeout_at(self, deadline: Instant) -> Timeout<Self> {
         time::timeout_at(deadline, self)
+    }
+
+    /// Stops for the token that is in force when this is first polled.
+    ///
+    /// At the first poll the token is looked at first: in cancelled code nothing
+    /// new begins, not even what would be ready at once. Later the future is
+    /// polled first: if it is ready in the same poll that finds the cancel, its
+    /// output counts. When the token stops it, it is dropped before the error is
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// The future's output is [`Cancelled`](crate::Cancelled) if the token
+    /// stopped it.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled after it was ready.
+    ///
+    /// # Cancellation
+    ///
+    /// As that of the future itself.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::future::ready;
+    /// use wakeline::{CancelToken, FutureExt};
+    ///
+    /// wakeline::block_on(async {
+    ///     let token = CancelToken::new();
+    ///     let one = ready(1).or_cancelled().with_token(token.clone());
+    ///     assert_eq!(one.await.unwrap(), 1);
+    ///     token.cancel("no more");
+    ///     let two = ready(2).or_cancelled().with_token(token);
+    ///     assert!(two.await.is_err());
+    /// });
+    /// ```
+    #[track_caller]
+    fn or_cancelled(self) -> OrCancelled<Self> {
+        OrCancelled::new(self)
+    }
+
+    /// Puts `token` in force while this future is polled and while it is
+    /// dropped.
+    ///
+    /// That alone stops nothing: the code inside looks at
+    /// [`current_token`](crate::current_token) where it wants to.
+    ///
+    /// # Cancellation
+    ///
+    /// As that of the future itself; its destructors see the token.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline::{CancelToken, Cancelled, FutureExt, time::sleep};
+    ///
+    /// let token = CancelToken::new().with_timeout(Duration::from_millis(1));
+    /// let work = async {
+    ///     sleep(Duration::from_secs(3600)).or_cancelled().await?;
+    ///     Ok::<_, Cancelled>("done")
+    /// };
+    /// let result = wakeline::block_on(work.with_token(token));
+    /// assert_eq!(result.unwrap_err().reason().text(), "the deadline passed");
+    /// ```
+    fn with_token(self, token: CancelToken) -> WithToken<Self> {
+        WithToken::new(self, &token)
     }
 }
 

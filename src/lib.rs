@@ -42,9 +42,7 @@ mod future_ext;
 mod runtime;
 mod serve;
 
-pub use cancel::{
-    CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token, run,
-};
+pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
 pub use future_ext::FutureExt;
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_context::{context_local, local, task_local};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use wakeline::cancel::Cause;
 use wakeline::sync::{Semaphore, oneshot};
 use wakeline::time::timeout;
-use wakeline::{CancelExt, CancelToken, checkpoint, current_token, spawn, yield_now};
+use wakeline::{CancelToken, FutureExt, checkpoint, current_token, spawn, yield_now};
 
 use crate::{on_every_runtime, with_every_runtime};
 
@@ -148,7 +148,7 @@ fn a_loop_over_what_is_always_ready_is_stopped() {
                 let mut rounds = 0_u64;
                 while ready(()).or_cancelled().await.is_ok() {
                     rounds += 1;
-                    if rounds % 64 == 0 {
+                    if rounds.is_multiple_of(64) {
                         yield_now().await; // `ready` knows no budget
                     }
                 }
