@@ -37,6 +37,9 @@ pub const POLLS_PER_TURN: u32 = 64;
 /// What a panic carries.
 pub type Payload = Box<dyn Any + Send>;
 
+/// What [`Children::poll_next`] returns: which child is done, and its output.
+pub type Next<T> = Poll<Option<(Key, Result<T, Payload>)>>;
+
 /// Futures that run concurrently in the task that polls the set.
 ///
 /// `F` is what moves: `Pin<Box<dyn Future<Output = T> + Send>>`, or any other
@@ -65,7 +68,7 @@ pub struct Children<F> {
     ready: ReadyList,
     slots: Vec<Slot<F>>,
     /// Indices of empty slots.
-    free: Vec<u32>,
+    free: Vec<usize>,
     len: usize,
     /// Polls since the set last gave way.
     polls: u32,
@@ -119,9 +122,9 @@ impl<F> Children<F> {
                 generation: 0,
                 child: None,
             });
-            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 children at once")
+            self.slots.len() - 1
         });
-        let slot = &mut self.slots[index as usize];
+        let slot = &mut self.slots[index];
         let key = Key {
             index,
             generation: slot.generation,
@@ -144,13 +147,13 @@ impl<F> Children<F> {
     /// Whether the child is in the set.
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {
-        let slot = self.slots.get(key.index as usize);
+        let slot = self.slots.get(key.index);
         slot.is_some_and(|slot| slot.generation == key.generation && slot.child.is_some())
     }
 
     /// The child, unless it is done.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut F> {
-        let slot = self.slots.get_mut(key.index as usize)?;
+        let slot = self.slots.get_mut(key.index)?;
         let child = slot.child.as_mut()?;
         (slot.generation == key.generation).then_some(&mut child.future)
     }
@@ -160,7 +163,7 @@ impl<F> Children<F> {
     pub fn keys(&self) -> Vec<Key> {
         let with_child = |(index, slot): (usize, &Slot<F>)| {
             slot.child.as_ref().map(|_| Key {
-                index: u32::try_from(index).expect("as in `insert`"),
+                index,
                 generation: slot.generation,
             })
         };
@@ -179,7 +182,7 @@ impl<F> Children<F> {
 
     /// Empties the slot; the caller drops what was in it.
     fn take(&mut self, key: Key) -> Option<Child<F>> {
-        let slot = self.slots.get_mut(key.index as usize)?;
+        let slot = self.slots.get_mut(key.index)?;
         if slot.generation != key.generation {
             return None;
         }
@@ -218,11 +221,7 @@ impl<F: Future + Unpin> Children<F> {
     /// # Cancellation
     ///
     /// There is no future to drop; an output is taken by the poll that returns it.
-    #[expect(clippy::type_complexity, reason = "each part of it is what it says")]
-    pub fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Key, Result<F::Output, Payload>)>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Next<F::Output> {
         self.ready.begin();
         loop {
             if self.len == 0 {
@@ -254,7 +253,7 @@ impl<F: Future + Unpin> Children<F> {
 
     /// The child's output, if it has one now; a key of one that is gone has none.
     fn poll_child(&mut self, key: Key) -> Option<Result<F::Output, Payload>> {
-        let slot = &mut self.slots[key.index as usize];
+        let slot = &mut self.slots[key.index];
         if slot.generation != key.generation {
             return None;
         }

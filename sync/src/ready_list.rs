@@ -44,7 +44,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// is gone names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    pub(crate) index: u32,
+    pub(crate) index: usize,
     /// How many futures had the same index before.
     pub(crate) generation: u64,
 }

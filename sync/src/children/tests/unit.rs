@@ -10,10 +10,7 @@ use wakeline_context::PollScope;
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-fn next<F: Future + Unpin>(
-    children: &mut Children<F>,
-    waker: &Waker,
-) -> Poll<Option<(Key, Result<F::Output, Payload>)>> {
+fn next<F: Future + Unpin>(children: &mut Children<F>, waker: &Waker) -> Next<F::Output> {
     children.poll_next(&mut Context::from_waker(waker))
 }
 
