@@ -35,10 +35,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cancel;
 mod driver;
 mod runtime;
 mod serve;
 
+pub use cancel::{CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token};
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
