@@ -48,6 +48,7 @@ pub mod cancel;
 pub mod children;
 mod error;
 mod event;
+pub mod lane;
 mod notify;
 pub mod oneshot;
 mod ready_list;
