@@ -38,10 +38,15 @@
 pub mod cancel;
 mod driver;
 mod runtime;
+pub mod scope;
 mod serve;
 
 pub use cancel::{CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token};
 pub use runtime::{Builder, Runtime, block_on};
+pub use scope::{
+    Child, ChildError, Errors, Guard, OnPanic, Scope, ScopeError, ScopeFut, StartError, scope,
+    scope_local,
+};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
     WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
