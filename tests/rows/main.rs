@@ -42,4 +42,5 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_11_oneshot;
+mod row_27_scope;
 mod row_27_scope_exit_table;
