@@ -41,6 +41,16 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
     });
 }
 
+mod row_01_lifetime;
+mod row_03_from_sync;
+mod row_04_loop_control;
+mod row_07_spawn;
+mod row_08_cancel;
+mod row_10_outcome;
 mod row_11_oneshot;
+mod row_12_current;
+mod row_13_context;
+mod row_20_shield;
+mod row_43_blocking;
 mod row_27_scope;
 mod row_27_scope_exit_table;
