@@ -63,7 +63,7 @@ pub(super) fn adopt(link: &Link, orphan: Orphan) {
     if let Err(orphan) = link.orphans.adopt(orphan)
         && let Some(runtime) = Handle::try_current()
     {
-        drop(runtime.spawn(orphan.work));
+        drop(runtime.spawn_cleanup(orphan.work));
     }
 }
 

@@ -459,7 +459,7 @@ macro_rules! methods {
             ///
             /// ```
             /// use std::time::Duration;
-            /// use wakeline::{CancelExt, Cancelled, ScopeError, scope, time::sleep};
+            /// use wakeline::{FutureExt, Cancelled, ScopeError, scope, time::sleep};
             ///
             /// let result: Result<(), ScopeError<Cancelled>> = wakeline::block_on(scope(|s| async move {
             ///     s.cancellations(|_: &Cancelled| true);

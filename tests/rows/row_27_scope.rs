@@ -11,7 +11,7 @@ use wakeline::cancel::Cause;
 use wakeline::sync::{Event, oneshot};
 use wakeline::time::{sleep, timeout};
 use wakeline::{
-    CancelExt, CancelToken, ChildError, OnPanic, Scope, ScopeError, checkpoint, current_deadline,
+    CancelToken, ChildError, FutureExt, OnPanic, Scope, ScopeError, checkpoint, current_deadline,
     current_token, scope, scope_local, spawn, spawn_blocking, yield_now,
 };
 

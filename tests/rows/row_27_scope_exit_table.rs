@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use wakeline::cancel::Cause;
 use wakeline::sync::Event;
-use wakeline::{CancelExt, CancelToken, OnPanic, ScopeError, scope, time};
+use wakeline::{CancelToken, FutureExt, OnPanic, ScopeError, scope, time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Body {
