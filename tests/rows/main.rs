@@ -57,5 +57,7 @@ mod row_24_deadline_tokens;
 mod row_26_virtual_time;
 mod row_27_scope;
 mod row_27_scope_exit_table;
+mod row_28_start;
 mod row_29_cancel_tokens;
+mod row_30_spawn_into_cancelled;
 mod row_43_blocking;
