@@ -293,6 +293,11 @@ impl Context {
         any
     }
 
+    /// Tasks that are queued for this thread alone: all, if it is the only one.
+    pub(crate) fn queued(&self) -> usize {
+        self.local.borrow().len()
+    }
+
     /// Whether another worker could help with what is queued here.
     pub(crate) fn has_surplus(&self) -> bool {
         // What this thread may run before the queue's only task is work enough.

@@ -19,6 +19,7 @@ use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
 use crate::report::ShutdownReport;
 use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, Schedule, Task, TaskInfo};
+use crate::unobserved::Hook;
 
 /// One executor, seen by all of its threads, handles and tasks.
 pub(crate) struct Shared {
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     cleanups_ended: AtomicUsize,
     /// What the lane has at least, when the executor ends.
     pub(crate) cleanup_grace: Duration,
+    /// Is told of failures that nobody waits for.
+    pub(crate) unobserved: Option<Hook>,
     pub(crate) pool: Pool,
     /// Above the nodes of all tasks; cancelled when the end begins.
     pub(crate) node: Node,
@@ -99,6 +102,7 @@ impl Shared {
         root_driver: Factory<()>,
         pool: Pool,
         cleanup_grace: Duration,
+        unobserved: Option<Hook>,
     ) -> Shared {
         Shared {
             flavour,
@@ -109,6 +113,7 @@ impl Shared {
             cleanups: Owned::new(),
             cleanups_ended: AtomicUsize::new(0),
             cleanup_grace,
+            unobserved,
             pool,
             node: Node::root(),
             closing: AtomicBool::new(false),
@@ -483,8 +488,8 @@ impl Schedule for Stealable {
         task
     }
 
-    fn runtime_node(&self) -> &Node {
-        &self.0.node
+    fn runtime(&self) -> &Shared {
+        &self.0
     }
 }
 
@@ -505,7 +510,7 @@ impl Schedule for Cleanup {
         task
     }
 
-    fn runtime_node(&self) -> &Node {
-        &self.0.node
+    fn runtime(&self) -> &Shared {
+        &self.0
     }
 }

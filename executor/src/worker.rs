@@ -27,6 +27,7 @@ use std::time::Duration;
 use crate::context::{Context, runnable};
 use crate::driver::Driver;
 use crate::idle::WokenBy;
+use crate::poll_once::Turn;
 use crate::shared::{Flavour, Many};
 
 /// Polls of tasks between two turns of the driver, at most.
@@ -98,6 +99,34 @@ pub(crate) fn run<R: Root>(
             idle(context, driver, root.limit(), &mut search)?;
         }
     }
+}
+
+/// One turn of the driver, then each task that is ready once.
+///
+/// # Errors
+///
+/// If the driver is broken.
+pub(crate) fn once(
+    context: &Context,
+    driver: &mut dyn Driver,
+    limit: Duration,
+) -> io::Result<Turn> {
+    context.take_in();
+    let ready = context.queued() > 0 || context.has_deferred();
+    turn(
+        context,
+        driver,
+        Some(if ready { Duration::ZERO } else { limit }),
+    )?;
+    context.take_in();
+    let polled = context.queued();
+    // Those that these wake have to wait, or a foreign loop would never go on.
+    for _ in 0..polled {
+        let next = context.next().expect("only this thread takes them out");
+        context.run(next);
+    }
+    let more = context.take_in() || context.queued() > 0 || context.has_deferred();
+    Ok(Turn { polled, more })
 }
 
 /// Runs aborted tasks until `done`, without a driver: it is broken.

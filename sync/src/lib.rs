@@ -45,10 +45,13 @@
 #![forbid(unsafe_code)]
 
 pub mod cancel;
+pub mod children;
 mod error;
 mod event;
+pub mod lane;
 mod notify;
 pub mod oneshot;
+mod ready_list;
 mod semaphore;
 mod sync;
 mod wait_list;

@@ -17,6 +17,8 @@ use super::cell::{Cell, Header, Origin, Stage, Vtable};
 use super::running::Entered;
 use super::state::{Pause, Start, Wake};
 use super::{JoinError, TaskInfo, TaskState};
+use crate::shared::Shared;
+use crate::unobserved::Unobserved;
 
 /// Where a task's wakes go: its worker, or all of an executor's.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -35,8 +37,9 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Whether the end of the runtime leaves the task's node open.
     const SHIELDED: bool = false;
 
-    /// The runtime's node, that the task's own hangs below.
-    fn runtime_node(&self) -> &Node;
+    /// What the task is a part of: its node is above the task's, and it is told
+    /// of a failure that nobody looks at.
+    fn runtime(&self) -> &Shared;
 
     /// The task was aborted while somebody else has it queued or running.
     fn aborted(&self, task: &Task) {
@@ -256,7 +259,7 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
 fn cancelled<F: Future, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
     let header = &cell.header;
     let own = header.node_if_made().and_then(Node::reason);
-    let reason = own.unwrap_or_else(|| unspoken(cell.scheduler.runtime_node(), header.spawned_at));
+    let reason = own.unwrap_or_else(|| unspoken(&cell.scheduler.runtime().node, header.spawned_at));
     JoinError::cancelled(header.id, header.name.clone(), reason)
 }
 
@@ -338,11 +341,13 @@ unsafe fn complete<F: Future, S: Schedule>(
     let _ = replace(Stage::Output(result));
     header.waiting.set(None);
     let finished = header.state.finish();
-    if finished.drop_output
-        && let Err(payload) = replace(Stage::Consumed)
-    {
-        // No handle any more, so nobody to tell; the panic hook has told.
-        quietly(|| drop(payload));
+    if finished.drop_output {
+        // SAFETY: no handle any more, so the stage is this thread's.
+        tell_of_panic(cell, unsafe { &*cell.stage.get() });
+        if let Err(payload) = replace(Stage::Consumed) {
+            // Nobody to tell; the panic hook has told.
+            quietly(|| drop(payload));
+        }
     }
     // With its last foreign code the task's values have done their work: the
     // handle must not find them alive.
@@ -408,16 +413,32 @@ unsafe fn drop_output<F: Future, S: Schedule>(task: NonNull<Header>) {
     let cell = unsafe { cell::<F, S>(task) };
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
     let stage = unsafe { &mut *cell.stage.get() };
+    tell_of_panic(cell, stage);
     quietly(|| *stage = Stage::Consumed);
+}
+
+/// The output is dropped unread: if it is a panic, the runtime is told.
+fn tell_of_panic<F: Future, S: Schedule>(cell: &Cell<F, S>, stage: &Stage<F>) {
+    if let Stage::Output(Err(error)) = stage
+        && error.is_panic()
+    {
+        let failure = Unobserved {
+            id: cell.header.id,
+            name: cell.header.name.as_deref(),
+            spawned_at: cell.header.spawned_at,
+            message: error,
+        };
+        failure.tell(cell.scheduler.runtime().unobserved.as_ref());
+    }
 }
 
 unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
-    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime_node();
+    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
     if S::SHIELDED {
-        runtime.shielded_child()
+        runtime.node.shielded_child()
     } else {
-        runtime.child()
+        runtime.node.child()
     }
 }
 
