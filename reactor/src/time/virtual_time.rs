@@ -24,6 +24,8 @@
 //! - **Exact.** A timer fires when the clock shows its deadline, to the
 //!   nanosecond. Timers of one deadline fire together, in the order of their
 //!   registration; what they woke runs until it waits before time goes on.
+//!   (A task is queued then; the future of `block_on` is no task and is polled
+//!   before the queue.)
 //! - **Only when all is blocked.** Time moves when no task is ready and none
 //!   has yielded. A task that is always ready therefore stops it.
 //! - **Jobs are work.** Auto-advance waits for blocking jobs, queued or running,
@@ -59,6 +61,7 @@ use crate::metrics::add;
 use crate::reactor::Core;
 use crate::remote::Home;
 use crate::steps::{self, Id, Step};
+use crate::time::wheel;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -323,7 +326,7 @@ impl Future for Advance {
         if matches!(self.wait, Wait::New) {
             let waker = cx.waker().clone();
             let core = paused_core("time::advance");
-            let target = clock::after(core.now_nanos(), self.duration).min(steps::LAST);
+            let target = clock::after(core.now_nanos(), self.duration).min(wheel::LAST);
             let id = core.steps.borrow_mut().wait_for_moment(target, waker);
             self.wait = core.listed(id);
         }
