@@ -373,7 +373,10 @@ async fn a_day() -> Vec<(u64, String)> {
 fn the_same_program_gives_the_same_trace_each_time_and_on_both_backends() {
     let traces = RefCell::new(Vec::new());
     for _ in 0..2 {
-        paused(|| async { traces.borrow_mut().push(a_day().await) });
+        paused(|| async {
+            let trace = a_day().await;
+            traces.borrow_mut().push(trace);
+        });
     }
     let traces = traces.into_inner();
     assert!(traces[0].len() > 500, "{}", traces[0].len());

@@ -4,6 +4,10 @@ use super::*;
 mod unit {
     use super::*;
 
+    /// Paused, auto-advance, quiet, who waits for quiet, targets, first
+    /// deadline: the step.
+    type Row = (bool, bool, bool, usize, &'static [u64], Option<u64>, Step);
+
     fn noop() -> Waker {
         Waker::noop().clone()
     }
@@ -24,8 +28,7 @@ mod unit {
     #[test]
     fn the_decision_is_as_drawn() {
         use Step::{Settle, Stay, To};
-        // (paused, auto, is quiet, wait for quiet, targets, first deadline) -> step
-        let table: [(bool, bool, bool, usize, &[u64], Option<u64>, Step); 16] = [
+        let table: [Row; 16] = [
             // Time goes by itself: nothing but quiet counts.
             (false, true, true, 0, &[], Some(5), Stay),
             (false, true, true, 1, &[], Some(5), Settle),
