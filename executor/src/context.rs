@@ -35,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) kind: Kind,
     /// Wakers of those who yielded: woken after the next turn.
     deferred: RefCell<Vec<Waker>>,
+    /// Since the last turn of the driver: also from one `block_on` to the next.
+    polls: Cell<u32>,
     /// A task runs, so what is queued has to wait or be stolen.
     busy: Cell<bool>,
     /// Which of a worker's two queues is looked at first; changes each time.
@@ -212,6 +214,7 @@ impl Context {
             local: RefCell::default(),
             kind,
             deferred: RefCell::default(),
+            polls: Cell::new(0),
             busy: Cell::new(false),
             local_first: Cell::new(false),
         }
@@ -336,6 +339,17 @@ impl Context {
         if !self.shared.inject.is_empty() {
             self.notify_one();
         }
+    }
+
+    /// Counts polls; how many there were since the last turn of the driver.
+    pub(crate) fn count_polls(&self, polls: u32) -> u32 {
+        let polls = self.polls.get() + polls;
+        self.polls.set(polls);
+        polls
+    }
+
+    pub(crate) fn forget_polls(&self) {
+        self.polls.set(0);
     }
 
     pub(crate) fn has_deferred(&self) -> bool {

@@ -110,7 +110,7 @@ struct Output(mpsc::Sender<(Option<task::Id>, ThreadId)>);
 impl Drop for Output {
     fn drop(&mut self) {
         let id = task::try_current().map(|task| task.id());
-        drop(self.0.send((id, thread::current().id())));
+        let _ = self.0.send((id, thread::current().id()));
     }
 }
 
