@@ -43,9 +43,11 @@ mod serve;
 
 pub use future_ext::FutureExt;
 pub use runtime::{Builder, Runtime, block_on};
+pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
-    WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
+    TryShield, Turn, Unobserved, WorkerMetrics, shield, spawn, spawn_blocking, spawn_local, task,
+    try_shield, yield_now,
 };
 pub use wakeline_net::io;
 pub use wakeline_net::signal;

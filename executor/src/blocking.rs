@@ -23,6 +23,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wakeline_context::install_token;
+
 use crate::context;
 use crate::shared::Shared;
 use crate::task::{Owned, Runnable, Schedule, Task, quietly};
@@ -372,9 +374,15 @@ impl Schedule for Blocking {
         self.0.pool.owned.remove(key)
     }
 
+    fn runtime(&self) -> &Shared {
+        &self.0
+    }
+
     fn aborted(&self, task: &Task) {
         let pool = &self.0.pool;
         if let Some(runnable) = pool.withdraw(task) {
+            // Dropped on this thread, but not under what surrounds the abort.
+            let _none = install_token(None);
             runnable.run();
             drop(pool.job_ended(pool.lock(), &self.0));
         }
