@@ -159,6 +159,19 @@ fn a_main_that_never_looks_can_be_dropped_from_outside() {
 }
 
 #[test]
+fn a_scope_as_main_drops_its_children_and_awaits_its_cleanup() {
+    each("scope", |main| {
+        main.interrupt();
+        let (status, lines) = main.rest();
+        assert_eq!(
+            lines,
+            ["dropped, Some(Interrupt)", "file saved", "outcome stopped"]
+        );
+        assert_eq!(status.code(), Some(0));
+    });
+}
+
+#[test]
 fn a_second_main_on_the_same_runtime_is_asked_anew() {
     each("after", |main| {
         main.interrupt();
