@@ -44,10 +44,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cancel;
+pub mod children;
 mod error;
 mod event;
+pub mod lane;
 mod notify;
 pub mod oneshot;
+mod ready_list;
 mod semaphore;
 mod sync;
 mod wait_list;
@@ -71,6 +75,7 @@ mod tests {
         anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
         anywhere::<(Permit<'_>, OwnedPermit)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
+        anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();
