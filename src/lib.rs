@@ -21,14 +21,15 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use wakeline::time::{sleep, timeout};
+//! use wakeline::FutureExt;
+//! use wakeline::time::sleep;
 //!
 //! let answer = wakeline::block_on(async {
 //!     let slow = wakeline::spawn(async {
 //!         sleep(Duration::from_millis(1)).await;
 //!         42
 //!     });
-//!     timeout(Duration::from_secs(10), slow).await
+//!     slow.timeout(Duration::from_secs(10)).await
 //! });
 //! assert_eq!(answer.expect("in time").expect("no panic"), 42);
 //! ```
@@ -36,9 +37,11 @@
 #![forbid(unsafe_code)]
 
 mod driver;
+mod future_ext;
 mod runtime;
 mod serve;
 
+pub use future_ext::FutureExt;
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
@@ -58,6 +61,14 @@ pub mod net {
         Bind, Context, LookupHost, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
         UnixDatagram, UnixListener, UnixStream, lookup_host, tcp, udp, unix,
     };
+}
+
+/// What tests of asynchronous code need.
+///
+/// Time without waiting for it is in [`time`]: [`pause`](time::pause),
+/// [`advance`](time::advance), [`Builder::start_paused`].
+pub mod test {
+    pub use wakeline_reactor::time::{WaitAllBlocked, wait_all_blocked};
 }
 
 /// Synchronisation of tasks: first come, first served, and nothing is lost by

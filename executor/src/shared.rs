@@ -237,6 +237,15 @@ impl Shared {
             }
         }
     }
+
+    /// Ends a turn of the only worker, or makes the next one not sleep.
+    pub(crate) fn interrupt_only(&self) {
+        if let Flavour::One(only) = &self.flavour
+            && let Some(home) = only.bound.get()
+        {
+            home.interrupt();
+        }
+    }
 }
 
 impl Many {

@@ -118,12 +118,12 @@ pub(crate) fn once(
     limit: Duration,
 ) -> io::Result<Turn> {
     let before = round(context);
-    let more = context.take_in() || context.queued() > 0 || context.has_deferred();
-    turn(
-        context,
-        driver,
-        Some(if more { Duration::ZERO } else { limit }),
-    )?;
+    let ready = context.take_in() || context.queued() > 0 || context.has_deferred();
+    if ready || limit.is_zero() {
+        turn(context, driver, Some(Duration::ZERO))?;
+    } else {
+        turn_idle(context, driver, Some(limit))?;
+    }
     let after = round(context);
     Ok(Turn {
         polled: before + after,
@@ -167,6 +167,20 @@ fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> 
     Ok(())
 }
 
+/// A turn of the only worker, or of a `block_on` beside the workers, where
+/// nobody is ready and nobody has yielded.
+fn turn_idle(
+    context: &Context,
+    driver: &mut dyn Driver,
+    limit: Option<Duration>,
+) -> io::Result<()> {
+    context.forget_polls();
+    context.counters.turns.add(1);
+    driver.turn_idle(limit, &|| context.shared.pool.watch())?;
+    context.wake_deferred();
+    Ok(())
+}
+
 /// Nothing to run: a turn that may sleep.
 fn idle(
     context: &Context,
@@ -180,7 +194,7 @@ fn idle(
     context.counters.parks.add(1);
     context.forget_polls();
     let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
-        return turn(context, driver, limit);
+        return turn_idle(context, driver, limit);
     };
     many.idle
         .sleep(worker.index, std::mem::take(&mut search.counted));
