@@ -346,10 +346,11 @@ fn the_main_futures_panic_comes_through_the_drop_of_the_runtime() {
         wakeline::block_on(async {
             let (wake, woken) = wakeline::sync::oneshot::channel::<()>();
             let sleeper = Arc::clone(&dropped);
+            let sleeper = OnDrop::new(move || {
+                sleeper.fetch_add(1, SeqCst);
+            });
             drop(spawn(async move {
-                let _count = OnDrop::new(move || {
-                    sleeper.fetch_add(1, SeqCst);
-                });
+                let _sleeper = sleeper;
                 let _ = woken.await;
                 pending::<()>().await
             }));
