@@ -118,8 +118,8 @@ pub(crate) fn once(
     limit: Duration,
 ) -> io::Result<Turn> {
     let before = round(context);
-    let more = context.take_in() || context.queued() > 0 || context.has_deferred();
-    if more {
+    let ready = context.take_in() || context.queued() > 0 || context.has_deferred();
+    if ready || limit.is_zero() {
         turn(context, driver, Some(Duration::ZERO))?;
     } else {
         turn_idle(context, driver, Some(limit))?;

@@ -112,7 +112,21 @@ fn what_is_woken_on_the_workers_own_thread_interrupts_nothing() {
 #[test]
 fn a_wake_from_another_thread_interrupts() {
     let (executor, counts) = counted();
-    executor.block_on(async { spawn_blocking(|| ()).await.unwrap() });
+    executor.block_on(async {
+        let (go, gone) = mpsc::channel();
+        let mut job = spawn_blocking(move || gone.recv().unwrap());
+        // Only once somebody waits for it may it end.
+        std::future::poll_fn(|cx| {
+            let polled = std::pin::Pin::new(&mut job).poll(cx);
+            if polled.is_pending() {
+                // Nobody listens after the first time.
+                let _ = go.send(());
+            }
+            polled
+        })
+        .await
+        .unwrap();
+    });
     assert!(counts.interrupts.load(Ordering::SeqCst) >= 1);
 }
 

@@ -281,3 +281,82 @@ fn an_executor_bound_to_the_thread_may_be_dropped_inside_another() {
         assert_eq!(spawn_local(async { 7 }).await.expect("no panic"), 7);
     });
 }
+
+#[test]
+fn cleanups_race_with_the_end_and_each_is_run_or_refused() {
+    for workers in [1, 2] {
+        for _ in 0..50 {
+            let executor = executor(workers);
+            let handle = executor.handle();
+            let ran = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&ran);
+            let spawner = thread::spawn(move || {
+                let cleanups: Vec<_> = (0..100)
+                    .map(|_| {
+                        let count = Arc::clone(&count);
+                        handle.spawn_cleanup(async move {
+                            yield_now().await;
+                            count.fetch_add(1, Ordering::SeqCst);
+                        })
+                    })
+                    .collect();
+                let ended = cleanups.into_iter().map(|cleanup| {
+                    let ended = cleanup.blocking_join(Some(LONG)).expect("resolves");
+                    usize::from(ended.is_ok())
+                });
+                ended.sum::<usize>()
+            });
+            executor.block_on(yield_now());
+            let report = executor.shutdown(Duration::ZERO);
+            assert!(report.cleanups_cut_off.len() <= 100, "{report}");
+            assert_eq!(spawner.join().unwrap(), ran.load(Ordering::SeqCst));
+        }
+    }
+}
+
+#[test]
+fn a_cleanup_may_leave_another_and_both_end() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let ended = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&ended);
+        executor.block_on(yield_now());
+        let handle = executor.handle();
+        let inner = handle.clone();
+        drop(handle.spawn_cleanup(async move {
+            yield_now().await;
+            count.fetch_add(1, Ordering::SeqCst);
+            drop(inner.spawn_cleanup(async move {
+                yield_now().await;
+                count.fetch_add(1, Ordering::SeqCst);
+            }));
+        }));
+        let report = executor.shutdown(Duration::ZERO);
+        assert_eq!(ended.load(Ordering::SeqCst), 2, "{report}");
+        assert!(report.is_clean(), "{report}");
+    }
+}
+
+#[test]
+fn an_idle_bound_executor_dropped_elsewhere_runs_its_cleanups_on_its_thread() {
+    let executor = executor(1);
+    let handle = executor.handle();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ran);
+    let (bound, is_bound) = std::sync::mpsc::channel();
+    let (leave, left) = std::sync::mpsc::channel::<()>();
+    let thread = thread::spawn(move || {
+        handle.block_on(yield_now());
+        drop(handle.spawn_cleanup(async move {
+            yield_now().await;
+            count.fetch_add(1, Ordering::SeqCst);
+        }));
+        bound.send(()).unwrap();
+        let _ = left.recv();
+    });
+    is_bound.recv().unwrap();
+    drop(executor);
+    drop(leave);
+    thread.join().unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), 1);
+}

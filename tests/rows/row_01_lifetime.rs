@@ -338,3 +338,40 @@ fn nothing_is_waited_for_when_there_is_nothing() {
         assert!(report.is_clean(), "{report}");
     });
 }
+
+#[test]
+fn the_main_futures_panic_comes_through_the_drop_of_the_runtime() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        wakeline::block_on(async {
+            let (wake, woken) = wakeline::sync::oneshot::channel::<()>();
+            let sleeper = Arc::clone(&dropped);
+            let sleeper = OnDrop::new(move || {
+                sleeper.fetch_add(1, SeqCst);
+            });
+            drop(spawn(async move {
+                let _sleeper = sleeper;
+                let _ = woken.await;
+                pending::<()>().await
+            }));
+            let count = Arc::clone(&dropped);
+            let bomb = OnDrop::new(move || {
+                // Wakes and panics in the midst of the other panic.
+                let _ = wake.send(());
+                count.fetch_add(1, SeqCst);
+                panic!("in a leftover's destructor");
+            });
+            drop(spawn(async move {
+                let _bomb = bomb;
+                pending::<()>().await
+            }));
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            panic!("in the main future")
+        })
+    }));
+    let payload = caught.map(|()| ()).expect_err("it passes through");
+    assert_eq!(payload.downcast_ref(), Some(&"in the main future"));
+    assert_eq!(dropped.load(SeqCst), 2, "both were dropped on the way");
+}

@@ -320,3 +320,42 @@ fn a_value_whose_destructor_looks_at_the_values_finds_order() {
             .await;
     });
 }
+
+#[test]
+fn the_callers_token_is_the_main_futures_and_no_tasks() {
+    let in_force = || wakeline_context::current_token().is_some();
+    with_every_runtime(|runtime| {
+        let _token = wakeline_context::install_token(Some(Arc::new(1_u8)));
+        let before = runtime.spawn(async move { in_force() });
+        runtime.block_on(async {
+            assert!(in_force());
+            assert!(!before.await.unwrap());
+            assert!(!spawn(async move { in_force() }).await.unwrap());
+            assert!(!spawn_local(async move { in_force() }).await.unwrap());
+            yield_now().await;
+            assert!(in_force());
+        });
+        // Refused, so it is dropped here and now: not under the token either.
+        struct Looks;
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                assert!(wakeline_context::current_token().is_none());
+            }
+        }
+        let handle = runtime.handle();
+        let looks = Looks;
+        drop(runtime.spawn(async move {
+            let _looks = looks;
+            pending::<()>().await
+        }));
+        drop(runtime);
+        let looks = Looks;
+        let refused = handle.spawn(async move { drop(looks) });
+        let error = refused
+            .blocking_join(None)
+            .expect("ended")
+            .expect_err("refused");
+        assert!(error.is_cancelled(), "{error}");
+        assert!(in_force());
+    });
+}

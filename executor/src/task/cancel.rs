@@ -24,6 +24,7 @@ use wakeline_sync::cancel::Node;
 
 use super::refs::Task;
 use super::running::{Running, running};
+use super::state::{State, Wake};
 
 /// The node of the running task in the cancel tree, or that of the `block_on`;
 /// nothing outside of both.
@@ -112,12 +113,18 @@ pub fn is_cancelled() -> bool {
 impl Task {
     /// Cancels the task: it ends at its next suspension, or before its start.
     pub(crate) fn cancel(&self, reason: Reason) {
-        if self.header().state.is_complete() {
-            return;
+        let header = self.header();
+        if !header.state.is_complete() {
+            let node = header.node(self.as_raw());
+            self.aborted(tell_and_abort(node, &header.state, reason));
         }
-        self.header().node(self.as_raw()).cancel(reason);
-        self.abort();
     }
+}
+
+/// First the reason, then the abort: who sees the abort finds the reason.
+pub(super) fn tell_and_abort(node: &Node, state: &State, reason: Reason) -> Wake {
+    node.cancel(reason);
+    state.abort()
 }
 
 /// Why a task ends that was aborted with no words: its runtime knows.

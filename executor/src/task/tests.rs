@@ -5,6 +5,10 @@ use loom::sync::atomic::AtomicUsize;
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
+use wakeline_context::Reason;
+use wakeline_sync::cancel::Node;
+
+use super::cancel::tell_and_abort;
 use super::state::{Pause, Start, State, Wake};
 
 /// A task that was popped and is being polled.
@@ -190,5 +194,23 @@ fn loom_the_last_reference_frees_once() {
             freed += usize::from(other.join().unwrap());
         }
         assert_eq!(freed, 1);
+    });
+}
+
+#[test]
+fn loom_who_ends_a_cancelled_task_finds_the_reason() {
+    loom::model(|| {
+        let state = running();
+        let node = Node::root();
+        let canceller = thread::spawn({
+            let (state, node) = (Arc::clone(&state), node.clone());
+            move || tell_and_abort(&node, &state, Reason::new("stop"))
+        });
+        if state.pause() == Pause::Requeue {
+            assert_eq!(state.start(), Start::Cancel);
+            assert!(node.is_cancelled(), "ended, and nobody knows why");
+        }
+        let _ = canceller.join().unwrap();
+        assert!(node.is_cancelled());
     });
 }
