@@ -157,6 +157,12 @@ pub fn resume() {
 }
 
 /// Whether this thread's time is paused; `false` where there is no runtime.
+///
+/// # Example
+///
+/// ```
+/// assert!(!wakeline_reactor::time::is_paused()); // no runtime here
+/// ```
 #[must_use]
 pub fn is_paused() -> bool {
     current::clock().is_some_and(|clock| clock.is_stopped())
