@@ -275,3 +275,30 @@ fn a_shutdown_of_a_paused_runtime_lets_its_tasks_end_in_their_time() {
         assert_eq!((report.finished, report.cut_off.len()), (1, 0));
     });
 }
+
+#[test]
+fn in_a_foreign_loop_time_jumps_too_and_waits_for_jobs() {
+    crate::support::for_each_backend(|backend| {
+        let builder = backend.builder().start_paused(true);
+        let runtime = builder.build().expect("a runtime");
+        let start = runtime.block_on(async { time::now() });
+        let ended = Arc::new(AtomicBool::new(false));
+        let task = runtime.spawn(async {
+            sleep(S(60)).await;
+            time::now()
+        });
+        drop(runtime.spawn_blocking({
+            let ended = Arc::clone(&ended);
+            move || {
+                std::thread::sleep(MS(5));
+                ended.store(true, Ordering::SeqCst);
+            }
+        }));
+        while !task.is_finished() {
+            runtime.poll_once(S(1)).expect("a driver");
+        }
+        assert!(ended.load(Ordering::SeqCst));
+        let at = runtime.block_on(task).expect("no panic");
+        assert_eq!(at - start, S(60));
+    });
+}
