@@ -22,8 +22,8 @@
 //!
 //! # Why this is sound, in safe code only
 //!
-//! - Children and finalizers are kept in [`Core`](shared::Core) and in the
-//!   [`Driver`](driver::Driver), both typed by `'e`: no one can use them after it.
+//! - Children and finalizers are kept in `Core` (`shared.rs`) and in the
+//!   `Driver` (`driver.rs`), both typed by `'e`: no one can use them after it.
 //! - Only the driver polls them, and it is borrowed (pinned) while it does. A
 //!   child never runs while its parent merely waits somewhere else.
 //! - When the driver ends or is dropped, it empties both. A handle that survives
