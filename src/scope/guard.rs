@@ -86,6 +86,7 @@ where
             self.core.finalize(Finalizer {
                 origin: self.origin,
                 location: self.location,
+                shield: false,
                 work: make(value),
             });
         }
@@ -126,6 +127,7 @@ impl<F, E> Drop for Closing<F, E> {
             self.core.finalize(Finalizer {
                 origin: self.origin,
                 location: self.location,
+                shield: false,
                 work,
             });
         }

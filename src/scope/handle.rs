@@ -6,20 +6,16 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use wakeline_context::Reason;
 
 use super::child::Child;
 use super::error::SpawnError;
 use super::guard::{Guard, LocalGuard};
-use super::link::Link;
+use super::link::{Link, Runs};
 use super::member::{Kind, Place};
 use super::shared::{Arrival, Core, Work};
 use super::start::{LocalStart, Ready, Start};
 use super::task_child::TaskChild;
-use super::{LocalFuture, OnPanic, SendFuture};
-use crate::cancel::CancelToken;
+use super::{LocalFuture, SendFuture};
 
 /// The handle of a scope: spawns children, cancels, sets limits.
 ///
@@ -185,7 +181,7 @@ macro_rules! methods {
                 }
                 let (child, report) = Child::new(link);
                 let future = async move { report.split(future.await) };
-                let task = TaskChild::spawn(future, place(link, child.id()));
+                let task = TaskChild::spawn(future, place(link, child.id(), Runs::AsTask));
                 // If the scope has ended since, the task is aborted by this drop.
                 drop(self.core.admit(Arrival { id: child.id(), kind: Kind::Task(task) }));
                 child
@@ -227,7 +223,7 @@ macro_rules! methods {
                 }
                 let (child, report) = Child::new(link);
                 let job = move || report.split(job());
-                let task = TaskChild::spawn_blocking(job, place(link, child.id()));
+                let task = TaskChild::spawn_blocking(job, place(link, child.id(), Runs::OnThread));
                 drop(self.core.admit(Arrival { id: child.id(), kind: Kind::Task(task) }));
                 child
             }
@@ -375,105 +371,6 @@ macro_rules! methods {
         }
 
         impl<E> $Scope<'_, E> {
-            /// Cancels the scope: body and children are dropped at the end of
-            /// this turn (or after the signal grace), then finalizers run.
-            /// Whether this call did it: the first reason stays.
-            ///
-            /// It is no failure. If the body has its value by then, that is what
-            /// the scope returns; else `Cancelled` with the reason.
-            ///
-            /// # Example
-            ///
-            /// ```
-            /// use wakeline::{ScopeError, scope};
-            ///
-            /// let result: Result<(), ScopeError<()>> = wakeline::block_on(scope(|s| async move {
-            ///     s.cancel("not needed any more");
-            ///     std::future::pending().await
-            /// }));
-            /// let Err(ScopeError::Cancelled(reason)) = result else { panic!() };
-            /// assert_eq!(reason.text(), "not needed any more");
-            /// ```
-            #[track_caller]
-            pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
-                self.core.link.token().cancel(reason)
-            }
-
-            /// The scope's own token, a child of the one in force around it.
-            ///
-            /// It is in force in the body and in the children.
-            pub fn token(&self) -> CancelToken {
-                self.core.link.token().clone()
-            }
-
-            /// Sets the scope's own deadline: earlier, later, or `None` for never.
-            ///
-            /// On a scope that is cancelled it has no effect.
-            ///
-            /// # Example
-            ///
-            /// ```
-            /// use wakeline::{ScopeError, scope, time};
-            ///
-            /// let result: Result<(), ScopeError<()>> = wakeline::block_on(scope(|s| async move {
-            ///     s.set_deadline(Some(time::now()));
-            ///     std::future::pending().await
-            /// }));
-            /// assert!(result.unwrap_err().is_elapsed());
-            /// ```
-            #[track_caller]
-            pub fn set_deadline(&self, deadline: Option<Instant>) {
-                self.core.link.settings().limit = None;
-                self.core.link.token().set_deadline(deadline);
-            }
-
-            /// How long body and children go on after a cancel, before they are
-            /// dropped: for those who listen to the token. Zero by default.
-            pub fn signal_grace(&self, grace: Duration) {
-                self.core.link.settings().signal_grace = grace;
-            }
-
-            /// How long finalizers may take after a cancel; 1 s by default, and
-            /// never more than a scope above allows.
-            ///
-            /// Those that are not done then are dropped, and the scope's result
-            /// names their guards. A scope that is not cancelled waits for its
-            /// finalizers as for a child.
-            pub fn cleanup_grace(&self, grace: Duration) {
-                self.core.link.settings().cleanup_grace = Some(grace);
-            }
-
-            /// What becomes of the panic of a child or a finalizer; by default
-            /// the first one goes on once all are gone.
-            pub fn on_panic(&self, on_panic: OnPanic) {
-                self.core.link.settings().on_panic = on_panic;
-            }
-
-            /// Says which errors only tell that the scope was cancelled.
-            ///
-            /// Code that stops for the token returns some error, too. One for
-            /// which `is_cancellation` is true is no failure: it cancels nobody
-            /// and is not reported.
-            ///
-            /// # Example
-            ///
-            /// ```
-            /// use std::time::Duration;
-            /// use wakeline::{FutureExt, Cancelled, ScopeError, scope, time::sleep};
-            ///
-            /// let result: Result<(), ScopeError<Cancelled>> = wakeline::block_on(scope(|s| async move {
-            ///     s.cancellations(|_: &Cancelled| true);
-            ///     s.spawn(async { sleep(Duration::MAX).or_cancelled().await });
-            ///     wakeline::yield_now().await;
-            ///     s.cancel("enough");
-            ///     Ok(())
-            /// }));
-            /// assert!(result.is_ok());
-            /// ```
-            pub fn cancellations(&self, is_cancellation: fn(&E) -> bool) {
-                self.core.set_cancellation(is_cancellation);
-            }
-
             pub(super) fn new(core: Arc<Core<$Future<'_, E>, E>>) -> $Scope<'_, E> {
                 $Scope { core }
             }
@@ -499,11 +396,11 @@ methods!(Scope, SendFuture, Guard, Start, [Send]);
 methods!(LocalScope, LocalFuture, LocalGuard, LocalStart, []);
 
 /// The place of a child that runs elsewhere.
-fn place(link: &Arc<Link>, id: u64) -> Place {
+fn place(link: &Arc<Link>, id: u64, runs: Runs) -> Place {
     Place {
         token: link.token().to_any(),
         link: Arc::clone(link),
         id,
-        inline: false,
+        runs,
     }
 }

@@ -70,11 +70,19 @@ impl<F, R, E> Driver<F, R, E> {
         let Finalizer {
             origin,
             location,
+            shield,
             work,
         } = finalizer;
         match work {
             Work::Borrowed(work) => upward.discard(Placed::new(work, self.place(origin))),
-            Work::Owned(work) => upward.keep(Running { origin, location }, work),
+            Work::Owned(work) => {
+                let running = Running {
+                    origin,
+                    location,
+                    shield,
+                };
+                upward.keep(running, work);
+            }
         }
     }
 

@@ -60,4 +60,5 @@ impl<F> Lines<F> {
 pub(super) struct Running {
     pub(super) origin: u64,
     pub(super) location: &'static Location<'static>,
+    pub(super) shield: bool,
 }

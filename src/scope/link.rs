@@ -46,8 +46,8 @@ struct Place {
     outer: CancelToken,
     /// The scope around this one, if code of its own awaits this one.
     above: Option<Arc<Link>>,
-    /// The outer token is the token of the scope above.
-    directly: bool,
+    /// A cancel of the scope above drops this one.
+    drops: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,14 +88,17 @@ impl Link {
     fn place(&self) -> &Place {
         self.place.get_or_init(|| {
             let outer = current_token();
-            let above = current().map(|current| current.link);
+            let here = current();
+            let drops = here
+                .as_ref()
+                .is_some_and(|here| here.runs.is_dropped_by_a_cancel());
+            let above = here.map(|here| here.link);
             if let Some(above) = &above {
                 self.orphans.set_above(&above.orphans);
             }
-            let is_theirs = |above: &Arc<Link>| above.token().node().ptr_eq(outer.node());
             Place {
                 token: outer.child(),
-                directly: above.as_ref().is_some_and(is_theirs),
+                drops,
                 above,
                 outer,
             }
@@ -116,10 +119,10 @@ impl Link {
     /// gives no time, so it is the one that reports.
     pub(super) fn is_left_to_the_scope_above(&self) -> bool {
         let place = self.place();
-        let gives_no_time = |above: &Arc<Link>| above.settings().signal_grace.is_zero();
-        place.directly
-            && place.outer.is_cancelled()
-            && place.above.as_ref().is_some_and(gives_no_time)
+        let is_ending = |above: &Arc<Link>| {
+            above.settings().signal_grace.is_zero() && above.token().is_cancelled()
+        };
+        place.drops && place.above.as_ref().is_some_and(is_ending)
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
@@ -196,8 +199,30 @@ pub(super) struct Current {
     link: Arc<Link>,
     /// Which child, or the body.
     id: u64,
-    /// Inside of the scope's own poll, and not in a task of it.
-    inline: bool,
+    runs: Runs,
+}
+
+/// Where the code of a scope runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// In the scope's own poll: the body and the children.
+    Inline,
+    /// There, too: finalizers, which a cancel does not drop.
+    InLane,
+    /// As a task, which a cancel aborts.
+    AsTask,
+    /// On a thread that may block, to its end.
+    OnThread,
+}
+
+impl Runs {
+    fn is_in_the_poll(self) -> bool {
+        matches!(self, Runs::Inline | Runs::InLane)
+    }
+
+    fn is_dropped_by_a_cancel(self) -> bool {
+        matches!(self, Runs::Inline | Runs::AsTask)
+    }
 }
 
 thread_local! {
@@ -212,18 +237,19 @@ fn current() -> Option<Current> {
 }
 
 fn is_polling(link: &Link) -> bool {
-    let here = |current: &Current| current.inline && std::ptr::eq(&*current.link, link);
+    let here =
+        |current: &Current| current.runs.is_in_the_poll() && std::ptr::eq(&*current.link, link);
     CURRENT
         .try_with(|current| current.borrow().as_ref().is_some_and(here))
         .unwrap_or(false)
 }
 
 /// Says that code of child `id` of `link` runs here, until the guard is dropped.
-pub(super) fn enter(link: &Arc<Link>, id: u64, inline: bool) -> Entered {
+pub(super) fn enter(link: &Arc<Link>, id: u64, runs: Runs) -> Entered {
     let entered = Current {
         link: Arc::clone(link),
         id,
-        inline,
+        runs,
     };
     let before = CURRENT.try_with(|current| current.replace(Some(entered)));
     Entered {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use wakeline_context::{AnyToken, install_token};
 
 use super::adopt::Owned;
-use super::link::{Link, enter};
+use super::link::{Link, Runs, enter};
 use super::task_child::TaskChild;
 
 /// The token in force for some code, and whose code it is.
@@ -18,14 +18,13 @@ pub(super) struct Place {
     pub(super) token: AnyToken,
     pub(super) link: Arc<Link>,
     pub(super) id: u64,
-    /// In the scope's own poll, and not in a task.
-    pub(super) inline: bool,
+    pub(super) runs: Runs,
 }
 
 impl Place {
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         let _token = install_token(Some(Arc::clone(&self.token)));
-        let _here = enter(&self.link, self.id, self.inline);
+        let _here = enter(&self.link, self.id, self.runs);
         f()
     }
 }

@@ -22,8 +22,8 @@
 //!
 //! # Why this is sound, in safe code only
 //!
-//! - Children and finalizers are kept in [`Core`](shared::Core) and in the
-//!   [`Driver`](driver::Driver), both typed by `'e`: no one can use them after it.
+//! - Children and finalizers are kept in `Core` (`shared.rs`) and in the
+//!   `Driver` (`driver.rs`), both typed by `'e`: no one can use them after it.
 //! - Only the driver polls them, and it is borrowed (pinned) while it does. A
 //!   child never runs while its parent merely waits somewhere else.
 //! - When the driver ends or is dropped, it empties both. A handle that survives
@@ -111,12 +111,12 @@
 //!
 //! | file            | what is there                                               |
 //! |-----------------|-------------------------------------------------------------|
-//! | `driver.rs`     | the future of a scope: read it first                        |
+//! | `driver.rs`     | the future of a scope: read it first; then `members.rs`     |
 //! | `exit.rs`       | which outcome wins, a table; `story.rs` collects its inputs |
 //! | `shared.rs`     | what handles leave for the driver                           |
 //! | `link.rs`       | token, limits, place in the tree                            |
 //! | `member.rs`     | one future of the set, and its surroundings                 |
-//! | `handle.rs`     | [`Scope`] and [`LocalScope`]                                |
+//! | `handle.rs`     | [`Scope`] and [`LocalScope`]; `limits.rs` the rest of them   |
 //! | `child.rs`      | [`Child`]; `task_child.rs` those that run elsewhere         |
 //! | `start.rs`      | waiting until a child is ready                              |
 //! | `guard.rs`      | values with finalizers; `lane.rs` their order               |
@@ -132,8 +132,10 @@ mod guard;
 mod handle;
 mod hard_drop;
 mod lane;
+mod limits;
 mod link;
 mod member;
+mod members;
 mod shared;
 mod start;
 mod story;

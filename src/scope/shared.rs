@@ -44,6 +44,8 @@ pub(super) struct Finalizer<F> {
     /// The child whose guard it was.
     pub(super) origin: u64,
     pub(super) location: &'static Location<'static>,
+    /// It was asked for by itself, and its handle may end it.
+    pub(super) shield: bool,
     pub(super) work: Work<F>,
 }
 

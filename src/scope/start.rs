@@ -9,7 +9,7 @@
 //! While it starts, the child lives in the future that waits for it, so it is
 //! under the caller's token, and goes when the caller goes. That is not a rule
 //! that something enforces: it is where the future is. With 1 it moves into the
-//! scope. A hold keeps that open meanwhile.
+//! scope. From its first poll on, a hold keeps that open.
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 use wakeline_sync::oneshot;
 
 use super::error::StartError;
-use super::link::BODY;
+use super::link::{BODY, Runs};
 use super::member::{Kind, Place, Placed};
 use super::shared::{Arrival, Core, Hold};
 use super::{LocalFuture, SendFuture};
@@ -82,18 +82,21 @@ where
             child: Some(child),
             ready,
             core: Arc::clone(core),
-            hold: core.hold(),
+            hold: None,
             entered: false,
             location: Location::caller(),
         }
     }
 
     fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<V, StartError<E>>> {
-        if !std::mem::replace(&mut self.entered, true)
-            && (self.hold.is_none() || self.core.refusal().is_some())
-        {
-            self.end();
-            return Poll::Ready(Err(StartError::Refused));
+        if !std::mem::replace(&mut self.entered, true) {
+            if self.core.refusal().is_none() {
+                self.hold = self.core.hold();
+            }
+            if self.hold.is_none() {
+                self.end();
+                return Poll::Ready(Err(StartError::Refused));
+            }
         }
         let Some(child) = &mut self.child else {
             panic!(
@@ -154,7 +157,7 @@ where
                 token: link.token().to_any(),
                 link: Arc::clone(link),
                 id: BODY,
-                inline: false,
+                runs: Runs::AsTask,
             };
             drop(Placed::new(refused.kind, place));
         }

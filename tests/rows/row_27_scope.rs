@@ -745,3 +745,28 @@ fn a_timeout_around_a_scope_drops_it_at_once() {
         assert_eq!(drops.load(Ordering::SeqCst), 1);
     });
 }
+
+/// A thread cannot be dropped: a scope on it, below a scope that is cancelled, has
+/// to end by itself.
+#[test]
+fn a_scope_on_a_blocking_thread_hears_the_cancel_and_ends() {
+    on_every_runtime(|| async {
+        let result: Plain<()> = scope(|s| async move {
+            let (started, is_started) = oneshot::channel();
+            let runtime = wakeline::Handle::current();
+            s.spawn_blocking(move || {
+                let inner: Plain<()> = runtime.block_on(scope(|_| {
+                    let _ = started.send(());
+                    pending()
+                }));
+                assert!(inner.unwrap_err().is_cancelled());
+                Ok(())
+            });
+            let _ = is_started.await;
+            s.cancel("stop");
+            pending().await
+        })
+        .await;
+        assert!(result.unwrap_err().is_cancelled());
+    });
+}

@@ -249,33 +249,48 @@ fn a_cancel_of_the_target_reaches_the_child_only_when_it_is_ready() {
 fn a_scope_stays_open_while_a_start_is_in_progress() {
     on_every_runtime(|| async {
         let (handle, target) = oneshot::channel();
-        let served = AtomicBool::new(false);
+        let (served, begun) = (AtomicBool::new(false), Event::new());
         let result: Plain<()> = scope(|outer| {
-            let served = &served;
+            let (served, begun) = (&served, &begun);
             async move {
                 let inner = outer.spawn(async move {
                     let result: Plain<()> = scope(|s| async move {
                         let _ = handle.send(s.start(move |ready| async move {
+                            begun.set();
                             sleep(Duration::from_millis(1)).await;
                             let _ = ready.set(());
                             sleep(Duration::from_millis(1)).await;
                             served.store(true, Ordering::SeqCst);
                             Ok(())
                         }));
+                        begun.wait().await;
                         Ok(()) // nothing else is in there
                     })
                     .await;
                     assert!(served.load(Ordering::SeqCst));
                     result.map_err(|_| "inner")
                 });
-                let start = target.await.unwrap();
-                start.await.unwrap();
+                target.await.unwrap().await.unwrap();
                 inner.await.unwrap();
                 Ok(())
             }
         })
         .await;
         result.unwrap();
+    });
+}
+
+#[test]
+fn a_start_that_is_not_awaited_keeps_nothing_open() {
+    on_every_runtime(|| async {
+        let mut start = None;
+        let result: Plain<()> = scope(|s| {
+            start = Some(s.start::<(), _, _>(|_ready| async { panic!("never polled") }));
+            async { Ok(()) }
+        })
+        .await;
+        result.unwrap();
+        assert_eq!(start.unwrap().await, Err(StartError::Refused));
     });
 }
 

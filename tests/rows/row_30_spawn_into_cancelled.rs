@@ -43,7 +43,11 @@ async fn all_refused<'e>(s: &Scope<'e, &'static str>, reason: &str) {
     refused(task).await;
     refused(job).await;
     let back = Arc::clone(&captured);
-    let refused = s.try_spawn(async move { Ok(drop(back)) }).unwrap_err();
+    let again = async move {
+        drop(back);
+        Ok(())
+    };
+    let refused = s.try_spawn(again).unwrap_err();
     assert_eq!(Arc::strong_count(&captured), 2, "the future comes back");
     refused.into_inner().await.unwrap();
     assert_eq!(Arc::strong_count(&captured), 1);
