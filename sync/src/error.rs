@@ -34,3 +34,15 @@ impl fmt::Display for TryAcquireError {
 }
 
 impl Error for TryAcquireError {}
+
+/// A lock could not be had without waiting: somebody has it, or others came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TryLockError(pub(crate) ());
+
+impl fmt::Display for TryLockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lock is held, or others came first")
+    }
+}
+
+impl Error for TryLockError {}

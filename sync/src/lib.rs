@@ -42,10 +42,16 @@
 //!
 //! Read `wait_list.rs` first.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+#[allow(
+    unsafe_code,
+    reason = "the one place that turns permits into references"
+)]
+mod cell;
 mod error;
 mod event;
+mod mutex;
 mod notify;
 pub mod oneshot;
 mod semaphore;
@@ -53,8 +59,9 @@ mod sync;
 mod wait_list;
 mod wakes;
 
-pub use error::{Closed, TryAcquireError};
+pub use error::{Closed, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
+pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
 
@@ -70,6 +77,10 @@ mod tests {
         fn anywhere<T: Send + Sync + Unpin>() {}
         anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
         anywhere::<(Permit<'_>, OwnedPermit)>();
+        anywhere::<(Mutex<u8>, Lock<'_, u8>, LockOwned<u8>)>();
+        anywhere::<(MutexGuard<'_, u8>, OwnedMutexGuard<u8>)>();
+        // A value that may be sent but not shared is enough for a mutex.
+        anywhere::<(Mutex<std::cell::Cell<u8>>, Lock<'_, std::cell::Cell<u8>>)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
         // A value that may be sent but not shared is enough for a channel.

@@ -26,6 +26,7 @@
 mod acquire;
 mod permit;
 
+pub(crate) use acquire::Request;
 pub use acquire::{Acquire, AcquireOwned};
 pub use permit::{OwnedPermit, Permit};
 
@@ -359,7 +360,7 @@ impl Semaphore {
     }
 
     #[inline]
-    fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
+    pub(crate) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
         match self.take(permits) {
             Taken::All => Ok(()),
             Taken::Closed => Err(TryAcquireError::Closed),
@@ -441,7 +442,7 @@ impl Semaphore {
 
     /// Gives permits back: to those who wait, else to all.
     #[inline]
-    fn give(&self, permits: usize) {
+    pub(crate) fn give(&self, permits: usize) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & WAITERS == 0 {
             // Release: see `take`.

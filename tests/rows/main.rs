@@ -42,3 +42,4 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_11_oneshot;
+mod row_34_mutex;
