@@ -40,6 +40,7 @@ mod runtime;
 mod serve;
 
 pub use runtime::{Builder, Runtime, block_on};
+pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
     WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,

@@ -21,12 +21,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use wakeline_context::PollScope;
+use wakeline_context::{PollScope, install_token};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
 use crate::home::Home;
 use crate::shared::{Flavour, Shared};
+use crate::task;
 use crate::worker::{self, Progress, Root};
 
 /// How long a driver may take to end what is in flight.
@@ -58,9 +59,11 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
+    let own = task::Root::new();
+    let _none = install_token(None);
     let result = core.enter(|context, driver| {
         // Pinned in here, so that its destructor still has its runtime.
-        let future = pin!(future);
+        let future = pin!(Some(future));
         let wake = Arc::new(RootWake {
             woken: AtomicBool::new(true),
             home: Arc::downgrade(&context.home),
@@ -71,6 +74,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
             driver,
             &mut RootFuture {
                 future,
+                own: &own,
                 wake: &wake,
                 waker: &waker,
             },
@@ -236,7 +240,9 @@ impl Drop for Inside {
 
 /// The future of a `block_on`, as the worker's loop sees it.
 struct RootFuture<'a, F> {
-    future: Pin<&'a mut F>,
+    /// There until it is dropped.
+    future: Pin<&'a mut Option<F>>,
+    own: &'a task::Root,
     wake: &'a RootWake,
     waker: &'a Waker,
 }
@@ -279,16 +285,25 @@ impl<F: Future> Root for RootFuture<'_, F> {
         if !self.wake.woken.load(Relaxed) || !self.wake.woken.swap(false, AcqRel) {
             return Progress::Nothing;
         }
+        let entered = self.own.enter();
         let scope = PollScope::enter();
-        let polled = self
-            .future
-            .as_mut()
+        let future = self.future.as_mut().as_pin_mut();
+        let polled = future
+            .expect("it stays until the drop")
             .poll(&mut std::task::Context::from_waker(self.waker));
         drop(scope);
+        drop(entered);
         match polled {
             Poll::Ready(output) => Progress::Done(output),
             Poll::Pending => Progress::Polled,
         }
+    }
+}
+
+impl<F> Drop for RootFuture<'_, F> {
+    fn drop(&mut self) {
+        let _entered = self.own.enter();
+        self.future.set(None);
     }
 }
 

@@ -22,6 +22,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wakeline_context::install_token;
+
 use crate::context;
 use crate::shared::Shared;
 use crate::task::{Owned, Runnable, Schedule, Task, quietly};
@@ -319,6 +321,8 @@ impl Schedule for Blocking {
 
     fn aborted(&self, task: &Task) {
         if let Some(runnable) = self.0.pool.withdraw(task) {
+            // Dropped on this thread, but not under what surrounds the abort.
+            let _none = install_token(None);
             runnable.run();
         }
     }

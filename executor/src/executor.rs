@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use wakeline_context::install_token;
+
 use crate::block_on::{self, Core};
 use crate::blocking::Pool;
 use crate::context::{self, Context, Kind, Worker};
@@ -22,7 +24,7 @@ use crate::metrics::WorkerCounters;
 use crate::queue::{self, Owner};
 use crate::report::ShutdownReport;
 use crate::shared::{Factory, Flavour, Many, Only, Shared, WorkerShared};
-use crate::task::{Header, JoinHandle};
+use crate::task::{Header, JoinHandle, Origin};
 use crate::worker::{self, Progress, Root};
 
 /// How long a drop waits for worker threads to end the poll they are in.
@@ -78,7 +80,7 @@ impl Executor {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.shared.spawn(future, None, Location::caller())
+        self.shared.spawn(future, Origin::here(Location::caller()))
     }
 
     /// A handle that spawns from any thread.
@@ -101,6 +103,8 @@ impl Executor {
 
     fn end(&self, grace: Duration, wait_for_jobs: bool) -> ShutdownReport {
         let shared = &self.shared;
+        // The tasks that are dropped here are not under the caller's token.
+        let _none = install_token(None);
         self.ended.store(true, Relaxed);
         let before = shared.task_count();
         shared.close();

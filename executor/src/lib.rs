@@ -142,7 +142,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    context::spawn_local(future, None, Location::caller())
+    context::spawn_local(future, task::Origin::here(Location::caller()))
 }
 
 /// Runs `job` on a thread that may block.

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
 use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use wakeline_context::install_token;
 
 use crate::blocking::Pool;
 use crate::context;
@@ -15,7 +16,7 @@ use crate::home::Home;
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
-use crate::task::{self, Header, JoinHandle, Owned, Runnable, Schedule, Task, TaskInfo};
+use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, Schedule, Task, TaskInfo};
 
 /// One executor, seen by all of its threads, handles and tasks.
 pub(crate) struct Shared {
@@ -89,17 +90,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn spawn<F>(
-        self: &Arc<Self>,
-        future: F,
-        name: Option<Arc<str>>,
-        at: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, origin: Origin) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), at, name);
+        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), origin);
         match self.owned.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
             Err(task) => cancel(&task, runnable),
@@ -318,6 +314,8 @@ pub(crate) enum Order {
 
 /// Ends a task that was never queued: its future is dropped unpolled.
 pub(crate) fn cancel(task: &Task, runnable: Runnable) {
+    // The token in force is the spawner's.
+    let _none = install_token(None);
     task.abort();
     runnable.run();
 }

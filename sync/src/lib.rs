@@ -44,6 +44,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod cancel;
 #[allow(
     unsafe_code,
     reason = "the one place that turns permits into references"
@@ -82,6 +83,7 @@ mod tests {
         // A value that may be sent but not shared is enough for a mutex.
         anywhere::<(Mutex<std::cell::Cell<u8>>, Lock<'_, std::cell::Cell<u8>>)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
+        anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();

@@ -107,6 +107,23 @@ fn a_task_that_panics_releases_the_lock_and_does_not_poison_it() {
 }
 
 #[test]
+fn the_lock_knows_the_task_that_made_the_guard() {
+    on_every_runtime(|| async {
+        let lock = Arc::new(Mutex::new(()));
+        let makes_it = spawn({
+            let lock = Arc::clone(&lock);
+            async move { lock.lock_owned().await }
+        });
+        let id = makes_it.id().get();
+        let guard = makes_it.await.expect("no panic");
+        assert_eq!(lock.owner(), Some(id), "though that task has ended");
+        assert!(format!("{lock:?}").contains(&format!("owner: Some({id})")));
+        drop(guard);
+        assert_eq!(lock.owner(), None);
+    });
+}
+
+#[test]
 fn a_guard_may_be_sent_to_another_task_and_released_there() {
     on_every_runtime(|| async {
         let lock = Arc::new(Mutex::new(String::from("a")));

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use std::task::Waker;
 
-use wakeline_context::{Kind, WaitingOn};
+use wakeline_context::{Kind, Locals, WaitingOn};
 
 use super::state::State;
 use super::{Id, JoinError};
@@ -27,9 +27,29 @@ pub(crate) struct Header {
     pub(super) owned_key: AtomicUsize,
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
     pub(super) waiting: Waiting,
+    /// What it inherits; on its thread, and not here, while it runs.
+    pub(super) locals: UnsafeCell<Locals>,
     pub(crate) id: Id,
     pub(crate) spawned_at: &'static Location<'static>,
     pub(crate) name: Option<Arc<str>>,
+}
+
+/// Where a task comes from and what it takes along.
+pub(crate) struct Origin {
+    pub(crate) at: &'static Location<'static>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) locals: Locals,
+}
+
+impl Origin {
+    /// A task without a name, with the values in force here.
+    pub(crate) fn here(at: &'static Location<'static>) -> Origin {
+        Origin {
+            at,
+            name: None,
+            locals: Locals::current(),
+        }
+    }
 }
 
 /// What to do with a task whose future's type is forgotten.
@@ -67,11 +87,7 @@ pub(super) enum Stage<F: Future> {
 }
 
 impl Header {
-    pub(super) fn new(
-        vtable: &'static Vtable,
-        spawned_at: &'static Location<'static>,
-        name: Option<Arc<str>>,
-    ) -> Header {
+    pub(super) fn new(vtable: &'static Vtable, origin: Origin) -> Header {
         Header {
             state: State::new(),
             vtable,
@@ -79,9 +95,10 @@ impl Header {
             owned_key: AtomicUsize::new(usize::MAX),
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
+            locals: UnsafeCell::new(origin.locals),
             id: Id::next(),
-            spawned_at,
-            name,
+            spawned_at: origin.at,
+            name: origin.name,
         }
     }
 }

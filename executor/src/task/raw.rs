@@ -3,17 +3,16 @@
 use std::future::Future;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use wakeline_context::PollScope;
 
-use super::cell::{Cell, Header, Stage, Vtable};
-use super::current::Entered;
+use super::cell::{Cell, Header, Origin, Stage, Vtable};
+use super::running::Entered;
 use super::state::{Pause, Start, Wake};
 use super::{JoinError, TaskInfo, TaskState};
 
@@ -60,11 +59,10 @@ unsafe impl Send for Runnable {}
 pub(crate) fn new<F: Future, S: Schedule>(
     future: F,
     scheduler: S,
-    spawned_at: &'static Location<'static>,
-    name: Option<Arc<str>>,
+    origin: Origin,
 ) -> (Task, Task, Runnable) {
     let cell = Box::new(Cell {
-        header: Header::new(const { &vtable::<F, S>() }, spawned_at, name),
+        header: Header::new(const { &vtable::<F, S>() }, origin),
         scheduler,
         stage: std::cell::UnsafeCell::new(Stage::Future(future)),
     });
@@ -215,7 +213,9 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
     let start = cell.header.state.start();
-    let entered = Entered::new(task);
+    // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
+    // task is paused or let go.
+    let entered = unsafe { Entered::new(task) };
     let ended = match start {
         Start::Cancel => Some(Err(JoinError::cancelled(
             cell.header.id,
@@ -228,7 +228,7 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     };
     match ended {
         // SAFETY: RUNNING is this thread's, as above.
-        Some(result) => unsafe { complete::<F, S>(task, result, &entered) },
+        Some(result) => unsafe { complete::<F, S>(task, result, entered) },
         None => {
             drop(entered);
             // The last look at the task: after an `Idle` another thread may run it.
@@ -250,10 +250,11 @@ unsafe fn refuse<F: Future, S: Schedule>(task: NonNull<Header>, error: io::Error
     // SAFETY: the vtable's types; alive through the owned list, as in `run`.
     let header = &unsafe { cell::<F, S>(task) }.header;
     let _ = header.state.start();
-    let entered = Entered::new(task);
+    // SAFETY: as in `run`.
+    let entered = unsafe { Entered::new(task) };
     let refused = JoinError::refused(header.id, header.name.clone(), error);
     // SAFETY: `start` set RUNNING on this thread.
-    unsafe { complete::<F, S>(task, Err(refused), &entered) }
+    unsafe { complete::<F, S>(task, Err(refused), entered) }
 }
 
 /// One poll; the task's end, if this was it.
@@ -299,7 +300,7 @@ fn poll<F: Future>(
 unsafe fn complete<F: Future, S: Schedule>(
     task: NonNull<Header>,
     result: Result<F::Output, JoinError>,
-    entered: &Entered,
+    entered: Entered,
 ) {
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
@@ -329,12 +330,17 @@ unsafe fn complete<F: Future, S: Schedule>(
         // No handle any more, so nobody to tell; the panic hook has told.
         quietly(|| drop(payload));
     }
+    // With its last foreign code the task's values have done their work: the
+    // handle must not find them alive.
+    drop(entered);
+    // SAFETY: they are this thread's until the task is let go, below.
+    let locals = mem::take(unsafe { &mut *header.locals.get() });
+    quietly(|| drop(locals));
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };
         quietly(|| waker.into_iter().for_each(Waker::wake));
     }
-    entered.finish();
     // Relaxed: written before the task was first queued, which ordered it.
     let key = header.owned_key.load(Relaxed);
     let owned = cell.scheduler.disown(key);
