@@ -35,6 +35,7 @@ mod taking;
 pub(crate) use taking::Taking;
 
 use crate::mutex::Mutex;
+use crate::rwlock::RwLock;
 use crate::semaphore::Semaphore;
 use crate::sync::{ConstPtr, MutPtr, UnsafeCell};
 use std::fmt;
@@ -123,6 +124,24 @@ impl<T: ?Sized> Holder for Arc<Mutex<T>> {
     type Mode = OneAtATime;
     #[inline]
     fn guarded(&self) -> &Guarded<T, OneAtATime> {
+        self.guarded_value()
+    }
+}
+
+impl<T: ?Sized> Holder for &RwLock<T> {
+    type Value = T;
+    type Mode = ManyReaders;
+    #[inline]
+    fn guarded(&self) -> &Guarded<T, ManyReaders> {
+        self.guarded_value()
+    }
+}
+
+impl<T: ?Sized> Holder for Arc<RwLock<T>> {
+    type Value = T;
+    type Mode = ManyReaders;
+    #[inline]
+    fn guarded(&self) -> &Guarded<T, ManyReaders> {
         self.guarded_value()
     }
 }
@@ -223,13 +242,16 @@ impl<H: Holder> Exclusive<H> {
 impl<H: Holder<Mode = ManyReaders>> Exclusive<H> {
     /// Lets others look, and keeps looking: no writer comes in between.
     pub(crate) fn downgrade(self) -> Shared<H> {
-        let Exclusive { access, mut held } = self;
-        drop(access);
+        let mut held = self.end_access();
         held.permits = 1;
         // Before the others have theirs: for loom, the two never overlap.
         let access = held.holder.guarded().value.get();
         held.holder.guarded().semaphore.give(H::Mode::ALL - 1);
         Shared { access, held }
+    }
+
+    fn end_access(self) -> Held<H> {
+        self.held
     }
 }
 

@@ -55,6 +55,7 @@ mod event;
 mod mutex;
 mod notify;
 pub mod oneshot;
+mod rwlock;
 mod semaphore;
 mod sync;
 mod wait_list;
@@ -64,6 +65,10 @@ pub use error::{Closed, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
 pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
+pub use rwlock::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
+    RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
+};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
 
 #[cfg(all(test, not(loom)))]
@@ -82,6 +87,8 @@ mod tests {
         anywhere::<(MutexGuard<'_, u8>, OwnedMutexGuard<u8>)>();
         // A value that may be sent but not shared is enough for a mutex.
         anywhere::<(Mutex<std::cell::Cell<u8>>, Lock<'_, std::cell::Cell<u8>>)>();
+        anywhere::<(RwLock<u8>, RwLockRead<'_, u8>, RwLockWriteOwned<u8>)>();
+        anywhere::<(RwLockReadGuard<'_, u8>, OwnedRwLockWriteGuard<u8>)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
