@@ -50,6 +50,7 @@ pub mod cancel;
     reason = "the one place that turns permits into references"
 )]
 mod cell;
+mod condvar;
 mod error;
 mod event;
 mod mutex;
@@ -58,9 +59,11 @@ pub mod oneshot;
 mod rwlock;
 mod semaphore;
 mod sync;
+mod unseen;
 mod wait_list;
 mod wakes;
 
+pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
 pub use error::{Closed, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
 pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};

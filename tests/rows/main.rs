@@ -43,3 +43,5 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 
 mod row_11_oneshot;
 mod row_34_mutex;
+mod row_36_event_notify;
+mod row_37_condvar;

@@ -150,15 +150,15 @@ fn a_destructor_may_lock_while_the_runtime_ends() {
         runtime.block_on(async {
             let (a, b) = (Locks(Arc::clone(&lock)), Locks(Arc::clone(&lock)));
             let lock = Arc::clone(&lock);
-            spawn(async move {
+            drop(spawn(async move {
                 let _a = a;
                 let _guard = lock.lock().await;
                 std::future::pending::<()>().await;
-            });
-            spawn(async move {
+            }));
+            drop(spawn(async move {
                 let _b = b;
                 std::future::pending::<()>().await;
-            });
+            }));
             yield_now().await;
         });
         drop(runtime);
