@@ -46,3 +46,15 @@ impl fmt::Display for TryLockError {
 }
 
 impl Error for TryLockError {}
+
+/// The barrier was aborted, or reset while somebody waited at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken(pub(crate) ());
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the barrier is broken: not all will come")
+    }
+}
+
+impl Error for Broken {}

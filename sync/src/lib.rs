@@ -44,6 +44,7 @@
 
 #![deny(unsafe_code)]
 
+mod barrier;
 pub mod cancel;
 #[allow(
     unsafe_code,
@@ -63,8 +64,9 @@ mod unseen;
 mod wait_list;
 mod wakes;
 
+pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
-pub use error::{Closed, TryAcquireError, TryLockError};
+pub use error::{Broken, Closed, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
 pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
@@ -92,6 +94,7 @@ mod tests {
         anywhere::<(Mutex<std::cell::Cell<u8>>, Lock<'_, std::cell::Cell<u8>>)>();
         anywhere::<(RwLock<u8>, RwLockRead<'_, u8>, RwLockWriteOwned<u8>)>();
         anywhere::<(RwLockReadGuard<'_, u8>, OwnedRwLockWriteGuard<u8>)>();
+        anywhere::<(Condvar, CondvarWait<'_, '_, u8>, Barrier, BarrierWait<'_>)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();

@@ -126,6 +126,11 @@ impl<S, D> Locked<'_, S, D> {
         self.inner.queue.front_mut()
     }
 
+    /// The ticket of the one whose turn it is.
+    pub(crate) fn front_ticket(&self) -> Option<Ticket> {
+        self.inner.queue.front_ticket()
+    }
+
     /// Grants the front what it waits for.
     #[inline]
     pub(crate) fn grant(&mut self) -> Option<Ticket> {
