@@ -56,6 +56,7 @@ mod error;
 mod event;
 mod mutex;
 mod notify;
+mod once_cell;
 pub mod oneshot;
 mod rwlock;
 mod semaphore;
@@ -70,6 +71,7 @@ pub use error::{Broken, Closed, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
 pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
+pub use once_cell::{GetOrInit, GetOrTryInit, OnceCell, SetError};
 pub use rwlock::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
     RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
@@ -95,6 +97,7 @@ mod tests {
         anywhere::<(RwLock<u8>, RwLockRead<'_, u8>, RwLockWriteOwned<u8>)>();
         anywhere::<(RwLockReadGuard<'_, u8>, OwnedRwLockWriteGuard<u8>)>();
         anywhere::<(Condvar, CondvarWait<'_, '_, u8>, Barrier, BarrierWait<'_>)>();
+        anywhere::<OnceCell<u8>>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();

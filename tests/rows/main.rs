@@ -45,3 +45,4 @@ mod row_11_oneshot;
 mod row_34_mutex;
 mod row_36_event_notify;
 mod row_37_condvar;
+mod row_38_barrier_rwlock_once_cell;

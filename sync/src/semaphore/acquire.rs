@@ -38,7 +38,7 @@ pub struct AcquireOwned {
 
 impl<'a> Acquire<'a> {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         semaphore: &'a Semaphore,
         permits: usize,
         location: &'static Location<'static>,
