@@ -54,6 +54,7 @@ mod cell;
 mod condvar;
 mod error;
 mod event;
+mod limiter;
 mod mutex;
 mod notify;
 mod once_cell;
@@ -69,6 +70,9 @@ pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
 pub use error::{Broken, Closed, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
+pub use limiter::{
+    Limiter, LimiterAcquire, LimiterAcquireOwned, LimiterPermit, OwnedLimiterPermit,
+};
 pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
 pub use once_cell::{GetOrInit, GetOrTryInit, OnceCell, SetError};
@@ -98,6 +102,7 @@ mod tests {
         anywhere::<(RwLockReadGuard<'_, u8>, OwnedRwLockWriteGuard<u8>)>();
         anywhere::<(Condvar, CondvarWait<'_, '_, u8>, Barrier, BarrierWait<'_>)>();
         anywhere::<OnceCell<u8>>();
+        anywhere::<(Limiter, LimiterAcquire<'_>, OwnedLimiterPermit)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
