@@ -35,6 +35,30 @@ impl fmt::Display for TryAcquireError {
 
 impl Error for TryAcquireError {}
 
+/// Permits were not added: there would be more than there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverBound {
+    pub(crate) added: usize,
+    pub(crate) issued: usize,
+    pub(crate) bound: usize,
+}
+
+impl fmt::Display for OverBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OverBound {
+            added,
+            issued,
+            bound,
+        } = self;
+        write!(
+            f,
+            "{added} permits more than {issued} are too many for a semaphore: at most {bound}"
+        )
+    }
+}
+
+impl Error for OverBound {}
+
 /// A lock could not be had without waiting: somebody has it, or others came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TryLockError(pub(crate) ());

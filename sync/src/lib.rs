@@ -68,7 +68,7 @@ mod wakes;
 
 pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
-pub use error::{Broken, Closed, TryAcquireError, TryLockError};
+pub use error::{Broken, Closed, OverBound, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
 pub use limiter::{
     Limiter, LimiterAcquire, LimiterAcquireOwned, LimiterPermit, OwnedLimiterPermit,

@@ -43,6 +43,7 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 
 mod row_11_oneshot;
 mod row_34_mutex;
+mod row_35_semaphore_limiter;
 mod row_36_event_notify;
 mod row_37_condvar;
 mod row_38_barrier_rwlock_once_cell;

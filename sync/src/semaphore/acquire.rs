@@ -10,7 +10,8 @@
 //! Dropped as New or Done it owns nothing; dropped as Queued it gives back what
 //! it was granted or has collected.
 
-use super::{OwnedPermit, Permit, Semaphore, Taken, Wanted};
+use super::word::{Taken, Wanted};
+use super::{OwnedPermit, Permit, Semaphore};
 use crate::error::Closed;
 use crate::wait_list::{Cancelled, Ticket};
 use std::future::Future;
