@@ -204,11 +204,9 @@ impl Notified<'_> {
     }
 
     fn poll_queued(&self, ticket: Ticket, cx: &mut Context<'_>) -> State {
-        let waker = cx.waker().clone(); // foreign code: before the lock
-        let mut locked = self.notify.list.lock();
-        if locked.update(ticket, waker) {
+        let Some(mut locked) = self.notify.list.keep_waiting(ticket, cx.waker()) else {
             return State::Queued(ticket);
-        }
+        };
         locked.state().unseen.take(ticket);
         State::Done
     }

@@ -79,11 +79,9 @@ impl<'a> BarrierWait<'a> {
         ticket: Ticket,
         cx: &mut Context<'_>,
     ) -> Poll<Result<BarrierWaitResult, Broken>> {
-        let waker = cx.waker().clone();
-        let mut locked = self.barrier.list.lock();
-        if locked.update(ticket, waker) {
+        let Some(mut locked) = self.barrier.list.keep_waiting(ticket, cx.waker()) else {
             return Poll::Pending;
-        }
+        };
         Poll::Ready(if locked.state().failed.take(ticket) {
             Err(Broken(()))
         } else {

@@ -56,11 +56,7 @@ impl<'c, 'm, T: ?Sized> CondvarWait<'c, 'm, T> {
 
     /// Whether it was notified, and if so, whether alone.
     fn notified(&self, ticket: Ticket, cx: &mut Context<'_>) -> Option<bool> {
-        let waker = cx.waker().clone();
-        let mut locked = self.condvar.list.lock();
-        if locked.update(ticket, waker) {
-            return None;
-        }
+        let mut locked = self.condvar.list.keep_waiting(ticket, cx.waker())?;
         Some(locked.state().take(ticket))
     }
 }

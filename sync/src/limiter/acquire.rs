@@ -108,11 +108,8 @@ fn enqueue(limiter: &Limiter, cx: &mut Context<'_>) -> Option<Ticket> {
 }
 
 fn is_let_in(limiter: &Limiter, ticket: Ticket, cx: &mut Context<'_>) -> bool {
-    if limiter.list.is_granted(ticket) {
-        return true;
-    }
-    let waker = cx.waker().clone();
-    !limiter.list.lock().update(ticket, waker)
+    let list = &limiter.list;
+    list.is_granted(ticket) || list.keep_waiting(ticket, cx.waker()).is_some()
 }
 
 impl<'a> LimiterAcquire<'a> {

@@ -158,8 +158,7 @@ fn poll_queued(
     if semaphore.list.is_granted(ticket) {
         return Poll::Ready(Ok(()));
     }
-    let waker = cx.waker().clone(); // foreign code: before the lock
-    if semaphore.list.lock().update(ticket, waker) {
+    if semaphore.list.keep_waiting(ticket, cx.waker()).is_none() {
         return Poll::Pending;
     }
     // It left the queue: by a grant just now, or because of `close`.
