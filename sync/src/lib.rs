@@ -1,11 +1,16 @@
 //! Synchronisation of tasks that knows nothing but wakers.
 //!
 //! ```text
-//!    Semaphore      Event      Notify         oneshot
-//!        └────────────┼──────────┘               │
-//!                wait_list: tickets, FIFO        │  one waiter a side:
-//!                     │                          │  a slot is enough
-//!                wakes: woken once the lock is gone
+//!   Mutex  RwLock
+//!     └──┬───┘
+//!      cell: permits become references    OnceCell
+//!        └────────────┬──────────────────────┘
+//!                 Semaphore   Condvar   Limiter   Barrier   Event   Notify       oneshot
+//!                     └──────────┴─────────┴─────────┴────────┴───────┘             │
+//!                                          │                               one waiter a side:
+//!                              wait_list: tickets, FIFO                    a slot is enough
+//!                                          │
+//!                              wakes: woken once the lock is gone
 //! ```
 //!
 //! Everything here runs on any executor: a task that has to wait leaves its
@@ -40,7 +45,7 @@
 //! assert!(matches!(next.poll(&mut cx), Poll::Ready(Ok(_))));
 //! ```
 //!
-//! Read `wait_list.rs` first.
+//! Read `wait_list.rs` first, then `semaphore/word.rs`, on which the locks rest.
 
 #![deny(unsafe_code)]
 
