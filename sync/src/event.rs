@@ -151,11 +151,8 @@ impl Wait<'_> {
     }
 
     fn is_over(&self, ticket: Ticket, cx: &mut Context<'_>) -> bool {
-        if self.event.list.is_granted(ticket) {
-            return true;
-        }
-        let waker = cx.waker().clone();
-        !self.event.list.lock().update(ticket, waker)
+        let list = &self.event.list;
+        list.is_granted(ticket) || list.keep_waiting(ticket, cx.waker()).is_some()
     }
 }
 

@@ -1,11 +1,16 @@
 //! Synchronisation of tasks that knows nothing but wakers.
 //!
 //! ```text
-//!    Semaphore      Event      Notify         oneshot
-//!        └────────────┼──────────┘               │
-//!                wait_list: tickets, FIFO        │  one waiter a side:
-//!                     │                          │  a slot is enough
-//!                wakes: woken once the lock is gone
+//!   Mutex  RwLock
+//!     └──┬───┘
+//!      cell: permits become references    OnceCell
+//!        └────────────┬──────────────────────┘
+//!                 Semaphore   Condvar   Limiter   Barrier   Event   Notify       oneshot
+//!                     └──────────┴─────────┴─────────┴────────┴───────┘             │
+//!                                          │                               one waiter a side:
+//!                              wait_list: tickets, FIFO                    a slot is enough
+//!                                          │
+//!                              wakes: woken once the lock is gone
 //! ```
 //!
 //! Everything here runs on any executor: a task that has to wait leaves its
@@ -40,26 +45,49 @@
 //! assert!(matches!(next.poll(&mut cx), Poll::Ready(Ok(_))));
 //! ```
 //!
-//! Read `wait_list.rs` first.
+//! Read `wait_list.rs` first, then `semaphore/word.rs`, on which the locks rest.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod barrier;
 pub mod cancel;
+#[allow(
+    unsafe_code,
+    reason = "the one place that turns permits into references"
+)]
+mod cell;
 pub mod children;
+mod condvar;
 mod error;
 mod event;
 pub mod lane;
+mod limiter;
+mod mutex;
 mod notify;
+mod once_cell;
 pub mod oneshot;
 mod ready_list;
+mod rwlock;
 mod semaphore;
 mod sync;
+mod unseen;
 mod wait_list;
 mod wakes;
 
-pub use error::{Closed, TryAcquireError};
+pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
+pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
+pub use error::{Broken, Closed, OverBound, TryAcquireError, TryLockError};
 pub use event::{Event, Wait};
+pub use limiter::{
+    Limiter, LimiterAcquire, LimiterAcquireOwned, LimiterPermit, OwnedLimiterPermit,
+};
+pub use mutex::{Lock, LockOwned, Mutex, MutexGuard, OwnedMutexGuard};
 pub use notify::{Notified, Notify};
+pub use once_cell::{GetOrInit, GetOrTryInit, OnceCell, SetError};
+pub use rwlock::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
+    RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
+};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore};
 
 #[cfg(all(test, not(loom)))]
@@ -74,6 +102,15 @@ mod tests {
         fn anywhere<T: Send + Sync + Unpin>() {}
         anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
         anywhere::<(Permit<'_>, OwnedPermit)>();
+        anywhere::<(Mutex<u8>, Lock<'_, u8>, LockOwned<u8>)>();
+        anywhere::<(MutexGuard<'_, u8>, OwnedMutexGuard<u8>)>();
+        // A value that may be sent but not shared is enough for a mutex.
+        anywhere::<(Mutex<std::cell::Cell<u8>>, Lock<'_, std::cell::Cell<u8>>)>();
+        anywhere::<(RwLock<u8>, RwLockRead<'_, u8>, RwLockWriteOwned<u8>)>();
+        anywhere::<(RwLockReadGuard<'_, u8>, OwnedRwLockWriteGuard<u8>)>();
+        anywhere::<(Condvar, CondvarWait<'_, '_, u8>, Barrier, BarrierWait<'_>)>();
+        anywhere::<OnceCell<u8>>();
+        anywhere::<(Limiter, LimiterAcquire<'_>, OwnedLimiterPermit)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();

@@ -11,17 +11,16 @@
 //! ```
 //!
 //! Whether a grant has to be handed on depends on who gave it. A ticket says
-//! only that there was one, so the tickets that `notify_one` granted and that
-//! were not seen yet are kept in a list; it is as long as there are tasks on
-//! their way to a poll, which is short.
+//! only that there was one, so those that `notify_one` granted and that were not
+//! seen yet are noted (`unseen.rs`).
 //!
 //! Futures made before a call of `notify_waiters` and not polled by then are
 //! notified too: they compare the number of calls. So a task may make the
 //! future, look at its condition, and then await, and misses nothing.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::unseen::Unseen;
 use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -55,8 +54,8 @@ pub struct Notify {
 struct Stored {
     /// A `notify_one` that found nobody.
     permit: bool,
-    /// Tickets granted by `notify_one` whose futures do not know yet; sorted.
-    unseen: VecDeque<Ticket>,
+    /// Granted by `notify_one`.
+    unseen: Unseen,
 }
 
 impl Notify {
@@ -141,17 +140,8 @@ impl Notify {
 
 fn notify_one(locked: &mut Locked<'_, Stored, ()>) {
     match locked.grant() {
-        Some(ticket) => locked.state().unseen.push_back(ticket),
+        Some(ticket) => locked.state().unseen.push(ticket),
         None => locked.state().permit = true,
-    }
-}
-
-/// Takes a ticket off the unseen ones; false if it was not `notify_one`'s.
-fn take_unseen(locked: &mut Locked<'_, Stored, ()>, ticket: Ticket) -> bool {
-    let unseen = &mut locked.state().unseen;
-    match unseen.binary_search(&ticket) {
-        Ok(at) => unseen.remove(at).is_some(),
-        Err(_) => false,
     }
 }
 
@@ -214,12 +204,10 @@ impl Notified<'_> {
     }
 
     fn poll_queued(&self, ticket: Ticket, cx: &mut Context<'_>) -> State {
-        let waker = cx.waker().clone(); // foreign code: before the lock
-        let mut locked = self.notify.list.lock();
-        if locked.update(ticket, waker) {
+        let Some(mut locked) = self.notify.list.keep_waiting(ticket, cx.waker()) else {
             return State::Queued(ticket);
-        }
-        take_unseen(&mut locked, ticket);
+        };
+        locked.state().unseen.take(ticket);
         State::Done
     }
 }
@@ -255,7 +243,7 @@ impl Drop for Notified<'_> {
         };
         let mut locked = self.notify.list.lock();
         if let Cancelled::Granted = locked.cancel(ticket)
-            && take_unseen(&mut locked, ticket)
+            && locked.state().unseen.take(ticket)
         {
             notify_one(&mut locked);
         }

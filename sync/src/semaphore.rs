@@ -1,45 +1,26 @@
 //! A semaphore: at most so many at a time, in the order of arrival.
 //!
-//! # The word
-//!
-//! ```text
-//!   [ available permits          | WAITERS | CLOSED ]
-//!
-//!   free ──1──▶ free        permits taken or given by one compare-and-swap
-//!     │ ▲
-//!     2 3
-//!     ▼ │
-//!   contended               permits = 0; only changed under the list's lock
-//! ```
-//! 1 `take`, `give`   nobody waits: the lock is not touched
-//! 2 `enqueue`        too few: the waiter takes what there is and sets WAITERS
-//! 3 `distribute`     the last waiter left the queue
-//!
-//! While WAITERS is set, `take` fails, also for one who would be content with
-//! less than the front: whatever is given belongs to the front from that moment
-//! on. So nobody barges in, and many small requests cannot starve a large one.
-//! The front collects what comes in until it has all it asked for; if it is
-//! dropped before, what it collected goes to the next.
-//!
-//! `wait_list.rs` tells what happens between the grant and the poll.
+//! The permits that are available, whether anybody waits and whether it is closed
+//! are one word, so without a queue a permit costs one exchange to take and one to
+//! give: `word.rs` draws it. `wait_list.rs` tells what happens between the grant
+//! and the poll, `acquire.rs` how a wait ends, `issue.rs` how permits come and go.
 
 mod acquire;
+mod issue;
 mod permit;
+mod word;
 
+pub(crate) use acquire::Request;
 pub use acquire::{Acquire, AcquireOwned};
 pub use permit::{OwnedPermit, Permit};
 
 use crate::error::TryAcquireError;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::wait_list::{Locked, Ticket, WaitList};
+use crate::wait_list::WaitList;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::Waker;
-
-const CLOSED: usize = 1;
-const WAITERS: usize = 2;
-const SHIFT: u32 = 2;
+use word::{CLOSED, SHIFT, Wanted};
 
 /// A number of permits, and a queue of those who wait for some.
 ///
@@ -63,24 +44,10 @@ const SHIFT: u32 = 2;
 /// ```
 pub struct Semaphore {
     word: AtomicUsize,
+    /// Permits there are in all, wherever they are; at most `bound`.
+    issued: AtomicUsize,
+    bound: usize,
     list: WaitList<(), Wanted>,
-}
-
-/// What a queued waiter asked for.
-#[derive(Clone, Copy, Debug)]
-struct Wanted {
-    total: usize,
-    /// Not collected yet; above 0 as long as it is queued.
-    missing: usize,
-}
-
-/// How an attempt to get permits ended.
-enum Taken {
-    All,
-    Closed,
-    /// Somebody waits, or there are too few.
-    TooFew,
-    Queued(Ticket),
 }
 
 impl Semaphore {
@@ -95,9 +62,44 @@ impl Semaphore {
     #[must_use]
     #[track_caller]
     pub fn new(permits: usize) -> Semaphore {
+        Semaphore::with_bound(permits, Semaphore::MAX_PERMITS)
+    }
+
+    /// A semaphore with `permits` available that never has more than that.
+    ///
+    /// A permit gives back what was taken, once, so it cannot release too much;
+    /// but [`add_permits`](Semaphore::add_permits) can, and is refused here unless
+    /// as many were [forgotten](Permit::forget) before.
+    ///
+    /// # Panics
+    ///
+    /// If `permits` is above [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let slots = Semaphore::bounded(2);
+    /// let slot = slots.try_acquire()?;
+    /// assert!(slots.try_add_permits(1).is_err()); // two are out there
+    /// slot.forget(); // the slot is broken, and
+    /// assert!(slots.try_add_permits(1).is_ok()); // repaired
+    /// # Ok::<(), wakeline_sync::TryAcquireError>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn bounded(permits: usize) -> Semaphore {
+        Semaphore::with_bound(permits, permits)
+    }
+
+    #[track_caller]
+    fn with_bound(permits: usize, bound: usize) -> Semaphore {
         check(permits);
         Semaphore {
             word: AtomicUsize::new(permits << SHIFT),
+            issued: AtomicUsize::new(permits),
+            bound,
             list: WaitList::new(()),
         }
     }
@@ -268,58 +270,17 @@ impl Semaphore {
             .map(|()| OwnedPermit::new(Arc::clone(self), 1))
     }
 
-    /// Adds `permits`, to those who wait first.
+    /// [`try_acquire_many`](Semaphore::try_acquire_many) with an owned permit.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If that makes more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wakeline_sync::Semaphore;
-    ///
-    /// let gate = Semaphore::new(0);
-    /// gate.add_permits(3);
-    /// assert_eq!(gate.available(), 3);
-    /// ```
-    #[track_caller]
-    pub fn add_permits(&self, permits: usize) {
-        check(permits);
-        assert!(
-            self.available() <= Semaphore::MAX_PERMITS - permits,
-            "{permits} more than {} is over MAX_PERMITS",
-            self.available()
-        );
-        self.give(permits);
-    }
-
-    /// Takes up to `permits` of the available ones out for good; tells how many.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wakeline_sync::Semaphore;
-    ///
-    /// let gate = Semaphore::new(3);
-    /// assert_eq!(gate.forget_permits(5), 3);
-    /// assert_eq!(gate.available(), 0);
-    /// ```
-    pub fn forget_permits(&self, permits: usize) -> usize {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let gone = permits.min(word >> SHIFT);
-            // Relaxed: nothing is handed over.
-            match self.word.compare_exchange_weak(
-                word,
-                word - (gone << SHIFT),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return gone,
-                Err(now) => word = now,
-            }
-        }
+    /// [`TryAcquireError`] tells whether there were too few or the semaphore is closed.
+    pub fn try_acquire_many_owned(
+        self: &Arc<Semaphore>,
+        permits: usize,
+    ) -> Result<OwnedPermit, TryAcquireError> {
+        self.try_take(permits)
+            .map(|()| OwnedPermit::new(Arc::clone(self), permits))
     }
 
     /// Fails everyone who waits or comes later with [`Closed`](crate::Closed).
@@ -356,126 +317,6 @@ impl Semaphore {
     pub fn is_closed(&self) -> bool {
         // Acquire: who sees the semaphore closed sees what was done before.
         self.word.load(Ordering::Acquire) & CLOSED != 0
-    }
-
-    #[inline]
-    fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
-        match self.take(permits) {
-            Taken::All => Ok(()),
-            Taken::Closed => Err(TryAcquireError::Closed),
-            Taken::TooFew | Taken::Queued(_) => Err(TryAcquireError::NoPermits),
-        }
-    }
-
-    /// Takes all of `permits`, or nothing.
-    #[inline]
-    fn take(&self, permits: usize) -> Taken {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & CLOSED != 0 {
-                return Taken::Closed;
-            }
-            // With zero asked for nobody is deprived, so nobody comes first.
-            if word >> SHIFT < permits || (word & WAITERS != 0 && permits != 0) {
-                return Taken::TooFew;
-            }
-            // Acquire pairs with the Release in `give`: what the last holder did
-            // is visible to this one.
-            match self.word.compare_exchange_weak(
-                word,
-                word - (permits << SHIFT),
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Taken::All,
-                Err(now) => word = now,
-            }
-        }
-    }
-
-    /// Takes `permits`, or what there is and a place in the queue.
-    fn take_or_enqueue(&self, permits: usize, waker: &Waker) -> Taken {
-        match self.take(permits) {
-            Taken::TooFew => {}
-            taken => return taken,
-        }
-        let waker = waker.clone(); // foreign code: before the lock
-        let mut locked = self.list.lock();
-        let mut word = self.word.load(Ordering::Relaxed);
-        let missing = loop {
-            if word & CLOSED != 0 {
-                drop(locked);
-                return Taken::Closed;
-            }
-            if word & WAITERS != 0 {
-                break permits; // there are none left to take, and all hands are off
-            }
-            let available = word >> SHIFT;
-            let enough = available >= permits;
-            let next = if enough {
-                word - (permits << SHIFT)
-            } else {
-                WAITERS
-            };
-            // Acquire: as in `take`, for the permits collected here.
-            match self
-                .word
-                .compare_exchange(word, next, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) if enough => {
-                    drop(locked);
-                    return Taken::All;
-                }
-                Ok(_) => break permits - available,
-                Err(now) => word = now,
-            }
-        };
-        Taken::Queued(locked.push(
-            waker,
-            Wanted {
-                total: permits,
-                missing,
-            },
-        ))
-    }
-
-    /// Gives permits back: to those who wait, else to all.
-    #[inline]
-    fn give(&self, permits: usize) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & WAITERS == 0 {
-            // Release: see `take`.
-            match self.word.compare_exchange_weak(
-                word,
-                word + (permits << SHIFT),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(now) => word = now,
-            }
-        }
-        self.distribute(&mut self.list.lock(), permits);
-    }
-
-    /// Gives permits to the front of the queue, and what is left to all.
-    fn distribute(&self, locked: &mut Locked<'_, (), Wanted>, mut permits: usize) {
-        while let Some(wanted) = locked.front_mut() {
-            let part = permits.min(wanted.missing);
-            wanted.missing -= part;
-            permits -= part;
-            if wanted.missing != 0 {
-                return; // WAITERS stays, and there are no permits left
-            }
-            locked.grant();
-        }
-        // The queue is empty. WAITERS only changes under the lock, but if it is
-        // clear already, the permits may be changed by others at any time.
-        let waiters = self.word.load(Ordering::Relaxed) & WAITERS;
-        // Release as in `give`. It is an exchange, so it also carries on what
-        // earlier releases made visible.
-        self.word
-            .fetch_add((permits << SHIFT).wrapping_sub(waiters), Ordering::Release);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Atomics and the lock: std's, or loom's in a model. The only `cfg(loom)`.
+//! Atomics, the lock and the cell: std's, or loom's in a model. The only `cfg(loom)`.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic;
@@ -27,6 +27,61 @@ impl<T> Lock<T> {
         match self.0.lock() {
             Ok(guard) => guard,
             Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+}
+
+/// loom's cell, or std's with the same face: an access is a value, so that loom
+/// sees where it begins and ends.
+#[cfg(loom)]
+pub(crate) use loom::cell::{ConstPtr, MutPtr, UnsafeCell};
+#[cfg(not(loom))]
+pub(crate) use plain::{ConstPtr, MutPtr, UnsafeCell};
+
+#[cfg(not(loom))]
+mod plain {
+    #[derive(Debug)]
+    pub(crate) struct UnsafeCell<T: ?Sized>(std::cell::UnsafeCell<T>);
+
+    #[derive(Debug)]
+    pub(crate) struct ConstPtr<T: ?Sized>(*const T);
+
+    #[derive(Debug)]
+    pub(crate) struct MutPtr<T: ?Sized>(*mut T);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> UnsafeCell<T> {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0.into_inner()
+        }
+    }
+
+    impl<T: ?Sized> UnsafeCell<T> {
+        #[inline]
+        pub(crate) fn get(&self) -> ConstPtr<T> {
+            ConstPtr(self.0.get())
+        }
+
+        #[inline]
+        pub(crate) fn get_mut(&self) -> MutPtr<T> {
+            MutPtr(self.0.get())
+        }
+    }
+
+    impl<T: ?Sized> ConstPtr<T> {
+        #[inline]
+        pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
+            look(self.0)
+        }
+    }
+
+    impl<T: ?Sized> MutPtr<T> {
+        #[inline]
+        pub(crate) fn with<R>(&self, change: impl FnOnce(*mut T) -> R) -> R {
+            change(self.0)
         }
     }
 }

@@ -75,6 +75,26 @@ impl<S, D> WaitList<S, D> {
         }
     }
 
+    /// Keeps the latest waker of a waiter, or gives the list back, locked, if it
+    /// is in the queue no more.
+    ///
+    /// One that is polled again by the same task costs no clone of its waker.
+    pub(crate) fn keep_waiting(&self, ticket: Ticket, waker: &Waker) -> Option<Locked<'_, S, D>> {
+        let mut locked = self.lock();
+        match locked.inner.queue.get_mut(ticket) {
+            None => return Some(locked),
+            // It compares two pointers, so it may be asked under the lock.
+            Some(waiter) if waiter.waker.will_wake(waker) => return None,
+            Some(_) => drop(locked),
+        }
+        let waker = waker.clone(); // foreign code: without the lock
+        let mut locked = self.lock();
+        if locked.update(ticket, waker) {
+            return None;
+        }
+        Some(locked)
+    }
+
     /// Whether the waiter with this ticket, which has not given up, has a grant.
     #[inline]
     pub(crate) fn is_granted(&self, ticket: Ticket) -> bool {
@@ -124,6 +144,11 @@ impl<S, D> Locked<'_, S, D> {
     #[inline]
     pub(crate) fn front_mut(&mut self) -> Option<&mut D> {
         self.inner.queue.front_mut()
+    }
+
+    /// The ticket of the one whose turn it is.
+    pub(crate) fn front_ticket(&self) -> Option<Ticket> {
+        self.inner.queue.front_ticket()
     }
 
     /// Grants the front what it waits for.

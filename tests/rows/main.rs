@@ -69,3 +69,8 @@ mod row_29_cancel_tokens;
 mod row_30_spawn_into_cancelled;
 mod row_31_guards;
 mod row_43_blocking;
+mod row_34_mutex;
+mod row_35_semaphore_limiter;
+mod row_36_event_notify;
+mod row_37_condvar;
+mod row_38_barrier_rwlock_once_cell;

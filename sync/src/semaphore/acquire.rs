@@ -10,7 +10,8 @@
 //! Dropped as New or Done it owns nothing; dropped as Queued it gives back what
 //! it was granted or has collected.
 
-use super::{OwnedPermit, Permit, Semaphore, Taken, Wanted};
+use super::word::{Taken, Wanted};
+use super::{OwnedPermit, Permit, Semaphore};
 use crate::error::Closed;
 use crate::wait_list::{Cancelled, Ticket};
 use std::future::Future;
@@ -38,18 +39,14 @@ pub struct AcquireOwned {
 
 impl<'a> Acquire<'a> {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         semaphore: &'a Semaphore,
         permits: usize,
         location: &'static Location<'static>,
     ) -> Acquire<'a> {
         Acquire {
             semaphore,
-            request: Request {
-                permits,
-                state: State::New,
-                location,
-            },
+            request: Request::new(permits, location),
         }
     }
 }
@@ -62,17 +59,14 @@ impl AcquireOwned {
     ) -> AcquireOwned {
         AcquireOwned {
             semaphore,
-            request: Request {
-                permits,
-                state: State::New,
-                location,
-            },
+            request: Request::new(permits, location),
         }
     }
 }
 
+/// A wait for permits, of a semaphore that each call is told anew.
 #[derive(Debug)]
-struct Request {
+pub(crate) struct Request {
     permits: usize,
     state: State,
     location: &'static Location<'static>,
@@ -87,7 +81,21 @@ enum State {
 
 impl Request {
     #[inline]
-    fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    pub(crate) fn new(permits: usize, location: &'static Location<'static>) -> Request {
+        Request {
+            permits,
+            state: State::New,
+            location,
+        }
+    }
+
+    /// Ready once, when the permits are the caller's.
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        semaphore: &Semaphore,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
         let unit = ready!(budget::poll_proceed(cx));
         let outcome = match self.state {
             State::New => match semaphore.take_or_enqueue(self.permits, cx.waker()) {
@@ -119,10 +127,16 @@ impl Request {
         outcome
     }
 
-    fn give_up(&mut self, semaphore: &Semaphore) {
-        let State::Queued(ticket) = self.state else {
-            return;
-        };
+    /// Ends the wait; what was granted and not seen is handed on.
+    #[inline]
+    pub(crate) fn give_up(&mut self, semaphore: &Semaphore) {
+        if let State::Queued(ticket) = self.state {
+            self.leave_queue(semaphore, ticket);
+        }
+    }
+
+    #[cold]
+    fn leave_queue(&mut self, semaphore: &Semaphore, ticket: Ticket) {
         self.state = State::Done;
         let mut locked = semaphore.list.lock();
         match locked.cancel(ticket) {
@@ -144,8 +158,7 @@ fn poll_queued(
     if semaphore.list.is_granted(ticket) {
         return Poll::Ready(Ok(()));
     }
-    let waker = cx.waker().clone(); // foreign code: before the lock
-    if semaphore.list.lock().update(ticket, waker) {
+    if semaphore.list.keep_waiting(ticket, cx.waker()).is_none() {
         return Poll::Pending;
     }
     // It left the queue: by a grant just now, or because of `close`.

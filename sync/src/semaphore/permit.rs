@@ -37,7 +37,7 @@ impl<'a> Permit<'a> {
     /// # Ok::<(), wakeline_sync::TryAcquireError>(())
     /// ```
     pub fn forget(mut self) {
-        self.permits = 0;
+        self.semaphore.retire(mem::take(&mut self.permits));
     }
 
     /// Takes `permits` off as a permit of its own; `None` if there are fewer.
@@ -60,6 +60,32 @@ impl<'a> Permit<'a> {
             semaphore: self.semaphore,
             permits,
         })
+    }
+
+    /// Takes the permits of another over; the opposite of [`split`](Permit::split).
+    ///
+    /// # Panics
+    ///
+    /// If the other is of another semaphore.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::Semaphore;
+    ///
+    /// let five = Semaphore::new(5);
+    /// let mut permit = five.try_acquire_many(2)?;
+    /// permit.merge(five.try_acquire()?);
+    /// assert_eq!(permit.permits(), 3);
+    /// # Ok::<(), wakeline_sync::TryAcquireError>(())
+    /// ```
+    #[track_caller]
+    pub fn merge(&mut self, mut other: Permit<'a>) {
+        assert!(
+            std::ptr::eq(self.semaphore, other.semaphore),
+            "permits of two semaphores cannot be merged"
+        );
+        self.permits += mem::take(&mut other.permits);
     }
 }
 
@@ -99,7 +125,7 @@ impl OwnedPermit {
 
     /// Takes the permits out of the semaphore for good.
     pub fn forget(mut self) {
-        self.permits = 0;
+        self.semaphore.retire(mem::take(&mut self.permits));
     }
 
     /// Takes `permits` off as a permit of its own; `None` if there are fewer.
@@ -110,6 +136,21 @@ impl OwnedPermit {
             semaphore: Arc::clone(&self.semaphore),
             permits,
         })
+    }
+
+    /// Takes the permits of another over; the opposite of
+    /// [`split`](OwnedPermit::split).
+    ///
+    /// # Panics
+    ///
+    /// If the other is of another semaphore.
+    #[track_caller]
+    pub fn merge(&mut self, mut other: OwnedPermit) {
+        assert!(
+            Arc::ptr_eq(&self.semaphore, &other.semaphore),
+            "permits of two semaphores cannot be merged"
+        );
+        self.permits += mem::take(&mut other.permits);
     }
 }
 

@@ -79,6 +79,10 @@ impl<D> Queue<D> {
             .map(|waiter| &mut waiter.data)
     }
 
+    pub(super) fn front_ticket(&self) -> Option<Ticket> {
+        self.entries.front().map(|entry| entry.ticket)
+    }
+
     #[inline]
     pub(super) fn pop_front(&mut self) -> Option<(Ticket, Waiter<D>)> {
         let Entry { ticket, waiter } = self.entries.pop_front()?;

@@ -137,6 +137,31 @@ fn the_end_of_a_wait_tells_what_to_hand_on() {
     assert_eq!(count.get(), 3);
 }
 
+#[cfg(not(loom))]
+#[test]
+fn a_waker_is_cloned_only_for_another_task() {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+    let list: WaitList<(), ()> = WaitList::new(());
+    let (first, second) = (Arc::new(Nothing), Arc::new(Nothing));
+    let (first_waker, second_waker) = (Waker::from(first.clone()), Waker::from(second.clone()));
+    let ticket = list.lock().push(first_waker.clone(), ());
+    assert!(list.keep_waiting(ticket, &first_waker).is_none());
+    assert_eq!(Arc::strong_count(&first), 3);
+    assert!(list.keep_waiting(ticket, &second_waker).is_none());
+    assert_eq!(
+        (Arc::strong_count(&first), Arc::strong_count(&second)),
+        (2, 3)
+    );
+    assert_eq!(list.lock().grant(), Some(ticket));
+    assert!(list.keep_waiting(ticket, &second_waker).is_some());
+}
+
 /// A grant that is seen brings with it what was done before it, though the
 /// waiter takes no lock.
 #[cfg(loom)]

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicUsize as Counter;
 use loom::thread;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// One poll with a waker that counts nothing, so that its end is up to others.
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {

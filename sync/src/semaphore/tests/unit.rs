@@ -154,6 +154,55 @@ fn permits_can_be_forgotten_split_and_added() {
 }
 
 #[test]
+fn a_bounded_semaphore_refuses_more_than_it_had() {
+    let two = Semaphore::bounded(2);
+    assert!(two.try_add_permits(1).is_err());
+    let held = two.try_acquire().unwrap();
+    assert!(two.try_add_permits(1).is_err(), "it will come back");
+    let (mut waits, waker) = (two.acquire_many(2), Count::new().1);
+    assert!(poll_with(&mut waits, &waker).is_pending());
+    assert!(two.try_add_permits(1).is_err(), "one is collected");
+    held.forget();
+    assert!(two.try_add_permits(2).is_err());
+    assert_eq!(two.try_add_permits(1), Ok(()));
+    assert!(matches!(poll(&mut waits), Poll::Ready(Ok(_))));
+    assert_eq!(two.forget_permits(5), 2);
+    two.add_permits(2);
+    assert!(two.try_add_permits(usize::MAX).is_err(), "no overflow");
+}
+
+#[test]
+#[should_panic(expected = "1 permits more than 3 are too many")]
+fn to_add_over_the_bound_panics_and_says_by_how_much() {
+    Semaphore::bounded(3).add_permits(1);
+}
+
+#[test]
+fn permits_that_are_held_count_towards_the_most_there_can_be() {
+    let full = Semaphore::new(Semaphore::MAX_PERMITS);
+    let _all = full.try_acquire_many(Semaphore::MAX_PERMITS).unwrap();
+    assert!(full.try_add_permits(1).is_err());
+}
+
+#[test]
+fn permits_can_be_merged_and_come_back_once() {
+    let five = Arc::new(Semaphore::new(5));
+    let mut permit = five.try_acquire_many_owned(2).unwrap();
+    permit.merge(five.try_acquire_owned().unwrap());
+    assert_eq!((permit.permits(), five.available()), (3, 2));
+    drop(permit);
+    assert_eq!(five.available(), 5);
+}
+
+#[test]
+#[should_panic(expected = "two semaphores")]
+fn permits_of_two_semaphores_are_not_merged() {
+    let (one, other) = (Semaphore::new(1), Semaphore::new(1));
+    let mut permit = one.try_acquire().unwrap();
+    permit.merge(other.try_acquire().unwrap());
+}
+
+#[test]
 fn an_owned_permit_keeps_the_semaphore_alive() {
     let one = Arc::new(Semaphore::new(1));
     let mut acquire = one.acquire_owned();
