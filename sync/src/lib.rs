@@ -48,6 +48,7 @@ mod error;
 mod event;
 mod notify;
 pub mod oneshot;
+pub mod queue;
 mod semaphore;
 mod sync;
 mod wait_list;

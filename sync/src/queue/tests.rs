@@ -1,0 +1,6 @@
+#[cfg(loom)]
+mod models;
+#[cfg(not(loom))]
+mod random;
+#[cfg(not(loom))]
+mod unit;
