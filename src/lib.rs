@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod driver;
+mod rate_limiter;
 mod runtime;
 mod serve;
 
@@ -61,6 +62,7 @@ pub mod net {
 /// Synchronisation of tasks: first come, first served, and nothing is lost by
 /// giving up.
 pub mod sync {
+    pub use crate::rate_limiter::{AcquireRate, RateLimited, RateLimiter, UntilReady};
     pub use wakeline_sync::*;
 }
 

@@ -31,10 +31,13 @@ fn loom_a_slot_is_never_missed() {
     loom::model(|| {
         let (tx, rx) = fifo::<u8>(1);
         tx.try_send(1).unwrap();
-        let sender = thread::spawn(move || block_on(tx.send(2)).unwrap());
+        let sender = thread::spawn({
+            let tx = tx.clone();
+            move || block_on(tx.send(2)).unwrap()
+        });
         assert_eq!(block_on(rx.recv()).unwrap().into_inner(), 1);
-        assert_eq!(block_on(rx.recv()).unwrap().into_inner(), 2);
         sender.join().unwrap();
+        assert_eq!(rx.try_recv().unwrap().into_inner(), 2);
     });
 }
 
@@ -120,8 +123,10 @@ fn loom_a_shutdown_loses_no_value() {
         let mut recv = rx.recv();
         let taken = matches!(poll_once(&mut recv), Poll::Ready(Ok(_)));
         tx.shutdown(Shutdown::Graceful);
+        let stored = tx.len();
         let sent = sender.join().unwrap();
         drop(recv);
+        assert_eq!(tx.len(), stored, "put after the end");
         match sent {
             // It is still there if it was not taken.
             Ok(()) => assert_eq!(tx.len(), usize::from(!taken)),
