@@ -101,8 +101,14 @@ impl Runtime {
 
     /// Ends the runtime: tasks may finish within `grace`, the rest are dropped.
     ///
+    /// Those that listen to their cancel token are told at once, with
+    /// [`Cause::Shutdown`](wakeline_context::Cause::Shutdown). After the rest were
+    /// dropped, cleanups have what is left of the grace, and at least
+    /// [`cleanup_grace`](Builder::cleanup_grace).
+    ///
     /// Returns what became of them: who was cut off and where it waited,
     /// which blocking jobs still run, which operations the kernel still held.
+    #[track_caller]
     #[must_use = "the report tells who did not finish; drop the runtime if nobody asks"]
     pub fn shutdown(self, grace: Duration) -> ShutdownReport {
         self.executor.shutdown(grace)
@@ -177,6 +183,14 @@ impl Builder {
     /// How many threads may run blocking jobs at once; more jobs queue.
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
         self.executor = self.executor.blocking_threads(threads);
+        self
+    }
+
+    /// What cleanups have at least when the runtime ends, after its tasks were
+    /// dropped (a second unless told): also in a plain drop, except for one
+    /// inside of a task. Without any cleanups nothing is waited for.
+    pub fn cleanup_grace(mut self, grace: Duration) -> Builder {
+        self.executor = self.executor.cleanup_grace(grace);
         self
     }
 

@@ -22,6 +22,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wakeline_context::install_token;
+use wakeline_sync::cancel::Node;
+
 use crate::context;
 use crate::shared::Shared;
 use crate::task::{Owned, Runnable, Schedule, Task, quietly};
@@ -317,8 +320,14 @@ impl Schedule for Blocking {
         self.0.pool.owned.remove(key)
     }
 
+    fn runtime_node(&self) -> &Node {
+        &self.0.node
+    }
+
     fn aborted(&self, task: &Task) {
         if let Some(runnable) = self.0.pool.withdraw(task) {
+            // Dropped on this thread, but not under what surrounds the abort.
+            let _none = install_token(None);
             runnable.run();
         }
     }

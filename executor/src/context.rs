@@ -11,7 +11,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::home::{Home, Local};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
-use crate::task::{self, Header, JoinHandle, Runnable};
+use crate::task::{self, Header, JoinHandle, Origin, Runnable};
 
 /// Woken tasks that may run before the queue's head, one after the other.
 const LIFO_CAP: u8 = 3;
@@ -159,11 +158,7 @@ impl Drop for EnteredShared {
 
 /// Spawns a task that stays on this thread.
 #[track_caller]
-pub(crate) fn spawn_local<F>(
-    future: F,
-    name: Option<Arc<str>>,
-    at: &'static Location<'static>,
-) -> JoinHandle<F::Output>
+pub(crate) fn spawn_local<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -179,7 +174,7 @@ where
         home: Arc::clone(&current.home),
         shared: Arc::clone(&current.shared),
     };
-    let (owned, handle, runnable) = task::new(future, scheduler, at, name);
+    let (owned, handle, runnable) = task::new(future, scheduler, origin);
     match current.home.owned.insert(owned) {
         Ok(()) => current.push_local(runnable, Order::Spawned),
         Err(task) => cancel(&task, runnable),

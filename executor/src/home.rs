@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wakeline_sync::cancel::Node;
+
 use crate::context;
 use crate::driver::Interrupt;
 use crate::queue::Inject;
@@ -41,14 +43,7 @@ impl Schedule for Local {
     fn schedule(&self, runnable: Runnable, yielded: bool) {
         let away = context::with(|current| match current {
             Some(current) if Arc::ptr_eq(&current.home, &self.home) => {
-                current.push_local(
-                    runnable,
-                    if yielded {
-                        Order::Yielded
-                    } else {
-                        Order::Woken
-                    },
-                );
+                current.push_local(runnable, Order::of_wake(yielded));
                 None
             }
             _ => Some(runnable),
@@ -66,5 +61,9 @@ impl Schedule for Local {
         let task = self.home.owned.remove(key);
         self.shared.task_ended();
         task
+    }
+
+    fn runtime_node(&self) -> &Node {
+        &self.shared.node
     }
 }

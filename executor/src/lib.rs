@@ -41,12 +41,14 @@
 
 mod block_on;
 mod blocking;
+mod builder;
 #[allow(
     unsafe_code,
     reason = "makes handles and queue entries from what `task` and `queue` gave"
 )]
 mod context;
 mod driver;
+mod end;
 mod executor;
 #[allow(unsafe_code, reason = "makes the handles of blocking jobs")]
 mod handle;
@@ -73,8 +75,9 @@ mod yield_now;
 use std::future::Future;
 use std::panic::Location;
 
+pub use builder::Builder;
 pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
-pub use executor::{Builder, Executor};
+pub use executor::Executor;
 pub use handle::{EnterGuard, Handle};
 pub use metrics::{Metrics, WorkerMetrics};
 pub use report::ShutdownReport;
@@ -142,7 +145,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    context::spawn_local(future, None, Location::caller())
+    context::spawn_local(future, task::Origin::here(Location::caller()))
 }
 
 /// Runs `job` on a thread that may block.

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
-use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use wakeline_context::{Cause, Reason, install_token};
+use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
 use crate::context;
@@ -15,7 +17,8 @@ use crate::home::Home;
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
-use crate::task::{self, Header, JoinHandle, Owned, Runnable, Schedule, Task, TaskInfo};
+use crate::report::ShutdownReport;
+use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, Schedule, Task, TaskInfo};
 
 /// One executor, seen by all of its threads, handles and tasks.
 pub(crate) struct Shared {
@@ -28,14 +31,35 @@ pub(crate) struct Shared {
     pub(crate) inject: Inject<Header>,
     /// Every stealable task that is not complete.
     pub(crate) owned: Owned,
+    /// Those of the cleanup lane, also queued where any worker finds them.
+    pub(crate) cleanups: Owned,
+    /// How many of them have ended since the end of the executor began.
+    cleanups_ended: AtomicUsize,
+    /// What the lane has at least, when the executor ends.
+    pub(crate) cleanup_grace: Duration,
     pub(crate) pool: Pool,
+    /// Above the nodes of all tasks; cancelled when the end begins.
+    pub(crate) node: Node,
     /// Set once, by a shutdown or a drop: no task is taken any more.
     closing: AtomicBool,
+    /// Set once, later: the cleanup lane takes none either.
+    closed: AtomicBool,
     /// Notified when a thread ends and when the last task does, while closing.
     changed: Condvar,
     /// Worker threads that have not ended; guards `changed`.
     alive: Mutex<usize>,
-    leaked_operations: Mutex<usize>,
+    /// Until when a shutdown gives its tasks time; `None` is for ever.
+    grace: OnceLock<Option<Instant>>,
+    leftovers: Mutex<Leftovers>,
+}
+
+/// What its threads leave behind, for the report.
+#[derive(Default)]
+struct Leftovers {
+    /// Operations that the kernel still held.
+    operations: usize,
+    /// Once the lane is closed: how many had ended, and who had not.
+    cleanups: Option<(usize, Vec<TaskInfo>)>,
 }
 
 /// Makes drivers.
@@ -74,6 +98,7 @@ impl Shared {
         worker_driver: Factory<usize>,
         root_driver: Factory<()>,
         pool: Pool,
+        cleanup_grace: Duration,
     ) -> Shared {
         Shared {
             flavour,
@@ -81,26 +106,46 @@ impl Shared {
             root_driver,
             inject: Inject::new(),
             owned: Owned::new(),
+            cleanups: Owned::new(),
+            cleanups_ended: AtomicUsize::new(0),
+            cleanup_grace,
             pool,
+            node: Node::root(),
             closing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             changed: Condvar::new(),
             alive: Mutex::new(0),
-            leaked_operations: Mutex::new(0),
+            grace: OnceLock::new(),
+            leftovers: Mutex::default(),
         }
     }
 
-    pub(crate) fn spawn<F>(
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), origin);
+        match self.owned.insert(owned) {
+            Ok(()) => self.enqueue(runnable, Order::Spawned),
+            Err(task) => cancel(&task, runnable),
+        }
+        // SAFETY: `handle` is the handle's reference of a task with this output.
+        unsafe { JoinHandle::new(handle) }
+    }
+
+    /// Spawns a task of the cleanup lane.
+    pub(crate) fn spawn_cleanup<F>(
         self: &Arc<Self>,
         future: F,
-        name: Option<Arc<str>>,
-        at: &'static Location<'static>,
+        origin: Origin,
     ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), at, name);
-        match self.owned.insert(owned) {
+        let (owned, handle, runnable) = task::new(future, Cleanup(Arc::clone(self)), origin);
+        match self.cleanups.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
             Err(task) => cancel(&task, runnable),
         }
@@ -145,24 +190,78 @@ impl Shared {
         self.closing.load(Acquire)
     }
 
-    /// Refuses new tasks from now on; true for the first who asks.
-    pub(crate) fn close(&self) -> bool {
+    /// Whether the threads may leave: nothing is taken any more and nothing is left.
+    pub(crate) fn is_over(&self) -> bool {
+        // Acquire pairs with the Release in `close`.
+        self.closed.load(Acquire) && !self.has_tasks()
+    }
+
+    /// Whether a task is left, or a cleanup.
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.task_count() + self.cleanups.len() > 0
+    }
+
+    /// Whether a one-worker executor has its thread.
+    pub(crate) fn is_bound(&self) -> bool {
+        matches!(&self.flavour, Flavour::One(only) if only.bound.get().is_some())
+    }
+
+    /// Says until when a shutdown gives its tasks time; `None` is for ever.
+    pub(crate) fn set_grace(&self, deadline: Option<Instant>) {
+        // Fails in the end of an executor that has been shut down: the first counts.
+        let _ = self.grace.set(deadline);
+    }
+
+    /// Until when the cleanup lane goes on, asked when its time has come.
+    pub(crate) fn lane_deadline(&self) -> Option<Instant> {
+        let least = Instant::now().checked_add(self.cleanup_grace);
+        match self.grace.get() {
+            Some(grace) => Some((*grace)?.max(least?)),
+            None => least,
+        }
+    }
+
+    /// The time of the cleanup lane is over: what is left in it is aborted.
+    pub(crate) fn close_lane(&self) {
+        {
+            let mut left = self.leftovers();
+            if left.cleanups.is_none() {
+                left.cleanups = Some((self.cleanups_ended(), self.cleanups.infos()));
+            }
+        }
+        self.close();
+        self.cleanups.abort_all(None);
+    }
+
+    /// The end begins: tells all tasks, and takes no new ones but cleanups.
+    pub(crate) fn begin_end(&self, reason: Reason) {
+        // Wakes foreign wakers: no lock is held here.
+        task::quietly(|| {
+            self.node.cancel(reason);
+        });
         // The lists first: who sees `closing` and all lists empty leaves, and
         // must not leave behind a task that was taken in between.
         self.owned.close();
         for home in self.homes() {
             home.owned.close();
         }
-        let first = !self.closing.swap(true, Release);
+        self.closing.store(true, Release);
         self.interrupt_all();
-        first
+    }
+
+    /// Takes no cleanups either: once nothing is left the threads leave.
+    pub(crate) fn close(&self) {
+        self.begin_end(Reason::of(Cause::Shutdown));
+        self.cleanups.close();
+        self.closed.store(true, Release);
+        self.interrupt_all();
     }
 
     /// Aborts every task that is left.
     pub(crate) fn abort_all(&self) {
-        self.owned.abort_all();
+        self.owned.abort_all(None);
         for home in self.homes() {
-            home.owned.abort_all();
+            home.owned.abort_all(None);
         }
     }
 
@@ -216,22 +315,46 @@ impl Shared {
         // list before and still saw the task had seen `closing`, so it is seen
         // here; whoever looks later sees that the task is gone.
         if self.is_closing() && self.task_count() == 0 {
-            self.interrupt_all();
-            drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner));
-            self.changed.notify_all();
+            self.tell_all();
         }
     }
 
-    pub(crate) fn add_leaked(&self, operations: usize) {
-        *self
-            .leaked_operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += operations;
+    /// A task of the cleanup lane has ended.
+    fn cleanup_ended(&self) {
+        if self.is_closing() {
+            // Relaxed: a number for the report, no more.
+            self.cleanups_ended.fetch_add(1, Relaxed);
+            if self.cleanups.len() == 0 {
+                self.tell_all();
+            }
+        }
     }
 
-    pub(crate) fn leaked_operations(&self) -> usize {
-        *self
-            .leaked_operations
+    fn cleanups_ended(&self) -> usize {
+        self.cleanups_ended.load(Relaxed)
+    }
+
+    fn tell_all(&self) {
+        self.interrupt_all();
+        drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn add_leaked(&self, operations: usize) {
+        self.leftovers().operations += operations;
+    }
+
+    pub(crate) fn add_leftovers_to(&self, report: &mut ShutdownReport) {
+        let mut left = self.leftovers();
+        report.leaked_operations = left.operations;
+        if let Some((finished, cut_off)) = left.cleanups.take() {
+            report.cleanups_finished = finished;
+            report.cleanups_cut_off = cut_off;
+        }
+    }
+
+    fn leftovers(&self) -> MutexGuard<'_, Leftovers> {
+        self.leftovers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,11 +382,13 @@ impl Shared {
     /// Cancels the tasks that no thread will run any more: all workers of a
     /// closing executor have ended, by a panic or a broken driver.
     pub(crate) fn cancel_left(&self) {
-        if self.owned.len() == 0 {
+        let left = || self.owned.len() + self.cleanups.len() > 0;
+        if !left() {
             return;
         }
-        self.owned.abort_all();
-        while self.owned.len() > 0 {
+        self.owned.abort_all(None);
+        self.cleanups.abort_all(None);
+        while left() {
             let queued = self.inject.take_all();
             queued.for_each(|task| context::runnable(task).cancel());
             // Another thread may just be queueing one.
@@ -316,8 +441,21 @@ pub(crate) enum Order {
     Yielded,
 }
 
+impl Order {
+    /// Of a task that was woken, by itself while it ran or by someone else.
+    pub(crate) fn of_wake(yielded: bool) -> Order {
+        if yielded {
+            Order::Yielded
+        } else {
+            Order::Woken
+        }
+    }
+}
+
 /// Ends a task that was never queued: its future is dropped unpolled.
 pub(crate) fn cancel(task: &Task, runnable: Runnable) {
+    // The token in force is the spawner's.
+    let _none = install_token(None);
     task.abort();
     runnable.run();
 }
@@ -327,19 +465,38 @@ pub(crate) struct Stealable(Arc<Shared>);
 
 impl Schedule for Stealable {
     fn schedule(&self, runnable: Runnable, yielded: bool) {
-        self.0.enqueue(
-            runnable,
-            if yielded {
-                Order::Yielded
-            } else {
-                Order::Woken
-            },
-        );
+        self.0.enqueue(runnable, Order::of_wake(yielded));
     }
 
     fn disown(&self, key: usize) -> Option<Task> {
         let task = self.0.owned.remove(key);
         self.0.task_ended();
         task
+    }
+
+    fn runtime_node(&self) -> &Node {
+        &self.0.node
+    }
+}
+
+/// The scheduler of the cleanup lane: as of tasks that any worker may run, but
+/// the end of the runtime comes later for them.
+pub(crate) struct Cleanup(Arc<Shared>);
+
+impl Schedule for Cleanup {
+    const SHIELDED: bool = true;
+
+    fn schedule(&self, runnable: Runnable, yielded: bool) {
+        self.0.enqueue(runnable, Order::of_wake(yielded));
+    }
+
+    fn disown(&self, key: usize) -> Option<Task> {
+        let task = self.0.cleanups.remove(key);
+        self.0.cleanup_ended();
+        task
+    }
+
+    fn runtime_node(&self) -> &Node {
+        &self.0.node
     }
 }

@@ -44,6 +44,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cancel;
 mod error;
 mod event;
 mod notify;
@@ -72,6 +73,7 @@ mod tests {
         anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
         anywhere::<(Permit<'_>, OwnedPermit)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
+        anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();

@@ -41,4 +41,5 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
     });
 }
 
+mod row_05_ctrl_c;
 mod row_11_oneshot;

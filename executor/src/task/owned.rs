@@ -7,6 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
+use wakeline_context::Reason;
 
 use super::{Id, Task, TaskInfo};
 
@@ -63,12 +64,15 @@ impl Owned {
         }
     }
 
-    /// Aborts every task on the list.
-    pub(crate) fn abort_all(&self) {
+    /// Aborts every task on the list; without a word the runtime's reason is theirs.
+    pub(crate) fn abort_all(&self, reason: Option<&Reason>) {
         // Cloned out, as an abort runs the scheduler, which must not run under
         // the lock of a list that it takes tasks out of.
         for task in self.snapshot() {
-            task.abort();
+            match reason {
+                Some(reason) => task.cancel(reason.clone()),
+                None => task.abort(),
+            }
         }
     }
 

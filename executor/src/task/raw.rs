@@ -3,17 +3,18 @@
 use std::future::Future;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use wakeline_context::PollScope;
+use wakeline_sync::cancel::Node;
 
-use super::cell::{Cell, Header, Stage, Vtable};
-use super::current::Entered;
+use super::cancel::unspoken;
+use super::cell::{Cell, Header, Origin, Stage, Vtable};
+use super::running::Entered;
 use super::state::{Pause, Start, Wake};
 use super::{JoinError, TaskInfo, TaskState};
 
@@ -30,6 +31,12 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Takes the task out of the owned list; the reference that the list held
     /// is returned, or nothing if the list had given it up.
     fn disown(&self, key: usize) -> Option<Task>;
+
+    /// Whether the end of the runtime leaves the task's node open.
+    const SHIELDED: bool = false;
+
+    /// The runtime's node, that the task's own hangs below.
+    fn runtime_node(&self) -> &Node;
 
     /// The task was aborted while somebody else has it queued or running.
     fn aborted(&self, task: &Task) {
@@ -60,11 +67,10 @@ unsafe impl Send for Runnable {}
 pub(crate) fn new<F: Future, S: Schedule>(
     future: F,
     scheduler: S,
-    spawned_at: &'static Location<'static>,
-    name: Option<Arc<str>>,
+    origin: Origin,
 ) -> (Task, Task, Runnable) {
     let cell = Box::new(Cell {
-        header: Header::new(const { &vtable::<F, S>() }, spawned_at, name),
+        header: Header::new(const { &vtable::<F, S>() }, origin),
         scheduler,
         stage: std::cell::UnsafeCell::new(Stage::Future(future)),
     });
@@ -79,7 +85,7 @@ impl Task {
         unsafe { self.0.as_ref() }
     }
 
-    /// Aborts the task: it ends at its next suspension, or before its start.
+    /// Aborts the task without a word, as its runtime ends; else `cancel`.
     pub(crate) fn abort(&self) {
         let header = self.header();
         match header.state.abort() {
@@ -197,6 +203,7 @@ const fn vtable<F: Future, S: Schedule>() -> Vtable {
         aborted: aborted::<F, S>,
         take_output: take_output::<F, S>,
         drop_output: drop_output::<F, S>,
+        new_node: new_node::<F, S>,
         free: free::<F, S>,
     }
 }
@@ -215,12 +222,11 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
     let start = cell.header.state.start();
-    let entered = Entered::new(task);
+    // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
+    // task is paused or let go.
+    let entered = unsafe { Entered::new(task) };
     let ended = match start {
-        Start::Cancel => Some(Err(JoinError::cancelled(
-            cell.header.id,
-            cell.header.name.clone(),
-        ))),
+        Start::Cancel => Some(Err(cancelled(cell))),
         // SAFETY: `start` set RUNNING on this thread, which keeps every other
         // thread out of the stage until `pause` or `finish`; the borrow ends
         // with the poll.
@@ -228,7 +234,7 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     };
     match ended {
         // SAFETY: RUNNING is this thread's, as above.
-        Some(result) => unsafe { complete::<F, S>(task, result, &entered) },
+        Some(result) => unsafe { complete::<F, S>(task, result, entered) },
         None => {
             drop(entered);
             // The last look at the task: after an `Idle` another thread may run it.
@@ -246,14 +252,23 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     }
 }
 
+/// The end of an aborted task, with the reason.
+fn cancelled<F: Future, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
+    let header = &cell.header;
+    let own = header.node_if_made().and_then(Node::reason);
+    let reason = own.unwrap_or_else(|| unspoken(cell.scheduler.runtime_node(), header.spawned_at));
+    JoinError::cancelled(header.id, header.name.clone(), reason)
+}
+
 unsafe fn refuse<F: Future, S: Schedule>(task: NonNull<Header>, error: io::Error) {
     // SAFETY: the vtable's types; alive through the owned list, as in `run`.
     let header = &unsafe { cell::<F, S>(task) }.header;
     let _ = header.state.start();
-    let entered = Entered::new(task);
+    // SAFETY: as in `run`.
+    let entered = unsafe { Entered::new(task) };
     let refused = JoinError::refused(header.id, header.name.clone(), error);
     // SAFETY: `start` set RUNNING on this thread.
-    unsafe { complete::<F, S>(task, Err(refused), &entered) }
+    unsafe { complete::<F, S>(task, Err(refused), entered) }
 }
 
 /// One poll; the task's end, if this was it.
@@ -299,7 +314,7 @@ fn poll<F: Future>(
 unsafe fn complete<F: Future, S: Schedule>(
     task: NonNull<Header>,
     result: Result<F::Output, JoinError>,
-    entered: &Entered,
+    entered: Entered,
 ) {
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
@@ -329,12 +344,17 @@ unsafe fn complete<F: Future, S: Schedule>(
         // No handle any more, so nobody to tell; the panic hook has told.
         quietly(|| drop(payload));
     }
+    // With its last foreign code the task's values have done their work: the
+    // handle must not find them alive.
+    drop(entered);
+    // SAFETY: they are this thread's until the task is let go, below.
+    let locals = mem::take(unsafe { &mut *header.locals.get() });
+    quietly(|| drop(locals));
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };
         quietly(|| waker.into_iter().for_each(Waker::wake));
     }
-    entered.finish();
     // Relaxed: written before the task was first queued, which ordered it.
     let key = header.owned_key.load(Relaxed);
     let owned = cell.scheduler.disown(key);
@@ -389,6 +409,16 @@ unsafe fn drop_output<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
     let stage = unsafe { &mut *cell.stage.get() };
     quietly(|| *stage = Stage::Consumed);
+}
+
+unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
+    // SAFETY: the caller has a reference, or runs the task.
+    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime_node();
+    if S::SHIELDED {
+        runtime.shielded_child()
+    } else {
+        runtime.child()
+    }
 }
 
 unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
