@@ -33,8 +33,11 @@ pub(super) struct Request<'a> {
 #[derive(Debug)]
 enum State<'a> {
     InLine(Acquire<'a>),
-    /// Holds the line's permit; dropping it lets the next come to the front.
-    Front(Permit<'a>, Option<Sleep>),
+    Front {
+        /// Dropping it lets the next come to the front.
+        _turn: Permit<'a>,
+        nap: Option<Sleep>,
+    },
     Done,
 }
 
@@ -60,10 +63,15 @@ impl<'a> Request<'a> {
         loop {
             match &mut self.state {
                 State::InLine(turn) => match ready!(Pin::new(turn).poll(cx)) {
-                    Ok(front) => self.state = State::Front(front, None),
+                    Ok(turn) => {
+                        self.state = State::Front {
+                            _turn: turn,
+                            nap: None,
+                        };
+                    }
                     Err(_) => unreachable!("the line is never closed"),
                 },
-                State::Front(_, Some(nap)) => {
+                State::Front { nap: Some(nap), .. } => {
                     if Pin::new(nap).poll(cx).is_pending() {
                         // Our line rather than the one of the nap.
                         waiting_on(Kind::Timer, 0, self.location);
@@ -71,7 +79,7 @@ impl<'a> Request<'a> {
                     }
                     self.sleep_for(None);
                 }
-                State::Front(_, None) => match attempt(self.limiter, self.permits) {
+                State::Front { nap: None, .. } => match attempt(self.limiter, self.permits) {
                     Ok(()) => {
                         self.state = State::Done;
                         return Poll::Ready(());
@@ -87,7 +95,7 @@ impl<'a> Request<'a> {
     }
 
     fn sleep_for(&mut self, next: Option<Sleep>) {
-        if let State::Front(_, nap) = &mut self.state {
+        if let State::Front { nap, .. } = &mut self.state {
             *nap = next;
         }
     }

@@ -167,6 +167,17 @@ impl RateLimiter {
     /// # Cancellation
     ///
     /// Dropping the future gives up the place in line.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline::sync::RateLimiter;
+    ///
+    /// let limit = RateLimiter::new(1, Duration::from_secs(1));
+    /// wakeline::block_on(limit.until_ready());
+    /// assert_eq!(limit.try_acquire(), Ok(())); // it is still there
+    /// ```
     #[track_caller]
     pub fn until_ready(&self) -> UntilReady<'_> {
         UntilReady::new(Request::new(self, 1))
@@ -177,6 +188,17 @@ impl RateLimiter {
     /// # Errors
     ///
     /// [`RateLimited`] tells when to come again.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline::sync::RateLimiter;
+    ///
+    /// let hourly = RateLimiter::new(1, Duration::from_secs(3_600));
+    /// assert_eq!(hourly.try_acquire(), Ok(()));
+    /// assert!(hourly.try_acquire().is_err());
+    /// ```
     pub fn try_acquire(&self) -> Result<(), RateLimited> {
         self.try_acquire_many(1)
     }

@@ -35,8 +35,9 @@ fn loom_a_slot_is_never_missed() {
             let tx = tx.clone();
             move || block_on(tx.send(2)).unwrap()
         });
-        assert_eq!(block_on(rx.recv()).unwrap().into_inner(), 1);
-        sender.join().unwrap();
+        let job = block_on(rx.recv()).unwrap();
+        sender.join().unwrap(); // also while the first one is worked on
+        assert_eq!(*job, 1);
         assert_eq!(rx.try_recv().unwrap().into_inner(), 2);
     });
 }
