@@ -38,12 +38,14 @@
 pub mod cancel;
 mod driver;
 mod rate_limiter;
+pub mod retry;
 mod runtime;
 mod serve;
 
 pub use cancel::{
     CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token, run,
 };
+pub use retry::retry;
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
