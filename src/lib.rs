@@ -37,6 +37,7 @@
 
 pub mod cancel;
 mod driver;
+pub mod pool;
 mod rate_limiter;
 pub mod retry;
 mod runtime;
@@ -45,6 +46,7 @@ mod serve;
 pub use cancel::{
     CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token, run,
 };
+pub use pool::Pool;
 pub use retry::retry;
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_context::{context_local, local, task_local};
