@@ -21,14 +21,15 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use wakeline::time::{sleep, timeout};
+//! use wakeline::FutureExt;
+//! use wakeline::time::sleep;
 //!
 //! let answer = wakeline::block_on(async {
 //!     let slow = wakeline::spawn(async {
 //!         sleep(Duration::from_millis(1)).await;
 //!         42
 //!     });
-//!     timeout(Duration::from_secs(10), slow).await
+//!     slow.timeout(Duration::from_secs(10)).await
 //! });
 //! assert_eq!(answer.expect("in time").expect("no panic"), 42);
 //! ```
@@ -37,15 +38,15 @@
 
 pub mod cancel;
 mod driver;
+mod future_ext;
 pub mod pool;
 mod rate_limiter;
 pub mod retry;
 mod runtime;
 mod serve;
 
-pub use cancel::{
-    CancelExt, CancelToken, Cancelled, checkpoint, current_deadline, current_token, run,
-};
+pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
+pub use future_ext::FutureExt;
 pub use pool::Pool;
 pub use retry::retry;
 pub use runtime::{Builder, Runtime, block_on};
@@ -66,6 +67,14 @@ pub mod net {
         Bind, Context, LookupHost, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
         UnixDatagram, UnixListener, UnixStream, lookup_host, tcp, udp, unix,
     };
+}
+
+/// What tests of asynchronous code need.
+///
+/// Time without waiting for it is in [`time`]: [`pause`](time::pause),
+/// [`advance`](time::advance), [`Builder::start_paused`].
+pub mod test {
+    pub use wakeline_reactor::time::{WaitAllBlocked, wait_all_blocked};
 }
 
 /// Synchronisation of tasks: first come, first served, and nothing is lost by

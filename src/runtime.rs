@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wakeline_executor::{self as executor, Executor, Handle, JoinHandle, ShutdownReport};
-use wakeline_reactor::{Backend, Config, DriverKind};
+use wakeline_reactor::{Backend, Clock, Config, DriverKind};
 
 use crate::driver::{BlockingPool, Guest, Worker};
 
@@ -139,6 +139,9 @@ impl fmt::Debug for Runtime {
 pub struct Builder {
     executor: executor::Builder,
     config: Config,
+    start_paused: bool,
+    /// `workers` was called.
+    workers_chosen: bool,
 }
 
 impl Builder {
@@ -147,6 +150,8 @@ impl Builder {
         Builder {
             executor: executor::Builder::new(),
             config: Config::default(),
+            start_paused: false,
+            workers_chosen: false,
         }
     }
 
@@ -158,6 +163,30 @@ impl Builder {
     #[track_caller]
     pub fn workers(mut self, workers: usize) -> Builder {
         self.executor = self.executor.workers(workers);
+        self.workers_chosen = true;
+        self
+    }
+
+    /// Whether the runtime begins with its [time paused](crate::time::pause), so
+    /// that it passes only when all is blocked. One worker then, unless told.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline::{Runtime, time};
+    ///
+    /// let runtime = Runtime::builder().start_paused(true).build()?;
+    /// let waited = runtime.block_on(async {
+    ///     let start = time::now();
+    ///     time::sleep(Duration::from_secs(3_600)).await; // at once
+    ///     time::now() - start
+    /// });
+    /// assert_eq!(waited, Duration::from_secs(3_600));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start_paused(mut self, paused: bool) -> Builder {
+        self.start_paused = paused;
         self
     }
 
@@ -201,13 +230,39 @@ impl Builder {
     /// If no driver can be set up or a thread cannot be started. The error
     /// names the likely cause: the limit of descriptors, of locked memory, a
     /// sandbox, an old kernel.
-    pub fn build(self) -> io::Result<Runtime> {
+    ///
+    /// # Panics
+    ///
+    /// If time is to start paused and several workers were asked for.
+    #[track_caller]
+    pub fn build(mut self) -> io::Result<Runtime> {
+        if self.start_paused && !self.workers_chosen {
+            self.executor = self.executor.workers(1);
+        }
+        let workers = self.executor.worker_count();
+        assert!(
+            !self.start_paused || workers == 1,
+            "time starts paused only with one worker, not with {workers}: time must not jump while another worker \
+             is at work"
+        );
         let backend = wakeline_reactor::probe(&self.config)?;
         let config = Arc::new(self.config.offload(Arc::new(BlockingPool)));
         let guests = Arc::clone(&config);
+        let mut of_worker = Config::clone(&config);
+        if workers == 1 {
+            let clock = if self.start_paused {
+                Clock::stopped()
+            } else {
+                Clock::new()
+            };
+            of_worker = of_worker.clock(clock.clone());
+            self.executor = self
+                .executor
+                .blocking_surround(move || Box::new(clock.enter()));
+        }
         let executor = self
             .executor
-            .driver(move |_worker| Ok(Box::new(Worker::new(&config)?)))
+            .driver(move |_worker| Ok(Box::new(Worker::new(&of_worker)?)))
             .root_driver(move || Ok(Box::new(Guest::new(Arc::clone(&guests)))))
             .build()?;
         Ok(Runtime { executor, backend })

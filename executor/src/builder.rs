@@ -1,5 +1,6 @@
 //! Choices to make before an executor starts.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::blocking::Pool;
+use crate::blocking::{Pool, Surround};
 use crate::driver::{Driver, ParkDriver};
 use crate::executor::Executor;
 use crate::idle::Idle;
@@ -24,6 +25,7 @@ pub struct Builder {
     name: String,
     blocking_threads: usize,
     blocking_stack: Option<usize>,
+    blocking_surround: Option<Surround>,
     cleanup_grace: Duration,
     worker_driver: Factory<usize>,
     root_driver: Factory<()>,
@@ -37,6 +39,7 @@ impl Builder {
             name: "wakeline".to_owned(),
             blocking_threads: 512,
             blocking_stack: None,
+            blocking_surround: None,
             cleanup_grace: Duration::from_secs(1),
             worker_driver: Box::new(|_worker| Ok(Box::new(ParkDriver::new()))),
             root_driver: Box::new(|()| Ok(Box::new(ParkDriver::new()))),
@@ -89,6 +92,17 @@ impl Builder {
         self
     }
 
+    /// Called on each thread for blocking jobs when it starts; what it returns
+    /// is dropped when the thread ends. For what a thread's code finds there,
+    /// such as a clock.
+    pub fn blocking_surround<M>(mut self, make: M) -> Builder
+    where
+        M: Fn() -> Box<dyn Any> + Send + Sync + 'static,
+    {
+        self.blocking_surround = Some(Box::new(make));
+        self
+    }
+
     /// What cleanups have at least when the executor ends, after its tasks were
     /// dropped (a second unless told): also if the shutdown's grace is over, and
     /// in a plain drop. Without any cleanups nothing is waited for, nor in a drop
@@ -132,7 +146,12 @@ impl Builder {
     /// makes its driver in the first `block_on` instead.
     pub fn build(self) -> io::Result<Executor> {
         let workers = self.worker_count();
-        let pool = Pool::new(self.blocking_threads, &self.name, self.blocking_stack);
+        let pool = Pool::new(
+            self.blocking_threads,
+            &self.name,
+            self.blocking_stack,
+            self.blocking_surround,
+        );
         if workers == 1 {
             let flavour = Flavour::One(Only {
                 bound: OnceLock::new(),

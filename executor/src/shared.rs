@@ -309,6 +309,15 @@ impl Shared {
         }
     }
 
+    /// Ends a turn of the only worker, or makes the next one not sleep.
+    pub(crate) fn interrupt_only(&self) {
+        if let Flavour::One(only) = &self.flavour
+            && let Some(home) = only.bound.get()
+        {
+            home.interrupt();
+        }
+    }
+
     /// A task has ended; while closing, the last one ends the waiting.
     pub(crate) fn task_ended(&self) {
         // The task was taken out under a lock of its list. Whoever looked at the

@@ -123,6 +123,19 @@ fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> 
     Ok(())
 }
 
+/// A turn of the only worker, or of a `block_on` beside the workers, where
+/// nobody is ready and nobody has yielded.
+fn turn_idle(
+    context: &Context,
+    driver: &mut dyn Driver,
+    limit: Option<Duration>,
+) -> io::Result<()> {
+    context.counters.turns.add(1);
+    driver.turn_idle(limit, &|| context.shared.pool.watch())?;
+    context.wake_deferred();
+    Ok(())
+}
+
 /// Nothing to run: a turn that may sleep.
 fn idle(
     context: &Context,
@@ -135,7 +148,7 @@ fn idle(
     }
     context.counters.parks.add(1);
     let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
-        return turn(context, driver, limit);
+        return turn_idle(context, driver, limit);
     };
     many.idle
         .sleep(worker.index, std::mem::take(&mut search.counted));

@@ -12,7 +12,7 @@ use wakeline_context::Reason;
 /// # Example
 ///
 /// ```
-/// use wakeline::{CancelToken, CancelExt, checkpoint};
+/// use wakeline::{CancelToken, FutureExt, checkpoint};
 ///
 /// let token = CancelToken::new();
 /// token.cancel("the client went away");

@@ -1,4 +1,6 @@
 //! What every future can do about cancelling: stop for it, or carry a token.
+//!
+//! The methods are in [`FutureExt`](crate::FutureExt); here are their futures.
 
 use std::fmt;
 use std::future::Future;
@@ -11,81 +13,8 @@ use wakeline_context::{AnyToken, install_token};
 
 use super::{CancelToken, Cancelled, UntilCancelled, current_token};
 
-/// Cancelling by token, as methods of futures.
-///
-/// # Example
-///
-/// ```
-/// use std::time::Duration;
-/// use wakeline::{CancelExt, CancelToken, time::sleep};
-///
-/// let token = CancelToken::new().with_timeout(Duration::from_millis(1));
-/// let work = async {
-///     sleep(Duration::from_secs(3600)).or_cancelled().await?;
-///     Ok::<_, wakeline::Cancelled>("done")
-/// };
-/// let result = wakeline::block_on(work.with_token(token));
-/// assert_eq!(result.unwrap_err().reason().text(), "the deadline passed");
-/// ```
-pub trait CancelExt: Future + Sized {
-    /// Stops for the token that is in force when this is first polled.
-    ///
-    /// At the first poll the token is looked at first: in cancelled code nothing
-    /// new begins, not even what would be ready at once. Later the future is
-    /// polled first: if it is ready in the same poll that finds the cancel, its
-    /// output counts. When the token stops it, it is dropped before the error is
-    /// returned.
-    ///
-    /// # Errors
-    ///
-    /// The future's output is [`Cancelled`] if the token stopped it.
-    ///
-    /// # Panics
-    ///
-    /// If it is polled after it was ready.
-    ///
-    /// # Cancellation
-    ///
-    /// As that of the future itself.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use std::future::ready;
-    /// use wakeline::{CancelExt, CancelToken};
-    ///
-    /// wakeline::block_on(async {
-    ///     let token = CancelToken::new();
-    ///     let one = ready(1).or_cancelled().with_token(token.clone());
-    ///     assert_eq!(one.await.unwrap(), 1);
-    ///     token.cancel("no more");
-    ///     let two = ready(2).or_cancelled().with_token(token);
-    ///     assert!(two.await.is_err());
-    /// });
-    /// ```
-    #[track_caller]
-    fn or_cancelled(self) -> OrCancelled<Self> {
-        OrCancelled::new(self)
-    }
-
-    /// Puts `token` in force while this future is polled and while it is
-    /// dropped.
-    ///
-    /// That alone stops nothing: the code inside looks at
-    /// [`current_token`] where it wants to.
-    ///
-    /// # Cancellation
-    ///
-    /// As that of the future itself; its destructors see the token.
-    fn with_token(self, token: CancelToken) -> WithToken<Self> {
-        WithToken::new(self, &token)
-    }
-}
-
-impl<F: Future> CancelExt for F {}
-
 pin_project! {
-    /// The future of [`CancelExt::or_cancelled`].
+    /// The future of [`FutureExt::or_cancelled`](crate::FutureExt::or_cancelled).
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct OrCancelled<F> {
@@ -143,7 +72,7 @@ impl<F: Future> Future for OrCancelled<F> {
 }
 
 pin_project! {
-    /// The future of [`CancelExt::with_token`].
+    /// The future of [`FutureExt::with_token`](crate::FutureExt::with_token).
     #[must_use = "futures do nothing unless awaited"]
     pub struct WithToken<F> {
         // Emptied by the drop, with the token in force.

@@ -19,7 +19,7 @@
 //! # Which token
 //!
 //! [`current_token`] finds the one in force: that of the innermost
-//! [`with_token`](CancelExt::with_token), else the task's own, else a fresh one
+//! [`with_token`](crate::FutureExt::with_token), else the task's own, else a fresh one
 //! that nobody will cancel. A scope puts its own in force for its children.
 //!
 //! # Deadlines
@@ -33,7 +33,7 @@
 //! |------------|------------------------------------------------------------------|
 //! | `token.rs` | [`CancelToken`] and [`DropGuard`]                                |
 //! | `wait.rs`  | [`UntilCancelled`]: a node's cancel or its deadline              |
-//! | `ext.rs`   | [`CancelExt`]: the two methods of futures                        |
+//! | `ext.rs`   | [`OrCancelled`], [`WithToken`]: two methods of futures           |
 //! | `error.rs` | [`Cancelled`]: the error that says why                           |
 //! | `run.rs`   | [`run`](crate::run): a `main` that Ctrl-C cancels                |
 
@@ -44,7 +44,7 @@ mod token;
 mod wait;
 
 pub use error::Cancelled;
-pub use ext::{CancelExt, OrCancelled, WithToken};
+pub use ext::{OrCancelled, WithToken};
 pub use run::run;
 pub use token::{CancelToken, DropGuard};
 pub use wait::UntilCancelled;
@@ -62,7 +62,7 @@ use wakeline_sync::cancel::Node;
 /// # Example
 ///
 /// ```
-/// use wakeline::{CancelExt, CancelToken, current_token};
+/// use wakeline::{FutureExt, CancelToken, current_token};
 ///
 /// let token = CancelToken::new();
 /// let inside = token.clone();
@@ -89,7 +89,7 @@ pub fn current_token() -> CancelToken {
 ///
 /// ```
 /// use std::time::Duration;
-/// use wakeline::{CancelExt, CancelToken, current_deadline, time};
+/// use wakeline::{FutureExt, CancelToken, current_deadline, time};
 ///
 /// wakeline::block_on(async {
 ///     assert_eq!(current_deadline(), None);
@@ -114,7 +114,7 @@ pub fn current_deadline() -> Option<Instant> {
 /// # Example
 ///
 /// ```
-/// use wakeline::{CancelExt, CancelToken, Cancelled, checkpoint};
+/// use wakeline::{FutureExt, CancelToken, Cancelled, checkpoint};
 ///
 /// async fn sum(numbers: &[u64]) -> Result<u64, Cancelled> {
 ///     let mut sum = 0;

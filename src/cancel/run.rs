@@ -16,9 +16,9 @@ use std::task::{Context, Poll};
 
 use wakeline_context::{Cause, Reason, budget};
 
-use super::{CancelExt, CancelToken, current_token};
-use crate::Runtime;
+use super::{CancelToken, current_token};
 use crate::signal::unix::{ExitAtSecond, Signal, SignalKind, exit_at_second, signal};
+use crate::{FutureExt, Runtime};
 
 /// What a shell reports for a program that SIGINT has ended.
 const STATUS: i32 = 130;
@@ -32,7 +32,7 @@ const STATUS: i32 = 130;
 /// # Example
 ///
 /// ```
-/// use wakeline::{CancelExt, Cancelled, checkpoint};
+/// use wakeline::{FutureExt, Cancelled, checkpoint};
 ///
 /// async fn main_loop() -> Result<u32, Cancelled> {
 ///     let mut rounds = 0;
@@ -78,7 +78,7 @@ impl Runtime {
     ///
     /// ```no_run
     /// use std::time::Duration;
-    /// use wakeline::{CancelExt, Runtime, time::sleep};
+    /// use wakeline::{FutureExt, Runtime, time::sleep};
     ///
     /// let runtime = Runtime::new()?;
     /// runtime.run(async {

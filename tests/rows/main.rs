@@ -42,4 +42,8 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_05_ctrl_c;
+mod row_09_no_counters;
 mod row_11_oneshot;
+mod row_24_deadline_tokens;
+mod row_26_virtual_time;
+mod row_29_cancel_tokens;

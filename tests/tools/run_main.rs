@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use wakeline::signal::unix::{SignalKind, signal};
 use wakeline::time::sleep;
-use wakeline::{CancelExt, Runtime, checkpoint, current_token};
+use wakeline::{FutureExt, Runtime, checkpoint, current_token};
 
 /// Says when it is dropped, and what the token in force says then.
 struct Says;

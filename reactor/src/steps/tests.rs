@@ -1,0 +1,3 @@
+//! The decision as a table.
+
+use super::*;
