@@ -138,7 +138,7 @@ fn nothing_is_free_and_extremes_saturate() {
 #[should_panic(expected = "a burst of 2")]
 fn more_than_the_burst_is_refused() {
     let limit = RateLimiter::new(10, S).with_burst(2);
-    let _ = limit.acquire_many(3);
+    drop(limit.acquire_many(3));
 }
 
 #[test]

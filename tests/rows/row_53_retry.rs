@@ -191,7 +191,8 @@ fn dropping_it_ends_the_delay_and_the_attempt_under_way() {
             let held = Rc::clone(&held);
             async move {
                 pending::<()>().await;
-                Err::<(), _>(drop(held))
+                drop(held);
+                Err::<(), _>(())
             }
         });
         assert!(timeout(MS * 10, hangs).await.is_err());
