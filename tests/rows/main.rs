@@ -44,8 +44,14 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 mod row_05_ctrl_c;
 mod row_09_no_counters;
 mod row_11_oneshot;
+mod row_21_sleep;
+mod row_22_timeout;
+mod row_23_nested_timeouts;
 mod row_24_deadline_tokens;
+mod row_24_rescheduling;
+mod row_25_intervals;
 mod row_26_virtual_time;
+mod row_26_virtual_time_and_the_world;
 mod row_29_cancel_tokens;
 mod row_35_rate_limiter;
 mod row_39_queue;
