@@ -35,7 +35,9 @@ use gcra::Gcra;
 
 /// Lets so many through in a while: a token bucket, first come, first served.
 ///
-/// It goes by [`time::now`](crate::time::now), so a paused clock pauses it.
+/// It goes by [`time::now`](crate::time::now), so a paused clock pauses it. Who
+/// waits is late by up to a tick of the timers: for a rate of thousands in a
+/// second, allow a burst of what comes in some milliseconds.
 ///
 /// # Example
 ///

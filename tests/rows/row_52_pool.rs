@@ -310,6 +310,57 @@ fn one_that_went_stale_or_cannot_be_recycled_is_replaced_unseen() {
     });
 }
 
+/// A manager of which any hook may panic.
+struct Fragile(Arc<AtomicUsize>);
+
+impl Manager for Fragile {
+    type Resource = usize;
+    type Error = ();
+
+    async fn create(&self) -> Result<usize, ()> {
+        let number = self.0.fetch_add(1, SeqCst);
+        assert_ne!(number, 0, "planned: create");
+        Ok(number)
+    }
+
+    async fn check(&self, number: &mut usize) -> Result<(), ()> {
+        assert_ne!(*number, 1, "planned: check");
+        Ok(())
+    }
+
+    async fn recycle(&self, number: &mut usize) -> Result<(), ()> {
+        assert_ne!(*number, 2, "planned: recycle");
+        Ok(())
+    }
+
+    async fn close(&self, number: usize) {
+        assert_ne!(number, 1, "planned: close");
+    }
+}
+
+#[test]
+fn a_hook_that_panics_frees_its_slot() {
+    on_every_runtime(|| async {
+        let pool = Pool::new(Fragile(Arc::new(AtomicUsize::new(0))), 1);
+        let acquire = |pool: &Pool<Fragile>| {
+            let pool = pool.clone();
+            spawn(async move { pool.acquire().await.map(|lease| *lease) })
+        };
+        assert!(acquire(&pool).await.is_err(), "create panics");
+        assert_eq!(acquire(&pool).await.expect("no panic"), Ok(1));
+        while pool.idle() == 0 {
+            yield_now().await;
+        }
+        assert!(
+            acquire(&pool).await.is_err(),
+            "check panics, and then close"
+        );
+        assert_eq!(acquire(&pool).await.expect("no panic"), Ok(2)); // recycle panics
+        assert_eq!(acquire(&pool).await.expect("no panic"), Ok(3));
+        assert_eq!(pool.close(Duration::from_secs(10)).await, Ok(()));
+    });
+}
+
 #[test]
 fn close_waits_for_what_is_lent_but_not_for_ever() {
     paused(|| async {

@@ -69,8 +69,10 @@ impl<T> Job<T> {
     /// Puts the item back at its place: it will be the next to be received,
     /// unless others that stand before it came back too.
     ///
-    /// It remains unfinished. If nothing can be received any more, it is
-    /// dropped and counted as done.
+    /// It remains unfinished. After an immediate shutdown, or without consumers,
+    /// it is dropped and counted as done. After a graceful one it can still be
+    /// received; but others may have seen the end by then, so whoever puts it
+    /// back should receive again.
     pub fn requeue(mut self) {
         if let Some(item) = self.item.take() {
             self.shared.put_back(item);

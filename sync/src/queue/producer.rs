@@ -123,6 +123,36 @@ impl<T> Producer<T> {
             location: Location::caller(),
         }
     }
+
+    /// A slot, if there is one now and nobody came first.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] tells why not.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::queue::{self, TrySendError};
+    ///
+    /// let (producer, consumer) = queue::fifo(1);
+    /// let permit = producer.try_reserve()?;
+    /// assert_eq!(producer.try_reserve().unwrap_err(), TrySendError::Full(()));
+    /// permit.send("in the slot").expect("somebody receives");
+    /// assert_eq!(*consumer.try_recv().expect("it is there"), "in the slot");
+    /// # Ok::<(), TrySendError<()>>(())
+    /// ```
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        let mut locked = self.shared.lock();
+        match locked.core.slot(Place::New) {
+            Some(Ok(())) => locked.core.permits += 1,
+            Some(Err(_)) => return Err(TrySendError::Closed(())),
+            None => return Err(TrySendError::Full(())),
+        }
+        Ok(Permit {
+            shared: &self.shared,
+        })
+    }
 }
 
 impl<T> Clone for Producer<T> {
@@ -277,8 +307,9 @@ impl<T> Permit<'_, T> {
     /// ```
     pub fn send(self, value: T) -> Result<(), SendError<T>> {
         let shared = self.shared;
+        let rank = shared.rank(&value); // the user's: it may panic
         mem::forget(self); // the slot is not given back but used
-        shared.put_by_permit(value)
+        shared.put_by_permit(value, rank)
     }
 }
 

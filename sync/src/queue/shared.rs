@@ -157,8 +157,7 @@ impl<T> Shared<T> {
     }
 
     /// Uses a slot that was out as a permit.
-    pub(super) fn put_by_permit(&self, value: T) -> Result<(), SendError<T>> {
-        let rank = self.rank(&value);
+    pub(super) fn put_by_permit(&self, value: T, rank: i64) -> Result<(), SendError<T>> {
         let mut locked = self.lock();
         locked.core.permits -= 1;
         if locked.core.phase == Phase::Dead {
@@ -253,11 +252,14 @@ impl<T> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let locked = self.lock();
         let core = &locked.core;
+        let (len, capacity) = (core.store.len(), core.capacity);
+        let (unfinished, phase) = (core.unfinished, core.phase);
+        drop(locked); // the formatter is foreign code, too
         f.debug_struct("Queue")
-            .field("len", &core.store.len())
-            .field("capacity", &core.capacity)
-            .field("unfinished", &core.unfinished)
-            .field("phase", &core.phase)
+            .field("len", &len)
+            .field("capacity", &capacity)
+            .field("unfinished", &unfinished)
+            .field("phase", &phase)
             .finish_non_exhaustive()
     }
 }

@@ -28,6 +28,38 @@ fn ready<T>(poll: Poll<T>) -> T {
 }
 
 #[test]
+fn everything_may_go_to_another_thread_and_be_moved() {
+    fn anywhere<T: std::marker::Send + Sync + Unpin>() {}
+    struct Pinned(#[expect(dead_code, reason = "makes it !Unpin")] std::marker::PhantomPinned);
+    anywhere::<(Producer<u8>, Consumer<u8>, Job<u8>, Permit<'_, u8>)>();
+    anywhere::<(Send<'_, u8>, Reserve<'_, u8>, Recv<'_, u8>, Join<'_, u8>)>();
+    anywhere::<Send<'_, Pinned>>();
+    // A value that may be sent but not shared is enough.
+    anywhere::<(Producer<std::cell::Cell<u8>>, Consumer<std::cell::Cell<u8>>)>();
+}
+
+#[test]
+fn a_rank_that_panics_leaves_the_queue_as_it_was() {
+    struct Odd(bool);
+    impl Rank for Odd {
+        fn rank(&self) -> i64 {
+            assert!(!self.0, "planned");
+            0
+        }
+    }
+    let (tx, rx) = priority(1);
+    for put in [
+        Box::new(|| drop(tx.try_send(Odd(true)))) as Box<dyn Fn()>,
+        Box::new(|| drop(tx.send(Odd(true)))),
+        Box::new(|| drop(tx.try_reserve().unwrap().send(Odd(true)))),
+    ] {
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)).is_err());
+    }
+    put(&tx, [Odd(false)]);
+    assert_eq!((drain(&rx).len(), tx.unfinished()), (1, 0));
+}
+
+#[test]
 fn each_sort_of_queue_has_its_order() {
     let (tx, rx) = fifo(UNBOUNDED);
     put(&tx, [3, 1, 2]);
