@@ -1,8 +1,10 @@
 //! Trying again, later and later.
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use wakeline::retry::{GaveUp, Jitter, Retry};
@@ -166,6 +168,22 @@ fn a_cancel_is_never_tried_again() {
         .expect_err("cancelled");
         assert_eq!((calls.get(), error.attempts()), (2, 2));
         assert!(matches!(error.why(), GaveUp::Cancelled(reason) if reason.text() == "stop"));
+        // With a delay ahead it is not taken for one that would be too long, and
+        // the error is not asked about.
+        let token = CancelToken::new();
+        let error = retry(Retry::fixed(MS * 100), || {
+            token.cancel("stop");
+            async { Err::<(), _>("cut off") }
+        })
+        .when(|_| panic!("a cancel is not for this to judge"))
+        .with_token(token.clone())
+        .await
+        .expect_err("cancelled");
+        assert!(matches!(error.why(), GaveUp::Cancelled(_)));
+        assert_eq!(
+            error.to_string(),
+            "cancelled (stop) after 1 attempt: cut off"
+        );
         // A success wins over a cancel that comes at the same moment.
         let won = retry(Retry::fixed(MS), || async { Ok::<_, ()>(7) });
         assert_eq!(won.with_token(token).await, Ok(7));
@@ -200,18 +218,26 @@ fn dropping_it_ends_the_delay_and_the_attempt_under_way() {
     });
 }
 
+/// An attempt that fails at once, and holds something until it is dropped.
+struct Holds(#[expect(dead_code, reason = "held")] Rc<()>);
+
+impl Future for Holds {
+    type Output = Result<(), &'static str>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Err("busy"))
+    }
+}
+
 #[test]
-fn an_attempt_is_gone_before_the_delay_begins() {
+fn an_attempt_is_gone_before_its_error_is_judged() {
     paused(|| async {
         let held = Rc::new(());
-        let mut waiting = Box::pin(retry(Retry::fixed(MS), || {
-            let held = Rc::clone(&held);
-            async move {
-                let _held = held;
-                Err::<(), _>("busy")
-            }
+        let attempts = retry(Retry::fixed(MS), || Holds(Rc::clone(&held)));
+        let mut waiting = Box::pin(attempts.when(|_| {
+            assert_eq!(Rc::strong_count(&held), 1);
+            true
         }));
         assert!(poll_once(waiting.as_mut()).await.is_pending());
-        assert_eq!(Rc::strong_count(&held), 1);
     });
 }
