@@ -327,7 +327,7 @@ fn run(ops: Vec<Op>, order: Order, capacity: usize, requeue: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_queue_does_what_a_sorted_vector_does(
