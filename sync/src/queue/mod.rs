@@ -49,6 +49,7 @@
 //! | `store.rs`    | the items in their order                                  |
 //! | `line.rs`     | a line of waiters                                         |
 //! | `shared.rs`   | the lock, and how a future waits                          |
+//! | `send.rs`, `reserve.rs` | those that put                                  |
 //! | `producer.rs`, `consumer.rs`, `job.rs`, `handle.rs` | what users hold     |
 //!
 //! Read `core.rs` first.
@@ -61,6 +62,8 @@ mod job;
 mod line;
 mod producer;
 mod rank;
+mod reserve;
+mod send;
 mod shared;
 mod store;
 
@@ -68,8 +71,10 @@ pub use consumer::{Consumer, Recv};
 pub use error::{SendError, TryRecvError, TrySendError};
 pub use handle::{Join, Shutdown};
 pub use job::Job;
-pub use producer::{Permit, Producer, Reserve, Send};
+pub use producer::Producer;
 pub use rank::Rank;
+pub use reserve::{Permit, Reserve};
+pub use send::{Send, SendFrom};
 
 use self::core::Core;
 use self::shared::Shared;

@@ -1,18 +1,15 @@
 //! The putting end: `send`, `try_send`, and `reserve` for a slot ahead.
+//!
+//! `send.rs` and `reserve.rs` have the futures.
 
 use super::core::Phase;
 use super::handle::{Join, Shutdown, common_methods};
 use super::line::Place;
 use super::shared::{Shared, Side};
-use super::{SendError, TrySendError};
-use crate::error::Closed;
+use super::{Permit, Reserve, Send, SendFrom, TrySendError};
 use std::fmt;
-use std::future::Future;
-use std::mem;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 /// Puts values into a queue; when the last one is dropped, what is there is
 /// still received, and then the queue is closed.
@@ -59,13 +56,41 @@ impl<T> Producer<T> {
     /// ```
     #[track_caller]
     pub fn send(&self, value: T) -> Send<'_, T> {
-        Send {
-            rank: self.shared.rank(&value),
-            shared: &self.shared,
-            value: Some(value),
-            place: Place::New,
-            location: Location::caller(),
-        }
+        Send::new(&self.shared, value, Location::caller())
+    }
+
+    /// Puts what is in `value` into the queue, once there is room, and takes it
+    /// out of there only then; if nothing is in it, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] if the queue was shut down or all consumers are gone; the
+    /// value stays where it is.
+    ///
+    /// # Cancellation
+    ///
+    /// A value that was not put is still in `value`: call again to resume.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// use wakeline_sync::queue;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (producer, consumer) = queue::fifo(1);
+    /// producer.try_send(1).expect("there is room");
+    /// let mut next = Some(2);
+    /// assert!(pin!(producer.send_from(&mut next)).poll(&mut cx).is_pending());
+    /// assert_eq!(next, Some(2)); // given up, and nothing is lost
+    /// assert_eq!(*consumer.try_recv().expect("it was put"), 1);
+    /// assert!(pin!(producer.send_from(&mut next)).poll(&mut cx).is_ready());
+    /// assert_eq!(next, None);
+    /// ```
+    #[track_caller]
+    pub fn send_from<'a>(&'a self, value: &'a mut Option<T>) -> SendFrom<'a, T> {
+        SendFrom::new(&self.shared, value, Location::caller())
     }
 
     /// Puts `value` into the queue if there is room now and nobody came first.
@@ -117,11 +142,7 @@ impl<T> Producer<T> {
     /// ```
     #[track_caller]
     pub fn reserve(&self) -> Reserve<'_, T> {
-        Reserve {
-            shared: &self.shared,
-            place: Place::New,
-            location: Location::caller(),
-        }
+        Reserve::new(&self.shared, Location::caller())
     }
 
     /// A slot, if there is one now and nobody came first.
@@ -149,9 +170,7 @@ impl<T> Producer<T> {
             Some(Err(_)) => return Err(TrySendError::Closed(())),
             None => return Err(TrySendError::Full(())),
         }
-        Ok(Permit {
-            shared: &self.shared,
-        })
+        Ok(Permit::new(&self.shared))
     }
 }
 
@@ -167,154 +186,5 @@ impl<T> Clone for Producer<T> {
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         self.shared.leave(Side::Putters);
-    }
-}
-
-/// The future of [`Producer::send`].
-#[must_use = "nothing is sent until this is awaited"]
-pub struct Send<'a, T> {
-    shared: &'a Shared<T>,
-    /// Until it is in the queue.
-    value: Option<T>,
-    rank: i64,
-    place: Place,
-    location: &'static Location<'static>,
-}
-
-// The value is not pinned: it is moved into the queue.
-impl<T> Unpin for Send<'_, T> {}
-
-impl<T> Send<'_, T> {
-    /// Gives up, and gives the value back if it was not put into the queue.
-    #[must_use = "the value may not have been sent"]
-    pub fn into_inner(mut self) -> Option<T> {
-        self.value.take()
-    }
-}
-
-impl<T> Future for Send<'_, T> {
-    type Output = Result<(), SendError<T>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Send {
-            shared,
-            value,
-            rank,
-            place,
-            location,
-        } = &mut *self;
-        let sent = ready!(
-            shared.poll(Side::Putters, place, location, cx, |core, place| {
-                let slot = core.slot(place)?;
-                if slot.is_ok() {
-                    let value = value.take().unwrap_or_else(|| unreachable!("sent twice"));
-                    core.put(value, *rank);
-                }
-                Some(slot)
-            })
-        );
-        Poll::Ready(match (sent, value.take()) {
-            (Err(Closed(())), Some(value)) => Err(SendError(value)),
-            _ => Ok(()),
-        })
-    }
-}
-
-impl<T> Drop for Send<'_, T> {
-    fn drop(&mut self) {
-        self.shared.give_up(Side::Putters, &mut self.place);
-    }
-}
-
-impl<T> fmt::Debug for Send<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Send")
-            .field("place", &self.place)
-            .field("location", &self.location)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Producer::reserve`].
-#[derive(Debug)]
-#[must_use = "a slot is only waited for when this is awaited"]
-pub struct Reserve<'a, T> {
-    shared: &'a Shared<T>,
-    place: Place,
-    location: &'static Location<'static>,
-}
-
-impl<'a, T> Future for Reserve<'a, T> {
-    type Output = Result<Permit<'a, T>, Closed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let shared = this.shared;
-        let slot = ready!(shared.poll(
-            Side::Putters,
-            &mut this.place,
-            this.location,
-            cx,
-            |core, place| {
-                let slot = core.slot(place)?;
-                core.permits += usize::from(slot.is_ok());
-                Some(slot)
-            },
-        ));
-        Poll::Ready(slot.map(|()| Permit { shared }))
-    }
-}
-
-impl<T> Drop for Reserve<'_, T> {
-    fn drop(&mut self) {
-        self.shared.give_up(Side::Putters, &mut self.place);
-    }
-}
-
-/// A slot in the queue, to be filled without waiting; given back when dropped.
-///
-/// It is good also after a graceful shutdown: receivers wait for it.
-#[derive(Debug)]
-#[must_use = "a slot that is dropped goes to the next"]
-pub struct Permit<'a, T> {
-    shared: &'a Shared<T>,
-}
-
-impl<T> Permit<'_, T> {
-    /// Puts `value` into the slot.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`] gives the value back if nobody can receive it any more:
-    /// the queue was shut down at once, or all consumers are gone.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use std::pin::pin;
-    /// use std::task::{Context, Poll, Waker};
-    /// use wakeline_sync::queue::{self, Shutdown};
-    ///
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// let (producer, consumer) = queue::fifo(1);
-    /// let Poll::Ready(Ok(permit)) = pin!(producer.reserve()).poll(&mut cx) else {
-    ///     panic!("there is room")
-    /// };
-    /// producer.shutdown(Shutdown::Graceful);
-    /// permit.send(7)?; // it was promised
-    /// assert_eq!(*consumer.try_recv().expect("it is there"), 7);
-    /// # Ok::<(), queue::SendError<i32>>(())
-    /// ```
-    pub fn send(self, value: T) -> Result<(), SendError<T>> {
-        let shared = self.shared;
-        let rank = shared.rank(&value); // the user's: it may panic
-        mem::forget(self); // the slot is not given back but used
-        shared.put_by_permit(value, rank)
-    }
-}
-
-impl<T> Drop for Permit<'_, T> {
-    fn drop(&mut self) {
-        self.shared.return_permit();
     }
 }

@@ -11,6 +11,7 @@ fn everything_may_go_to_another_thread_and_be_moved() {
     fn anywhere<T: std::marker::Send + Sync + Unpin>() {}
     anywhere::<(Producer<u8>, Consumer<u8>, Job<u8>, Permit<'_, u8>)>();
     anywhere::<(Send<'_, u8>, Reserve<'_, u8>, Recv<'_, u8>, Join<'_, u8>)>();
+    anywhere::<SendFrom<'_, u8>>();
     anywhere::<Send<'_, std::marker::PhantomPinned>>();
     // A value that may be sent but not shared is enough.
     anywhere::<(Producer<std::cell::Cell<u8>>, Consumer<std::cell::Cell<u8>>)>();
@@ -141,6 +142,24 @@ fn a_send_that_is_over_has_no_value_left() {
     let unpolled = tx.send(2);
     assert_eq!(unpolled.into_inner(), Some(2));
     assert_eq!(tx.len(), 1);
+}
+
+#[test]
+fn a_value_is_taken_out_of_its_variable_only_when_it_is_put() {
+    let (tx, rx) = fifo(1);
+    let mut next = Some(1);
+    assert_eq!(ready(poll(&mut tx.send_from(&mut next))), Ok(()));
+    assert_eq!(next, None);
+    assert_eq!(ready(poll(&mut tx.send_from(&mut next))), Ok(())); // nothing to do
+    next = Some(2);
+    let mut send = tx.send_from(&mut next);
+    assert!(poll(&mut send).is_pending());
+    assert_eq!(drain(&rx), [1]); // the slot is granted
+    drop(send); // and given up
+    assert_eq!((next, tx.try_send(3)), (Some(2), Ok(())));
+    tx.shutdown(Shutdown::Graceful);
+    let closed = ready(poll(&mut tx.send_from(&mut next)));
+    assert_eq!((closed, next), (Err(SendError(())), Some(2)));
 }
 
 #[test]
