@@ -39,12 +39,17 @@
 pub mod cancel;
 mod driver;
 mod future_ext;
+pub mod pool;
+mod rate_limiter;
+pub mod retry;
 mod runtime;
 pub mod scope;
 mod serve;
 
 pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
 pub use future_ext::FutureExt;
+pub use pool::Pool;
+pub use retry::retry;
 pub use runtime::{Builder, Runtime, block_on};
 pub use scope::{
     Child, ChildError, Errors, Guard, OnPanic, Scope, ScopeError, ScopeFut, StartError, scope,
@@ -99,6 +104,7 @@ pub mod test {
 /// Synchronisation of tasks: first come, first served, and nothing is lost by
 /// giving up.
 pub mod sync {
+    pub use crate::rate_limiter::{AcquireRate, RateLimited, RateLimiter, UntilReady};
     pub use wakeline_sync::*;
 }
 

@@ -9,7 +9,7 @@ pub struct Closed(pub(crate) ());
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the semaphore was closed")
+        f.write_str("it was closed: nothing will come any more")
     }
 }
 

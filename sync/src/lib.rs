@@ -66,6 +66,7 @@ mod mutex;
 mod notify;
 mod once_cell;
 pub mod oneshot;
+pub mod queue;
 mod ready_list;
 mod rwlock;
 mod semaphore;

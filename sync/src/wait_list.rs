@@ -32,12 +32,11 @@
 
 mod queue;
 
-pub(crate) use queue::Ticket;
+pub(crate) use queue::{Queue, Ticket};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Guard, Lock};
 use crate::wakes::Wakes;
-use queue::Queue;
 use std::fmt;
 use std::task::Waker;
 

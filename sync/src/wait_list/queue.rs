@@ -38,7 +38,7 @@ pub(crate) struct Waiter<D> {
 
 /// Pure data: no lock and no wakes here.
 #[derive(Debug)]
-pub(super) struct Queue<D> {
+pub(crate) struct Queue<D> {
     /// The first and the last are not gaps.
     entries: VecDeque<Entry<D>>,
     gaps: usize,
@@ -46,7 +46,7 @@ pub(super) struct Queue<D> {
 }
 
 impl<D> Queue<D> {
-    pub(super) const fn new() -> Queue<D> {
+    pub(crate) const fn new() -> Queue<D> {
         Queue {
             entries: VecDeque::new(),
             gaps: 0,
@@ -54,13 +54,19 @@ impl<D> Queue<D> {
         }
     }
 
+    /// How many wait.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() - self.gaps
+    }
+
     /// The ticket that the next arrival will have.
-    pub(super) fn next_ticket(&self) -> Ticket {
+    pub(crate) fn next_ticket(&self) -> Ticket {
         Ticket(self.tickets)
     }
 
     #[inline]
-    pub(super) fn push(&mut self, waker: Waker, data: D) -> Ticket {
+    pub(crate) fn push(&mut self, waker: Waker, data: D) -> Ticket {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
         self.entries.push_back(Entry {
@@ -84,7 +90,7 @@ impl<D> Queue<D> {
     }
 
     #[inline]
-    pub(super) fn pop_front(&mut self) -> Option<(Ticket, Waiter<D>)> {
+    pub(crate) fn pop_front(&mut self) -> Option<(Ticket, Waiter<D>)> {
         let Entry { ticket, waiter } = self.entries.pop_front()?;
         if self.gaps != 0 {
             self.trim();
@@ -95,12 +101,12 @@ impl<D> Queue<D> {
         Some((ticket, waiter?))
     }
 
-    pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Waiter<D>> {
+    pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Waiter<D>> {
         let at = self.find(ticket)?;
         self.entries[at].waiter.as_mut()
     }
 
-    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waiter<D>> {
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Waiter<D>> {
         let at = self.find(ticket)?;
         let waiter = self.entries[at].waiter.take()?;
         self.gaps += 1;
