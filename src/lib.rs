@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod driver;
+pub mod future;
 mod runtime;
 mod serve;
 

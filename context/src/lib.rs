@@ -37,6 +37,7 @@
 
 mod ambient;
 pub mod budget;
+pub mod chance;
 mod reason;
 mod task;
 mod waiting;

@@ -42,3 +42,5 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_11_oneshot;
+mod row_14_join;
+mod row_19_select;
