@@ -44,10 +44,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod children;
 mod error;
 mod event;
 mod notify;
 pub mod oneshot;
+mod ready_list;
 mod semaphore;
 mod sync;
 mod wait_list;
