@@ -42,8 +42,8 @@ mod serve;
 
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_executor::{
-    AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
-    WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
+    AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, Metrics,
+    ShutdownReport, WorkerMetrics, join_set, spawn, spawn_blocking, spawn_local, task, yield_now,
 };
 pub use wakeline_net::io;
 pub use wakeline_net::signal;

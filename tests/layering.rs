@@ -48,7 +48,7 @@ fn each_crate_knows_only_what_it_may() {
         ),
         (
             "wakeline-executor",
-            &["wakeline-context"],
+            &["wakeline-context", "wakeline-sync"],
             &["libc", "mio", "io-uring", "socket2"],
         ),
         (

@@ -52,6 +52,7 @@ mod executor;
 mod handle;
 mod home;
 mod idle;
+pub mod join_set;
 mod metrics;
 #[allow(
     unsafe_code,
@@ -76,6 +77,7 @@ use std::panic::Location;
 pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
 pub use executor::{Builder, Executor};
 pub use handle::{EnterGuard, Handle};
+pub use join_set::JoinSet;
 pub use metrics::{Metrics, WorkerMetrics};
 pub use report::ShutdownReport;
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};

@@ -49,7 +49,8 @@ mod error;
 mod event;
 mod notify;
 pub mod oneshot;
-mod ready_list;
+#[doc(hidden)] // for sets of other crates, such as the executor's `JoinSet`
+pub mod ready_list;
 mod semaphore;
 mod sync;
 mod wait_list;

@@ -36,7 +36,7 @@ mod id;
 mod join;
 mod owned;
 mod raw;
-mod state;
+pub(crate) mod state;
 
 #[cfg(all(test, loom))]
 mod tests;
