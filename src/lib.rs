@@ -39,6 +39,7 @@ mod driver;
 pub mod future;
 mod runtime;
 mod serve;
+pub mod stream;
 
 pub use runtime::{Builder, Runtime, block_on};
 pub use wakeline_executor::{

@@ -27,7 +27,23 @@
 //!
 //! Read `macros/select.rs` first.
 
+mod all;
+mod as_completed;
+mod group;
 mod macros;
+mod race;
+mod staggered;
+mod tasks;
+mod wait;
+
+pub use all::{JoinAll, TryJoinAll, join_all, try_join_all};
+pub use as_completed::{AsCompleted, as_completed};
+pub use race::{Race, RaceOk, race, race_ok};
+pub use staggered::{Outcome, Staggered, staggered};
+pub use tasks::{Flatten, flatten, try_join_tasks};
+pub use wait::{Wait, WaitFor, When, try_wait, wait};
+
+pub(crate) use group::Group;
 
 #[doc(hidden)]
 pub use macros::support as __support;
