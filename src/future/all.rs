@@ -60,6 +60,7 @@ impl<F: Future> Future for JoinAll<F> {
         while let Some((index, output)) = ready!(self.group.poll_next(cx)) {
             self.outputs[index] = Some(output);
         }
+        self.group.end();
         let outputs = std::mem::take(&mut self.outputs);
         Poll::Ready(in_order(outputs))
     }
@@ -140,12 +141,13 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for TryJoinAll<F, T> {
                 Ok(value) => self.values[index] = Some(value),
                 Err(error) => {
                     // Before the caller sees the error.
-                    self.group.clear();
+                    self.group.end();
                     self.values.clear();
                     return Poll::Ready(Err(error));
                 }
             }
         }
+        self.group.end();
         let values = std::mem::take(&mut self.values);
         Poll::Ready(Ok(in_order(values)))
     }

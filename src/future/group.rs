@@ -17,6 +17,8 @@ use wakeline_sync::children::Children;
 /// Futures that run in turns; each output comes with the index of its future.
 pub(crate) struct Group<F> {
     children: Children<Indexed<F>>,
+    /// The call that it belongs to has given its output.
+    over: bool,
 }
 
 /// A future that knows which one it is.
@@ -38,6 +40,7 @@ impl<F> Group<F> {
     pub(crate) fn new() -> Group<F> {
         Group {
             children: Children::new(),
+            over: false,
         }
     }
 
@@ -80,9 +83,10 @@ impl<F> Group<F> {
         self.children.len()
     }
 
-    /// Drops those that are not done; if one panics in that, so does this, after
-    /// all are gone.
-    pub(crate) fn clear(&mut self) {
+    /// Ends the call: drops those that are not done; if one panics in that, so
+    /// does this, after all are gone.
+    pub(crate) fn end(&mut self) {
+        self.over = true;
         if let Some(payload) = self.children.drop_all().into_iter().next() {
             resume_unwind(payload);
         }
@@ -94,8 +98,10 @@ impl<F: Future> Group<F> {
     ///
     /// # Panics
     ///
-    /// With the panic of a future, which is dropped then; the others stay.
+    /// With the panic of a future, which is dropped then; the others stay. And
+    /// after [`end`](Group::end).
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        assert!(!self.over, "a future was polled after it was ready");
         let next = ready!(self.children.poll_next(cx));
         Poll::Ready(next.map(|(_, output)| match output {
             Ok(output) => output,

@@ -56,7 +56,7 @@ impl<F: Future> Future for Race<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let winner = ready!(self.group.poll_next(cx));
         // Before the caller sees the winner.
-        self.group.clear();
+        self.group.end();
         Poll::Ready(winner)
     }
 }
@@ -128,12 +128,13 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for RaceOk<F, E> {
             match output {
                 Err(error) => self.errors[index] = Some(error),
                 Ok(value) => {
-                    self.group.clear();
+                    self.group.end();
                     self.errors.clear();
                     return Poll::Ready(Ok((index, value)));
                 }
             }
         }
+        self.group.end();
         let errors = std::mem::take(&mut self.errors);
         Poll::Ready(Err(errors.into_iter().flatten().collect()))
     }

@@ -166,7 +166,6 @@ where
             }
             match this.group.poll_next(cx) {
                 Poll::Ready(Some((index, Ok(value)))) => {
-                    this.group.clear();
                     return Poll::Ready(this.outcome(Some((index, value))));
                 }
                 Poll::Ready(Some((index, Err(error)))) => {
@@ -198,7 +197,9 @@ where
 }
 
 impl<I, F, E> Staggered<I, F, E> {
+    /// Edges 5 and 6.
     fn outcome<T>(&mut self, winner: Option<(usize, T)>) -> Outcome<T, E> {
+        self.group.end();
         Outcome {
             winner,
             errors: std::mem::take(&mut self.errors),

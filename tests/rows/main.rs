@@ -41,6 +41,9 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
     });
 }
 
+mod row_06_futures;
 mod row_11_oneshot;
 mod row_14_join;
+mod row_15_join_results;
+mod row_16_cancel_or_complete;
 mod row_19_select;
