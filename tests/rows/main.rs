@@ -46,4 +46,6 @@ mod row_11_oneshot;
 mod row_14_join;
 mod row_15_join_results;
 mod row_16_cancel_or_complete;
+mod row_17_wait;
+mod row_18_as_completed;
 mod row_19_select;
