@@ -44,8 +44,12 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 mod row_06_futures;
 mod row_11_oneshot;
 mod row_14_join;
+mod row_14_join_all;
 mod row_15_join_results;
 mod row_16_cancel_or_complete;
 mod row_17_wait;
 mod row_18_as_completed;
+mod row_19_race;
 mod row_19_select;
+mod row_32_streams;
+mod row_33_generators;
