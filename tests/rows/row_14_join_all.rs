@@ -1,7 +1,7 @@
 //! All of as many as there are: `join_all`, `try_join_all`, `try_join_tasks`.
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn, ready};
+use std::future::{Ready, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ fn outputs_come_in_the_order_of_the_inputs_whatever_the_order_of_the_ends() {
 #[test]
 fn of_none_it_is_ready_at_once() {
     assert_eq!(
-        poll_idly(pin!(join_all([ready(1); 0]))),
+        poll_idly(pin!(join_all(Vec::<Ready<u8>>::new()))),
         Poll::Ready(vec![])
     );
-    let none = try_join_all([ready(Ok::<u8, u8>(1)); 0]);
+    let none = try_join_all(Vec::<Ready<Result<u8, u8>>>::new());
     assert_eq!(poll_idly(pin!(none)), Poll::Ready(Ok(vec![])));
 }
 

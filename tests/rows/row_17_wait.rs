@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::on_every_runtime;
@@ -91,31 +92,20 @@ fn what_has_ended_already_is_given_without_a_suspension() {
             let mut set = JoinSet::new();
             let handles: Vec<_> = (0..3).map(|n| set.spawn(async move { n })).collect();
             finished(&handles).await;
-            let ready = poll_once(pin!(wait(&mut set, when, None))).await;
-            assert!(
-                ready.is_ready_and(|waited| waited.done.len() == 3),
-                "{when:?}"
-            );
+            let polled = poll_once(pin!(wait(&mut set, when, None))).await;
+            assert!(ready(polled).done.len() == 3, "{when:?}");
             // And a second wait takes no time: there is nothing left.
             let again = poll_once(pin!(wait(&mut set, when, None))).await;
-            assert!(
-                again.is_ready_and(|waited| waited.done.is_empty()),
-                "{when:?}"
-            );
+            assert!(ready(again).done.is_empty(), "{when:?}");
         }
     });
 }
 
-trait IsReadyAnd<T> {
-    fn is_ready_and(self, f: impl FnOnce(T) -> bool) -> bool;
-}
-
-impl<T> IsReadyAnd<T> for std::task::Poll<T> {
-    fn is_ready_and(self, f: impl FnOnce(T) -> bool) -> bool {
-        match self {
-            std::task::Poll::Ready(value) => f(value),
-            std::task::Poll::Pending => false,
-        }
+/// What a poll that should be ready has given.
+fn ready<T>(poll: Poll<T>) -> T {
+    match poll {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it suspends"),
     }
 }
 
@@ -270,7 +260,8 @@ fn a_limit_of_zero_gives_what_has_ended_by_now_and_does_not_suspend() {
         set.spawn(pending());
         finished(&[done]).await;
         let polled = poll_once(pin!(wait(&mut set, When::All, Duration::ZERO))).await;
-        assert!(polled.is_ready_and(|waited| (waited.done.len(), waited.pending) == (1, 1)));
+        let waited = ready(polled);
+        assert_eq!((waited.done.len(), waited.pending), (1, 1));
     });
 }
 

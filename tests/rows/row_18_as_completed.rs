@@ -1,7 +1,7 @@
 //! `as_completed`: one by one, as they come.
 
 use std::cell::Cell;
-use std::future::{pending, ready};
+use std::future::{Ready, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -54,7 +54,7 @@ fn each_comes_once_and_the_end_stays_the_end() {
         }
         assert!(seen.into_iter().all(|seen| seen));
         assert_eq!(completed.next().await, None);
-        assert_eq!(as_completed([ready(()); 0]).next().await, None);
+        assert_eq!(as_completed(Vec::<Ready<()>>::new()).next().await, None);
     });
 }
 

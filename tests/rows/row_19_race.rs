@@ -1,7 +1,7 @@
 //! The first of many: `race`, `race_ok`, `staggered`.
 
 use std::cell::Cell;
-use std::future::{pending, ready};
+use std::future::{Ready, pending, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -44,9 +44,12 @@ fn the_winner_comes_with_its_index_and_the_losers_are_gone() {
 #[test]
 fn a_race_of_none_has_no_winner() {
     block_on(async {
-        assert_eq!(race([ready(1); 0]).await, None);
-        assert_eq!(race_ok([ready(Ok::<u8, u8>(1)); 0]).await, Err(vec![]));
-        let outcome = staggered(Duration::ZERO, [ready(Ok::<u8, u8>(1)); 0]).await;
+        assert_eq!(race(Vec::<Ready<u8>>::new()).await, None);
+        assert_eq!(
+            race_ok(Vec::<Ready<Result<u8, u8>>>::new()).await,
+            Err(vec![])
+        );
+        let outcome = staggered(Duration::ZERO, Vec::<Ready<Result<u8, u8>>>::new()).await;
         assert_eq!((outcome.winner, outcome.errors), (None, vec![]));
     });
 }

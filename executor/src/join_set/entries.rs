@@ -53,19 +53,13 @@ impl<T> Entries<T> {
         // The task's id as generation: a key of one that left the place names
         // nothing.
         let key = Key::new(place.key(), handle.id().get());
-        let signal = self.ready.watch(key);
-        let waker = Waker::from(Arc::clone(&signal));
-        let runs = handle.offer(&waker);
+        let signal = watch(&self.ready, key, |waker| handle.offer(waker));
         place.insert(Entry {
             nth: self.inserted,
             handle,
             signal,
         });
         self.inserted += 1;
-        if !runs {
-            // It ended before it could be told whom to wake.
-            waker.wake();
-        }
     }
 
     /// What became of the task with this key; none if it is no longer here.
@@ -152,4 +146,20 @@ impl<T> Entries<T> {
             std::mem::take(&mut self.returned),
         ));
     }
+}
+
+/// Has the task's end put `key` into the list; `offer` leaves the waker with the
+/// task, and is false if it has ended.
+pub(super) fn watch(
+    ready: &ReadyList,
+    key: Key,
+    offer: impl FnOnce(&Waker) -> bool,
+) -> Arc<Signal> {
+    let signal = ready.watch(key);
+    let waker = Waker::from(Arc::clone(&signal));
+    if !offer(&waker) {
+        // It ended before it could be told whom to wake.
+        waker.wake();
+    }
+    signal
 }

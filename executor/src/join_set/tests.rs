@@ -8,6 +8,7 @@ use std::task::{Context, Wake, Waker};
 
 use wakeline_sync::ready_list::{Key, ReadyList};
 
+use super::entries::watch;
 use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::sync::{Lock, model, thread};
 use crate::task::state::{State, Wake as StateWake};
@@ -38,11 +39,11 @@ impl Task {
     }
 
     /// As `JoinHandle::offer`.
-    fn offer(&self, waker: Waker) -> bool {
+    fn offer(&self, waker: &Waker) -> bool {
         if self.state.reclaim_join_waker().is_err() {
             return false;
         }
-        *self.join_waker.lock() = Some(waker);
+        *self.join_waker.lock() = Some(waker.clone());
         self.state.offer_join_waker().is_ok()
     }
 
@@ -72,10 +73,7 @@ fn loom_a_task_that_ends_while_it_is_inserted_is_found() {
             move || task.finish()
         });
         let key = Key::new(0, 1);
-        let waker = Waker::from(ready.watch(key));
-        if !task.offer(waker.clone()) {
-            waker.wake();
-        }
+        let _signal = watch(&ready, key, |waker| task.offer(waker));
         end.join().unwrap();
         // Once: by its end, or by the one who came too late to be told.
         assert_eq!(ready.try_pop(), Some(key));
@@ -89,7 +87,7 @@ fn loom_a_task_that_ends_while_it_is_waited_for_wakes_the_owner() {
         let task = Task::running();
         let mut ready = ReadyList::new();
         let key = Key::new(0, 1);
-        assert!(task.offer(Waker::from(ready.watch(key))));
+        let _signal = watch(&ready, key, |waker| task.offer(waker));
         let end = thread::spawn({
             let task = Arc::clone(&task);
             move || task.finish()
@@ -112,7 +110,7 @@ fn loom_an_abort_that_meets_the_end_gives_one_result() {
         let task = Task::running();
         let mut ready = ReadyList::new();
         let key = Key::new(0, 1);
-        assert!(task.offer(Waker::from(ready.watch(key))));
+        let _signal = watch(&ready, key, |waker| task.offer(waker));
         let end = thread::spawn({
             let task = Arc::clone(&task);
             move || task.finish()
@@ -131,8 +129,7 @@ fn loom_a_set_that_goes_while_a_task_ends_leaves_nothing_behind() {
     model(|| {
         let task = Task::running();
         let mut ready = ReadyList::new();
-        let signal = ready.watch(Key::new(0, 1));
-        assert!(task.offer(Waker::from(Arc::clone(&signal))));
+        let signal = watch(&ready, Key::new(0, 1), |waker| task.offer(waker));
         let (count, waker) = owner();
         ready.begin();
         let polled = ready.poll_pop(&mut Context::from_waker(&waker));
