@@ -33,8 +33,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use crate::Handle;
 use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
-use crate::{Handle, context};
 
 /// Tasks that belong together: awaited in the order in which they end, and
 /// aborted when the set is dropped.
@@ -145,7 +145,7 @@ impl<T> JoinSet<T> {
         F: Future<Output = T> + 'static,
         T: 'static,
     {
-        self.insert(context::spawn_local(future, None, Location::caller()))
+        self.insert(crate::spawn_local(future))
     }
 
     /// Waits for the next task to end; `None` if the set is empty.
