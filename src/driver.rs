@@ -40,6 +40,10 @@ impl Driver for Worker {
         self.reactor.turn(limit).map(drop)
     }
 
+    fn turn_idle(&mut self, limit: Option<Duration>, jobs: &dyn Fn() -> bool) -> io::Result<()> {
+        self.reactor.turn_beside(limit, jobs).map(drop)
+    }
+
     fn interrupt(&self) -> Arc<dyn Interrupt> {
         Arc::new(Wake(self.reactor.remote()))
     }

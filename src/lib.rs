@@ -21,30 +21,42 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use wakeline::time::{sleep, timeout};
+//! use wakeline::FutureExt;
+//! use wakeline::time::sleep;
 //!
 //! let answer = wakeline::block_on(async {
 //!     let slow = wakeline::spawn(async {
 //!         sleep(Duration::from_millis(1)).await;
 //!         42
 //!     });
-//!     timeout(Duration::from_secs(10), slow).await
+//!     slow.timeout(Duration::from_secs(10)).await
 //! });
 //! assert_eq!(answer.expect("in time").expect("no panic"), 42);
 //! ```
 
 #![forbid(unsafe_code)]
 
+pub mod cancel;
 mod driver;
 pub mod future;
+mod future_ext;
 mod runtime;
+pub mod scope;
 mod serve;
 pub mod stream;
 
+pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
+pub use future_ext::FutureExt;
 pub use runtime::{Builder, Runtime, block_on};
+pub use scope::{
+    Child, ChildError, Errors, Guard, OnPanic, Scope, ScopeError, ScopeFut, StartError, scope,
+    scope_local,
+};
+pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, Metrics,
-    ShutdownReport, WorkerMetrics, join_set, spawn, spawn_blocking, spawn_local, task, yield_now,
+    ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,
+    spawn_blocking, spawn_local, task, try_shield, yield_now,
 };
 pub use wakeline_net::io;
 pub use wakeline_net::signal;
@@ -58,6 +70,14 @@ pub mod net {
         Bind, Context, LookupHost, TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket,
         UnixDatagram, UnixListener, UnixStream, lookup_host, tcp, udp, unix,
     };
+}
+
+/// What tests of asynchronous code need.
+///
+/// Time without waiting for it is in [`time`]: [`pause`](time::pause),
+/// [`advance`](time::advance), [`Builder::start_paused`].
+pub mod test {
+    pub use wakeline_reactor::time::{WaitAllBlocked, wait_all_blocked};
 }
 
 /// Synchronisation of tasks: first come, first served, and nothing is lost by

@@ -6,8 +6,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wakeline_executor::{self as executor, Executor, Handle, JoinHandle, ShutdownReport};
-use wakeline_reactor::{Backend, Config, DriverKind};
+use wakeline_executor::{
+    self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
+};
+use wakeline_reactor::{Backend, Clock, Config, DriverKind};
 
 use crate::driver::{BlockingPool, Guest, Worker};
 
@@ -67,6 +69,39 @@ impl Runtime {
         self.executor.block_on(future)
     }
 
+    /// Polls each task that is ready once, takes one turn of the driver, and polls
+    /// each that is ready then: to run a one-worker runtime inside of another loop.
+    ///
+    /// If none is ready before the turn, that sleeps until something happens, at
+    /// most for `limit`; with zero it never sleeps.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime has several workers
+    /// ([`Unsupported`](io::ErrorKind::Unsupported)); if it is bound to another
+    /// thread; if its driver cannot be set up or is broken.
+    ///
+    /// # Panics
+    ///
+    /// Inside a task or a `block_on`, with advice.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let runtime = wakeline::Runtime::builder().workers(1).build()?;
+    /// let nap = runtime.spawn(wakeline::time::sleep(Duration::from_millis(1)));
+    /// while !nap.is_finished() {
+    ///     runtime.poll_once(Duration::from_millis(16))?; // a frame's time, at most
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn poll_once(&self, limit: Duration) -> io::Result<Turn> {
+        self.executor.poll_once(limit)
+    }
+
     /// Queues `future` as a task; see [`spawn`](crate::spawn).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
@@ -101,8 +136,14 @@ impl Runtime {
 
     /// Ends the runtime: tasks may finish within `grace`, the rest are dropped.
     ///
+    /// Those that listen to their cancel token are told at once, with
+    /// [`Cause::Shutdown`](wakeline_context::Cause::Shutdown). After the rest were
+    /// dropped, cleanups have what is left of the grace, and at least
+    /// [`cleanup_grace`](Builder::cleanup_grace).
+    ///
     /// Returns what became of them: who was cut off and where it waited,
     /// which blocking jobs still run, which operations the kernel still held.
+    #[track_caller]
     #[must_use = "the report tells who did not finish; drop the runtime if nobody asks"]
     pub fn shutdown(self, grace: Duration) -> ShutdownReport {
         self.executor.shutdown(grace)
@@ -133,6 +174,9 @@ impl fmt::Debug for Runtime {
 pub struct Builder {
     executor: executor::Builder,
     config: Config,
+    start_paused: bool,
+    /// `workers` was called.
+    workers_chosen: bool,
 }
 
 impl Builder {
@@ -141,6 +185,8 @@ impl Builder {
         Builder {
             executor: executor::Builder::new(),
             config: Config::default(),
+            start_paused: false,
+            workers_chosen: false,
         }
     }
 
@@ -152,6 +198,30 @@ impl Builder {
     #[track_caller]
     pub fn workers(mut self, workers: usize) -> Builder {
         self.executor = self.executor.workers(workers);
+        self.workers_chosen = true;
+        self
+    }
+
+    /// Whether the runtime begins with its [time paused](crate::time::pause), so
+    /// that it passes only when all is blocked. One worker then, unless told.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline::{Runtime, time};
+    ///
+    /// let runtime = Runtime::builder().start_paused(true).build()?;
+    /// let waited = runtime.block_on(async {
+    ///     let start = time::now();
+    ///     time::sleep(Duration::from_secs(3_600)).await; // at once
+    ///     time::now() - start
+    /// });
+    /// assert_eq!(waited, Duration::from_secs(3_600));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start_paused(mut self, paused: bool) -> Builder {
+        self.start_paused = paused;
         self
     }
 
@@ -180,6 +250,27 @@ impl Builder {
         self
     }
 
+    /// What is told of failures that nobody waits for any more: the panic of a
+    /// task whose handle is gone or was dropped unread, the error of a
+    /// [`try_shield`](crate::try_shield) whose waiter has left.
+    ///
+    /// It is called in the midst of a worker's work and must not block.
+    pub fn on_unobserved(
+        mut self,
+        hook: impl Fn(&Unobserved<'_>) + Send + Sync + 'static,
+    ) -> Builder {
+        self.executor = self.executor.on_unobserved(hook);
+        self
+    }
+
+    /// What cleanups have at least when the runtime ends, after its tasks were
+    /// dropped (a second unless told): also in a plain drop, except for one
+    /// inside of a task. Without any cleanups nothing is waited for.
+    pub fn cleanup_grace(mut self, grace: Duration) -> Builder {
+        self.executor = self.executor.cleanup_grace(grace);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
@@ -187,13 +278,39 @@ impl Builder {
     /// If no driver can be set up or a thread cannot be started. The error
     /// names the likely cause: the limit of descriptors, of locked memory, a
     /// sandbox, an old kernel.
-    pub fn build(self) -> io::Result<Runtime> {
+    ///
+    /// # Panics
+    ///
+    /// If time is to start paused and several workers were asked for.
+    #[track_caller]
+    pub fn build(mut self) -> io::Result<Runtime> {
+        if self.start_paused && !self.workers_chosen {
+            self.executor = self.executor.workers(1);
+        }
+        let workers = self.executor.worker_count();
+        assert!(
+            !self.start_paused || workers == 1,
+            "time starts paused only with one worker, not with {workers}: time must not jump while another worker \
+             is at work"
+        );
         let backend = wakeline_reactor::probe(&self.config)?;
         let config = Arc::new(self.config.offload(Arc::new(BlockingPool)));
         let guests = Arc::clone(&config);
+        let mut of_worker = Config::clone(&config);
+        if workers == 1 {
+            let clock = if self.start_paused {
+                Clock::stopped()
+            } else {
+                Clock::new()
+            };
+            of_worker = of_worker.clock(clock.clone());
+            self.executor = self
+                .executor
+                .blocking_surround(move || Box::new(clock.enter()));
+        }
         let executor = self
             .executor
-            .driver(move |_worker| Ok(Box::new(Worker::new(&config)?)))
+            .driver(move |_worker| Ok(Box::new(Worker::new(&of_worker)?)))
             .root_driver(move || Ok(Box::new(Guest::new(Arc::clone(&guests)))))
             .build()?;
         Ok(Runtime { executor, backend })

@@ -95,10 +95,14 @@ impl Locals {
     /// These values and one more, which hides an older one of the same key.
     #[must_use]
     pub fn with<T: Any + Send + Sync>(&self, key: &'static Key, value: T) -> Locals {
+        self.clone().prolonged(key, Box::new(value))
+    }
+
+    pub(crate) fn prolonged(self, key: &'static Key, value: Box<dyn Any + Send + Sync>) -> Locals {
         Locals(Some(Arc::new(Layer {
             key,
-            value: Box::new(value),
-            below: self.clone(),
+            value,
+            below: self,
         })))
     }
 
@@ -119,14 +123,19 @@ impl Locals {
     #[inline]
     pub fn install(self) -> InstalledLocals {
         InstalledLocals {
-            outer: swap_locals(self),
+            outer: replace_locals(self),
         }
     }
 }
 
-/// Puts `locals` in force; the older ones are dropped by the caller, outside of
-/// the cell's borrow: a value's destructor may look at the values.
-fn swap_locals(locals: Locals) -> Locals {
+/// Puts `locals` in force on this thread and gives those that were.
+///
+/// For the executor, which puts them back after a poll; [`Locals::install`]
+/// does so by itself. While the thread is ending nothing is in force.
+#[inline]
+pub fn replace_locals(locals: Locals) -> Locals {
+    // What was there is dropped by the caller, outside of the cell's borrow: a
+    // value's destructor may look at the values.
     LOCALS
         .try_with(|current| mem::replace(&mut *current.borrow_mut(), locals))
         .unwrap_or_default()
@@ -165,7 +174,7 @@ pub struct InstalledLocals {
 impl Drop for InstalledLocals {
     #[inline]
     fn drop(&mut self) {
-        drop(swap_locals(mem::take(&mut self.outer)));
+        drop(replace_locals(mem::take(&mut self.outer)));
     }
 }
 

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Beside them stand the id of the task being polled (`task.rs`), the values
-//! and the cancel token that surround it (`ambient.rs`), and the words in which
-//! a cancellation says why (`reason.rs`).
+//! and the cancel token that surround it (`ambient.rs`), the words in which a
+//! cancellation says why (`reason.rs`), and variables made of all this (`local/`).
 //!
 //! There is no lock here, and every function may be called at any time, also
 //! while a thread is ending.
@@ -38,12 +38,14 @@
 mod ambient;
 pub mod budget;
 pub mod chance;
+pub mod local;
 mod reason;
 mod task;
 mod waiting;
 
 pub use ambient::{
     AnyToken, InstalledLocals, InstalledToken, Key, Locals, current_token, install_token,
+    replace_locals,
 };
 pub use reason::{Cause, Reason};
 pub use task::{current_task, replace_task};

@@ -21,12 +21,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use wakeline_context::PollScope;
+use wakeline_context::{Cause, PollScope, Reason, install_token};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
 use crate::home::Home;
 use crate::shared::{Flavour, Shared};
+use crate::task;
 use crate::worker::{self, Progress, Root};
 
 /// How long a driver may take to end what is in flight.
@@ -58,9 +59,11 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
+    let own = task::Root::new(&shared.node);
+    let _none = install_token(None);
     let result = core.enter(|context, driver| {
         // Pinned in here, so that its destructor still has its runtime.
-        let future = pin!(future);
+        let future = pin!(Some(future));
         let wake = Arc::new(RootWake {
             woken: AtomicBool::new(true),
             home: Arc::downgrade(&context.home),
@@ -71,6 +74,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
             driver,
             &mut RootFuture {
                 future,
+                own: &own,
                 wake: &wake,
                 waker: &waker,
             },
@@ -101,7 +105,7 @@ pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
 }
 
 /// A core for this thread: the executor's only one if it has none yet.
-fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
+pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
     if let Flavour::One(only) = &shared.flavour
         && only.bound.get().is_none()
         && !shared.is_closing()
@@ -155,30 +159,45 @@ impl Core {
         !Arc::ptr_eq(&self.context.shared, shared) && self.context.shared.is_closing()
     }
 
-    fn is_bound(&self) -> bool {
+    pub(crate) fn is_bound(&self) -> bool {
         matches!(self.context.kind, Kind::Only)
     }
 
-    /// Cancels every task that this thread runs and ends its driver. The
-    /// thread must be entered.
-    fn end(&mut self) {
+    /// Ends every task that this thread runs, and its driver. The thread must be
+    /// entered. Of a bound one it is the end of the executor, from step 3 on;
+    /// the cleanup lane is only waited for if the thread `may_linger`.
+    fn end(&mut self, may_linger: bool) {
         let context = &*self.context;
+        let (shared, driver) = (&context.shared, self.driver.as_mut());
         context.home.owned.close();
-        context.home.owned.abort_all();
-        if self.is_bound() {
-            context.shared.close();
-            context.shared.abort_all();
+        if matches!(context.kind, Kind::Only) {
+            shared.begin_end(Reason::of(Cause::Shutdown));
+            shared.abort_all();
+            run_until(driver, &mut UntilEmpty::tasks(context, None));
+            if may_linger && shared.cleanups.len() > 0 {
+                let mut lane = UntilEmpty::all(context, shared.lane_deadline());
+                // Without a driver they cannot go on.
+                drop(worker::run(context, driver, &mut lane));
+            }
+            shared.close_lane();
+        } else {
+            let gone = Reason::of(Cause::Dropped);
+            context.home.owned.abort_all(Some(&gone));
         }
-        let mut root = UntilEmpty::new(context, None);
-        if worker::run(context, self.driver.as_mut(), &mut root).is_err() {
-            // A driver that fails now has nobody to tell; the tasks' futures are
-            // what must not stay behind, and those need no driver to be dropped.
-            worker::run_undriven(context, || root.is_empty());
-        }
+        run_until(driver, &mut UntilEmpty::all(context, None));
         context.give_back();
-        let report = self.driver.shutdown(DRAIN_LIMIT);
-        context.shared.add_leaked(report.leaked_operations);
+        let report = driver.shutdown(DRAIN_LIMIT);
+        shared.add_leaked(report.leaked_operations);
         self.ended = true;
+    }
+}
+
+/// Runs aborted tasks, also without a driver that works.
+fn run_until(driver: &mut dyn Driver, root: &mut UntilEmpty<'_>) {
+    if worker::run(root.context, driver, root).is_err() {
+        // A driver that fails now has nobody to tell; the tasks' futures are
+        // what must not stay behind, and those need no driver to be dropped.
+        worker::run_undriven(root.context, || root.is_empty());
     }
 }
 
@@ -186,9 +205,10 @@ impl Drop for Core {
     fn drop(&mut self) {
         // Reached by a bound core whose thread ends, or whose executor did.
         if !self.ended {
+            let may_linger = !context::is_entered();
             self.driver.enter();
             let entered = context::enter(Rc::clone(&self.context));
-            self.end();
+            self.end(may_linger);
             drop(entered);
             self.driver.leave();
         }
@@ -199,15 +219,19 @@ impl Drop for Core {
 struct Inside {
     core: Option<Core>,
     entered: Option<context::Entered>,
+    /// The thread ran tasks already, of another executor.
+    nested: bool,
 }
 
 impl Inside {
     fn new(mut core: Core) -> Inside {
+        let nested = context::is_entered();
         core.driver.enter();
         let entered = context::enter(Rc::clone(&core.context));
         Inside {
             core: Some(core),
             entered: Some(entered),
+            nested,
         }
     }
 
@@ -223,7 +247,7 @@ impl Drop for Inside {
         };
         let keep = core.is_bound() && !core.context.shared.is_closing();
         if !keep {
-            core.end();
+            core.end(!self.nested);
         }
         drop(self.entered.take());
         core.driver.leave();
@@ -236,7 +260,9 @@ impl Drop for Inside {
 
 /// The future of a `block_on`, as the worker's loop sees it.
 struct RootFuture<'a, F> {
-    future: Pin<&'a mut F>,
+    /// There until it is dropped.
+    future: Pin<&'a mut Option<F>>,
+    own: &'a task::Root,
     wake: &'a RootWake,
     waker: &'a Waker,
 }
@@ -279,16 +305,25 @@ impl<F: Future> Root for RootFuture<'_, F> {
         if !self.wake.woken.load(Relaxed) || !self.wake.woken.swap(false, AcqRel) {
             return Progress::Nothing;
         }
+        let entered = self.own.enter();
         let scope = PollScope::enter();
-        let polled = self
-            .future
-            .as_mut()
+        let future = self.future.as_mut().as_pin_mut();
+        let polled = future
+            .expect("it stays until the drop")
             .poll(&mut std::task::Context::from_waker(self.waker));
         drop(scope);
+        drop(entered);
         match polled {
             Poll::Ready(output) => Progress::Done(output),
             Poll::Pending => Progress::Polled,
         }
+    }
+}
+
+impl<F> Drop for RootFuture<'_, F> {
+    fn drop(&mut self) {
+        let _entered = self.own.enter();
+        self.future.set(None);
     }
 }
 
@@ -297,17 +332,38 @@ pub(crate) struct UntilEmpty<'a> {
     context: &'a Context,
     /// When to give up; `None` waits for the last task.
     deadline: Option<Instant>,
+    /// Cleanups count, too.
+    cleanups: bool,
 }
 
 impl<'a> UntilEmpty<'a> {
-    pub(crate) fn new(context: &'a Context, deadline: Option<Instant>) -> UntilEmpty<'a> {
-        UntilEmpty { context, deadline }
+    pub(crate) fn tasks(context: &'a Context, deadline: Option<Instant>) -> UntilEmpty<'a> {
+        UntilEmpty {
+            context,
+            deadline,
+            cleanups: false,
+        }
+    }
+
+    fn all(context: &'a Context, deadline: Option<Instant>) -> UntilEmpty<'a> {
+        UntilEmpty {
+            cleanups: true,
+            ..UntilEmpty::tasks(context, deadline)
+        }
     }
 
     fn is_empty(&self) -> bool {
-        let shared =
-            matches!(self.context.kind, Kind::Only).then(|| self.context.shared.owned.len());
-        self.context.home.owned.len() + shared.unwrap_or(0) == 0
+        let shared = &self.context.shared;
+        let mut left = self.context.home.owned.len();
+        if matches!(self.context.kind, Kind::Only) {
+            left += shared.owned.len();
+            left += if self.cleanups {
+                shared.cleanups.len()
+            } else {
+                0
+            };
+        }
+        left == 0
     }
 }
 

@@ -16,11 +16,14 @@
 //! So jobs that wait for each other all get a thread in the end, after a few
 //! milliseconds, up to the limit.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use wakeline_context::install_token;
 
 use crate::context;
 use crate::shared::Shared;
@@ -48,11 +51,20 @@ pub(crate) struct Pool {
     max: usize,
     name: String,
     stack: Option<usize>,
+    /// Called on each thread at its start; what it returns goes with the thread.
+    surround: Option<Surround>,
 }
+
+/// Makes what a pool thread keeps while it lives.
+pub(crate) type Surround = Box<dyn Fn() -> Box<dyn Any> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
+    /// Jobs that were taken out of the queue and have not ended.
+    running: usize,
+    /// The worker was told of jobs, and waits for the end of the last one.
+    watched: bool,
     threads: usize,
     idle: usize,
     /// A thread waits for `PATIENCE` to see whether the pool must grow.
@@ -74,7 +86,12 @@ enum Grow {
 }
 
 impl Pool {
-    pub(crate) fn new(max: usize, name: &str, stack: Option<usize>) -> Pool {
+    pub(crate) fn new(
+        max: usize,
+        name: &str,
+        stack: Option<usize>,
+        surround: Option<Surround>,
+    ) -> Pool {
         Pool {
             state: Mutex::default(),
             work: Condvar::new(),
@@ -84,6 +101,7 @@ impl Pool {
             max,
             name: format!("{name}-blocking"),
             stack,
+            surround,
         }
     }
 
@@ -121,6 +139,15 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether jobs are queued or run. If so, the only worker is interrupted
+    /// when the last of them has ended.
+    pub(crate) fn watch(&self) -> bool {
+        let mut state = self.lock();
+        let any = !state.is_quiet();
+        state.watched |= any;
+        any
+    }
+
     /// Takes an aborted job out of the queue, if no thread has it yet.
     fn withdraw(&self, task: &Task) -> Option<Runnable> {
         let mut state = self.lock();
@@ -131,7 +158,25 @@ impl Pool {
         let Some(Job::Task(runnable)) = state.queue.remove(place) else {
             unreachable!("the job at this place is the task's")
         };
+        // It counts until its future is dropped: that may wake someone.
+        state.running += 1;
         Some(runnable)
+    }
+
+    /// A job that was taken out of the queue has ended.
+    fn job_ended<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        shared: &Shared,
+    ) -> MutexGuard<'a, State> {
+        state.running -= 1;
+        if !state.watched || !state.is_quiet() {
+            return state;
+        }
+        state.watched = false;
+        drop(state);
+        shared.interrupt_only();
+        self.lock()
     }
 
     fn start(&self, shared: &Arc<Shared>, standby: bool) -> io::Result<()> {
@@ -205,13 +250,18 @@ impl Pool {
 
     /// The next job, or `None` when the thread is to end: then it is counted
     /// out already, in the same step, lest a job be queued for it meanwhile.
-    fn next(&self, shared: &Arc<Shared>, standby: bool) -> Option<Job> {
+    /// `ran`: the one before has ended.
+    fn next(&self, shared: &Arc<Shared>, ran: bool, standby: bool) -> Option<Job> {
         let mut state = self.lock();
+        if ran {
+            state = self.job_ended(state, shared);
+        }
         if standby {
             state = self.stand_by(state, shared);
         }
         loop {
             if let Some(job) = state.queue.pop_front() {
+                state.running += 1;
                 return Some(job);
             }
             if state.closed {
@@ -268,6 +318,10 @@ impl Pool {
 }
 
 impl State {
+    fn is_quiet(&self) -> bool {
+        self.running == 0 && self.queue.is_empty()
+    }
+
     /// Who will run one more job: an idle thread, or one to be started.
     fn admit(&mut self, max: usize) -> Grow {
         if self.idle > self.queue.len() || self.threads >= max {
@@ -293,8 +347,11 @@ impl State {
 fn serve(shared: &Arc<Shared>, standby: bool) {
     let _entered = context::enter_shared(Arc::clone(shared));
     context::set_passing();
+    let _surround = shared.pool.surround.as_ref().map(|surround| surround());
     let mut standby = standby;
-    while let Some(job) = shared.pool.next(shared, std::mem::take(&mut standby)) {
+    let mut ran = false;
+    while let Some(job) = shared.pool.next(shared, ran, std::mem::take(&mut standby)) {
+        ran = true;
         match job {
             Job::Task(runnable) => runnable.run(),
             // The panic hook has told of it; the job had nobody to tell.
@@ -317,9 +374,17 @@ impl Schedule for Blocking {
         self.0.pool.owned.remove(key)
     }
 
+    fn runtime(&self) -> &Shared {
+        &self.0
+    }
+
     fn aborted(&self, task: &Task) {
-        if let Some(runnable) = self.0.pool.withdraw(task) {
+        let pool = &self.0.pool;
+        if let Some(runnable) = pool.withdraw(task) {
+            // Dropped on this thread, but not under what surrounds the abort.
+            let _none = install_token(None);
             runnable.run();
+            drop(pool.job_ended(pool.lock(), &self.0));
         }
     }
 }

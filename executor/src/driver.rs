@@ -24,6 +24,20 @@ pub trait Driver {
     /// If the driver is broken for good; the worker then ends with a panic.
     fn turn(&mut self, limit: Option<Duration>) -> io::Result<()>;
 
+    /// The same for the only worker, when all of its tasks wait.
+    ///
+    /// `jobs` tells whether blocking jobs are queued or run. Once it said so,
+    /// the driver is interrupted when the last of them has ended. A driver
+    /// whose time moves by itself must know, as they may still wake someone.
+    ///
+    /// # Errors
+    ///
+    /// As `turn`.
+    fn turn_idle(&mut self, limit: Option<Duration>, jobs: &dyn Fn() -> bool) -> io::Result<()> {
+        let _ = jobs;
+        self.turn(limit)
+    }
+
     /// The means to end a turn from another thread.
     fn interrupt(&self) -> Arc<dyn Interrupt>;
 

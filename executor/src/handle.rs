@@ -6,11 +6,14 @@ use std::io;
 use std::panic::Location;
 use std::sync::Arc;
 
+use wakeline_context::{AnyToken, budget, current_token, install_token};
+use wakeline_sync::cancel::Node;
+
 use crate::blocking::{Blocking, Job};
 use crate::context;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
-use crate::task::{self, JoinHandle, TaskInfo};
+use crate::task::{self, JoinHandle, Origin, TaskInfo};
 
 /// A handle to an executor: spawns from any thread, and outlives it harmlessly.
 ///
@@ -47,20 +50,15 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.shared.spawn(future, None, Location::caller())
+        self.shared.spawn(future, Origin::here(Location::caller()))
     }
 
-    pub(crate) fn spawn_named<F>(
-        &self,
-        future: F,
-        name: Option<Arc<str>>,
-        at: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_with<F>(&self, future: F, origin: Origin) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.shared.spawn(future, name, at)
+        self.shared.spawn(future, origin)
     }
 
     /// Runs `job` on a thread that may block; see [`spawn_blocking`](crate::spawn_blocking).
@@ -70,13 +68,16 @@ impl Handle {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
         let pool = &self.shared.pool;
-        let future = Once(Some(job));
-        let (owned, handle, runnable) = task::new(
-            future,
-            Blocking(Arc::clone(&self.shared)),
-            Location::caller(),
-            None,
-        );
+        let future = Once {
+            job: Some(job),
+            token: current_token(),
+        };
+        let scheduler = Blocking(Arc::clone(&self.shared));
+        let origin = Origin {
+            node: self.spawners_node(),
+            ..Origin::here(Location::caller())
+        };
+        let (owned, handle, runnable) = task::new(future, scheduler, origin);
         match pool.owned.insert(owned) {
             Err(_closed) => runnable.cancel(),
             Ok(()) => match pool.submit(Job::Task(runnable), &self.shared) {
@@ -87,6 +88,30 @@ impl Handle {
         }
         // SAFETY: `handle` is the handle's reference of a task with this output.
         unsafe { JoinHandle::new(handle) }
+    }
+
+    /// A node below that of the spawner, for whom a job works; if the spawner is
+    /// no part of this runtime, it shall not keep the end of this one from the job.
+    fn spawners_node(&self) -> Option<Node> {
+        let same = context::shared().is_some_and(|here| Arc::ptr_eq(&here, &self.shared));
+        let spawner = same.then(task::cancel_node).flatten();
+        spawner.map(|spawner| spawner.child())
+    }
+
+    /// Queues `future` on the runtime's cleanup lane.
+    ///
+    /// Such a task is taken also while the runtime shuts down, and may go on
+    /// after the other tasks have been dropped: see [`Executor::shutdown`](crate::Executor::shutdown).
+    /// Its node in the cancel tree does not hear that the runtime ends.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn spawn_cleanup<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared
+            .spawn_cleanup(future, Origin::here(Location::caller()))
     }
 
     /// Queues a plain job on the blocking pool: no task, no handle. For
@@ -157,7 +182,11 @@ impl fmt::Debug for EnterGuard {
 }
 
 /// A blocking job as a future that is ready at its first poll.
-struct Once<F>(Option<F>);
+struct Once<F> {
+    job: Option<F>,
+    /// In force where it was spawned: unlike a task it is part of what awaits it.
+    token: Option<AnyToken>,
+}
 
 impl<F> Unpin for Once<F> {}
 
@@ -168,9 +197,10 @@ impl<T, F: FnOnce() -> T> Future for Once<F> {
         mut self: std::pin::Pin<&mut Self>,
         _cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<T> {
-        let job = self.0.take().expect("a blocking job is polled once");
+        let job = self.job.take().expect("a blocking job is polled once");
+        let _token = install_token(self.token.take());
         // A job is no poll: what it blocks in must never be told to yield, as
         // nothing refills its units before it ends.
-        std::task::Poll::Ready(wakeline_context::budget::unlimited(job))
+        std::task::Poll::Ready(budget::unlimited(job))
     }
 }

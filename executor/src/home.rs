@@ -41,14 +41,7 @@ impl Schedule for Local {
     fn schedule(&self, runnable: Runnable, yielded: bool) {
         let away = context::with(|current| match current {
             Some(current) if Arc::ptr_eq(&current.home, &self.home) => {
-                current.push_local(
-                    runnable,
-                    if yielded {
-                        Order::Yielded
-                    } else {
-                        Order::Woken
-                    },
-                );
+                current.push_local(runnable, Order::of_wake(yielded));
                 None
             }
             _ => Some(runnable),
@@ -66,5 +59,9 @@ impl Schedule for Local {
         let task = self.home.owned.remove(key);
         self.shared.task_ended();
         task
+    }
+
+    fn runtime(&self) -> &Shared {
+        &self.shared
     }
 }

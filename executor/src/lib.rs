@@ -41,12 +41,14 @@
 
 mod block_on;
 mod blocking;
+mod builder;
 #[allow(
     unsafe_code,
     reason = "makes handles and queue entries from what `task` and `queue` gave"
 )]
 mod context;
 mod driver;
+mod end;
 mod executor;
 #[allow(unsafe_code, reason = "makes the handles of blocking jobs")]
 mod handle;
@@ -54,6 +56,7 @@ mod home;
 mod idle;
 pub mod join_set;
 mod metrics;
+mod poll_once;
 #[allow(
     unsafe_code,
     reason = "queues of pointers; each file has its table of rights"
@@ -62,25 +65,31 @@ mod queue;
 mod report;
 #[allow(unsafe_code, reason = "makes the handles of tasks")]
 mod shared;
+mod shield;
 mod sync;
 #[allow(
     unsafe_code,
     reason = "the memory of a task; the module's doc has the table of rights"
 )]
 pub mod task;
+mod unobserved;
 mod worker;
 mod yield_now;
 
 use std::future::Future;
 use std::panic::Location;
 
+pub use builder::Builder;
 pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
-pub use executor::{Builder, Executor};
+pub use executor::Executor;
 pub use handle::{EnterGuard, Handle};
 pub use join_set::JoinSet;
 pub use metrics::{Metrics, WorkerMetrics};
+pub use poll_once::Turn;
 pub use report::ShutdownReport;
+pub use shield::{TryShield, shield, try_shield};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
+pub use unobserved::Unobserved;
 pub use yield_now::{YieldNow, yield_now};
 
 /// Queues `future` as a task of the current runtime.
@@ -144,7 +153,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    context::spawn_local(future, None, Location::caller())
+    context::spawn_local(future, task::Origin::here(Location::caller()))
 }
 
 /// Runs `job` on a thread that may block.

@@ -12,6 +12,10 @@ pub struct ShutdownReport {
     pub finished: usize,
     /// Tasks that were dropped where they stood.
     pub cut_off: Vec<TaskInfo>,
+    /// Cleanups that ended by themselves since the shutdown began.
+    pub cleanups_finished: usize,
+    /// Cleanups that took longer than they had, and were dropped.
+    pub cleanups_cut_off: Vec<TaskInfo>,
     /// Blocking jobs that still run; nothing can end them.
     pub blocking_jobs_left: usize,
     /// Worker threads still in a poll that does not return.
@@ -25,6 +29,7 @@ impl ShutdownReport {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.cut_off.is_empty()
+            && self.cleanups_cut_off.is_empty()
             && self.blocking_jobs_left == 0
             && self.stuck_workers == 0
             && self.leaked_operations == 0
@@ -40,6 +45,8 @@ impl fmt::Display for ShutdownReport {
             self.cut_off.len()
         )?;
         let rest = [
+            (self.cleanups_finished, "cleanups finished"),
+            (self.cleanups_cut_off.len(), "cleanups cut off"),
             (self.blocking_jobs_left, "blocking jobs still run"),
             (self.stuck_workers, "workers are stuck in a poll"),
             (self.leaked_operations, "operations leaked to the kernel"),
@@ -47,8 +54,10 @@ impl fmt::Display for ShutdownReport {
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
         }
-        self.cut_off
-            .iter()
-            .try_for_each(|task| write!(f, "\n  cut off: {task}"))
+        let tasks = self.cut_off.iter().map(|task| ("", task));
+        let cleanups = self.cleanups_cut_off.iter().map(|task| ("cleanup ", task));
+        tasks
+            .chain(cleanups)
+            .try_for_each(|(what, task)| write!(f, "\n  {what}cut off: {task}"))
     }
 }

@@ -1,12 +1,16 @@
 //! What the threads of one executor share: queues, tasks, who sleeps, the pool.
 
+mod ending;
+mod schedule;
+
 use std::future::Future;
 use std::io;
-use std::panic::Location;
-use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+
+use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
 use crate::context;
@@ -15,7 +19,11 @@ use crate::home::Home;
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
-use crate::task::{self, Header, JoinHandle, Owned, Runnable, Schedule, Task, TaskInfo};
+use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, TaskInfo};
+use crate::unobserved::Hook;
+
+use schedule::{Cleanup, Stealable};
+pub(crate) use schedule::{Order, cancel};
 
 /// One executor, seen by all of its threads, handles and tasks.
 pub(crate) struct Shared {
@@ -28,14 +36,37 @@ pub(crate) struct Shared {
     pub(crate) inject: Inject<Header>,
     /// Every stealable task that is not complete.
     pub(crate) owned: Owned,
+    /// Those of the cleanup lane, also queued where any worker finds them.
+    pub(crate) cleanups: Owned,
+    /// How many of them have ended since the end of the executor began.
+    cleanups_ended: AtomicUsize,
+    /// What the lane has at least, when the executor ends.
+    pub(crate) cleanup_grace: Duration,
+    /// Is told of failures that nobody waits for.
+    pub(crate) unobserved: Option<Hook>,
     pub(crate) pool: Pool,
+    /// Above the nodes of all tasks; cancelled when the end begins.
+    pub(crate) node: Node,
     /// Set once, by a shutdown or a drop: no task is taken any more.
     closing: AtomicBool,
+    /// Set once, later: the cleanup lane takes none either.
+    closed: AtomicBool,
     /// Notified when a thread ends and when the last task does, while closing.
     changed: Condvar,
     /// Worker threads that have not ended; guards `changed`.
     alive: Mutex<usize>,
-    leaked_operations: Mutex<usize>,
+    /// Until when a shutdown gives its tasks time; `None` is for ever.
+    grace: OnceLock<Option<Instant>>,
+    leftovers: Mutex<Leftovers>,
+}
+
+/// What its threads leave behind, for the report.
+#[derive(Default)]
+struct Leftovers {
+    /// Operations that the kernel still held.
+    operations: usize,
+    /// Once the lane is closed: how many had ended, and who had not.
+    cleanups: Option<(usize, Vec<TaskInfo>)>,
 }
 
 /// Makes drivers.
@@ -74,6 +105,8 @@ impl Shared {
         worker_driver: Factory<usize>,
         root_driver: Factory<()>,
         pool: Pool,
+        cleanup_grace: Duration,
+        unobserved: Option<Hook>,
     ) -> Shared {
         Shared {
             flavour,
@@ -81,26 +114,47 @@ impl Shared {
             root_driver,
             inject: Inject::new(),
             owned: Owned::new(),
+            cleanups: Owned::new(),
+            cleanups_ended: AtomicUsize::new(0),
+            cleanup_grace,
+            unobserved,
             pool,
+            node: Node::root(),
             closing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             changed: Condvar::new(),
             alive: Mutex::new(0),
-            leaked_operations: Mutex::new(0),
+            grace: OnceLock::new(),
+            leftovers: Mutex::default(),
         }
     }
 
-    pub(crate) fn spawn<F>(
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), origin);
+        match self.owned.insert(owned) {
+            Ok(()) => self.enqueue(runnable, Order::Spawned),
+            Err(task) => cancel(&task, runnable),
+        }
+        // SAFETY: `handle` is the handle's reference of a task with this output.
+        unsafe { JoinHandle::new(handle) }
+    }
+
+    /// Spawns a task of the cleanup lane.
+    pub(crate) fn spawn_cleanup<F>(
         self: &Arc<Self>,
         future: F,
-        name: Option<Arc<str>>,
-        at: &'static Location<'static>,
+        origin: Origin,
     ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), at, name);
-        match self.owned.insert(owned) {
+        let (owned, handle, runnable) = task::new(future, Cleanup(Arc::clone(self)), origin);
+        match self.cleanups.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
             Err(task) => cancel(&task, runnable),
         }
@@ -137,32 +191,6 @@ impl Shared {
                 }
             }
             Flavour::Many(many) => many.notify_one(),
-        }
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        // Acquire pairs with the Release in `close`.
-        self.closing.load(Acquire)
-    }
-
-    /// Refuses new tasks from now on; true for the first who asks.
-    pub(crate) fn close(&self) -> bool {
-        // The lists first: who sees `closing` and all lists empty leaves, and
-        // must not leave behind a task that was taken in between.
-        self.owned.close();
-        for home in self.homes() {
-            home.owned.close();
-        }
-        let first = !self.closing.swap(true, Release);
-        self.interrupt_all();
-        first
-    }
-
-    /// Aborts every task that is left.
-    pub(crate) fn abort_all(&self) {
-        self.owned.abort_all();
-        for home in self.homes() {
-            home.owned.abort_all();
         }
     }
 
@@ -210,86 +238,12 @@ impl Shared {
         }
     }
 
-    /// A task has ended; while closing, the last one ends the waiting.
-    pub(crate) fn task_ended(&self) {
-        // The task was taken out under a lock of its list. Whoever looked at the
-        // list before and still saw the task had seen `closing`, so it is seen
-        // here; whoever looks later sees that the task is gone.
-        if self.is_closing() && self.task_count() == 0 {
-            self.interrupt_all();
-            drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner));
-            self.changed.notify_all();
-        }
-    }
-
-    pub(crate) fn add_leaked(&self, operations: usize) {
-        *self
-            .leaked_operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += operations;
-    }
-
-    pub(crate) fn leaked_operations(&self) -> usize {
-        *self
-            .leaked_operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn alive(&self) -> usize {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn worker_started(&self) {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-    }
-
-    pub(crate) fn worker_ended(&self) {
-        let left = {
-            let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-            *alive -= 1;
-            *alive
-        };
-        self.changed.notify_all();
-        if left == 0 && self.is_closing() {
-            self.cancel_left();
-        }
-    }
-
-    /// Cancels the tasks that no thread will run any more: all workers of a
-    /// closing executor have ended, by a panic or a broken driver.
-    pub(crate) fn cancel_left(&self) {
-        if self.owned.len() == 0 {
-            return;
-        }
-        self.owned.abort_all();
-        while self.owned.len() > 0 {
-            let queued = self.inject.take_all();
-            queued.for_each(|task| context::runnable(task).cancel());
-            // Another thread may just be queueing one.
-            std::thread::yield_now();
-        }
-    }
-
-    /// Blocks until `done`, looked at whenever something ended, or for `limit`.
-    pub(crate) fn wait_until(&self, limit: Duration, done: impl Fn(usize) -> bool) -> bool {
-        let deadline = Instant::now().checked_add(limit);
-        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if done(*alive) {
-                return true;
-            }
-            let left = deadline.map_or(Duration::MAX, |at| {
-                at.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
-                return false;
-            }
-            alive = self
-                .changed
-                .wait_timeout(alive, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+    /// Ends a turn of the only worker, or makes the next one not sleep.
+    pub(crate) fn interrupt_only(&self) {
+        if let Flavour::One(only) = &self.flavour
+            && let Some(home) = only.bound.get()
+        {
+            home.interrupt();
         }
     }
 }
@@ -302,44 +256,5 @@ impl Many {
         {
             home.interrupt();
         }
-    }
-}
-
-/// Where a task comes from, which decides how far forward it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// It was woken: it may run next, its data is warm.
-    Woken,
-    /// It was just spawned: behind those who wait already.
-    Spawned,
-    /// It woke itself: behind everybody.
-    Yielded,
-}
-
-/// Ends a task that was never queued: its future is dropped unpolled.
-pub(crate) fn cancel(task: &Task, runnable: Runnable) {
-    task.abort();
-    runnable.run();
-}
-
-/// The scheduler of tasks that any worker may run.
-pub(crate) struct Stealable(Arc<Shared>);
-
-impl Schedule for Stealable {
-    fn schedule(&self, runnable: Runnable, yielded: bool) {
-        self.0.enqueue(
-            runnable,
-            if yielded {
-                Order::Yielded
-            } else {
-                Order::Woken
-            },
-        );
-    }
-
-    fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.0.owned.remove(key);
-        self.0.task_ended();
-        task
     }
 }

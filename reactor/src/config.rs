@@ -1,5 +1,6 @@
 //! What a reactor is asked to be, and what it came out as.
 
+use crate::clock::Clock;
 use crate::error::SetupError;
 use std::fmt;
 use std::io;
@@ -94,6 +95,8 @@ pub struct Config {
     /// Submission entries of a ring, a power of two; completions have four
     /// times as many. Default 256. Fewer are used where memory is short.
     pub ring_entries: u32,
+    /// The clock of this one reactor, if its time may be paused; default none.
+    pub clock: Option<Clock>,
 }
 
 impl Default for Config {
@@ -102,6 +105,7 @@ impl Default for Config {
             driver: DriverKind::Auto,
             offload: None,
             ring_entries: 256,
+            clock: None,
         }
     }
 }
@@ -125,6 +129,14 @@ impl Config {
     #[must_use]
     pub fn ring_entries(mut self, entries: u32) -> Config {
         self.ring_entries = entries.clamp(8, 32_768).next_power_of_two();
+        self
+    }
+
+    /// Sets a clock that can be stopped: for one reactor only, as time must not
+    /// jump while another's futures are at work.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Config {
+        self.clock = Some(clock);
         self
     }
 
@@ -153,6 +165,7 @@ impl fmt::Debug for Config {
             .field("driver", &self.driver)
             .field("offload", &self.offload.is_some())
             .field("ring_entries", &self.ring_entries)
+            .field("clock", &self.clock)
             .finish()
     }
 }

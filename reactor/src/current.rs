@@ -2,8 +2,10 @@
 //!
 //! A leaf arms on the reactor of the thread that polls it. A worker enters its
 //! reactor for good; a thread that only blocks on a future may never need one,
-//! so there [`enter_lazy`] promises a reactor and the first leaf has it made.
+//! so there [`enter_lazy`] promises a reactor and the first leaf has it made. A
+//! thread that runs blocking jobs has none, only its runtime's clock.
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::NoRuntime;
 use crate::reactor::{Core, Reactor};
@@ -18,6 +20,7 @@ enum Current {
     None,
     Made(Rc<Core>),
     Lazy(Rc<Lazy>),
+    Clock(Clock),
 }
 
 struct Lazy {
@@ -60,10 +63,48 @@ pub(crate) fn if_home<R>(home: u64, f: impl FnOnce(&Core) -> R) -> Option<R> {
     let core = CURRENT.try_with(|slot| match &*slot.borrow() {
         Current::Made(core) => Some(Rc::clone(core)),
         Current::Lazy(lazy) => lazy.made.get().map(|reactor| Rc::clone(&reactor.core)),
-        Current::None => None,
+        Current::None | Current::Clock(_) => None,
     });
     let core = core.ok().flatten().filter(|core| core.home.id == home)?;
     Some(f(&core))
+}
+
+/// This thread's clock, if it is not the real one.
+#[cold]
+pub(crate) fn clock() -> Option<Clock> {
+    let found = CURRENT.try_with(|slot| match &*slot.borrow() {
+        Current::Made(core) => core.clock.clone(),
+        Current::Lazy(lazy) => lazy.config.clock.clone(),
+        Current::Clock(clock) => Some(clock.clone()),
+        Current::None => None,
+    });
+    found.ok().flatten()
+}
+
+/// While it lives, this thread goes by a clock; made by [`Clock::enter`].
+#[must_use = "the clock is left when this is dropped"]
+pub struct EnteredClock {
+    outer: Current,
+}
+
+impl EnteredClock {
+    pub(crate) fn new(clock: Clock) -> EnteredClock {
+        EnteredClock {
+            outer: replace(Current::Clock(clock)),
+        }
+    }
+}
+
+impl Drop for EnteredClock {
+    fn drop(&mut self) {
+        drop(replace(std::mem::replace(&mut self.outer, Current::None)));
+    }
+}
+
+impl fmt::Debug for EnteredClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnteredClock").finish_non_exhaustive()
+    }
 }
 
 impl Lazy {

@@ -26,6 +26,10 @@ pub(crate) struct Harvest {
 }
 
 impl Harvest {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.garbage.is_empty()
+    }
+
     /// Adds what another one has gathered.
     pub(crate) fn append(&mut self, mut other: Harvest) {
         self.wakers.append(&mut other.wakers);

@@ -2,6 +2,7 @@
 //! thread may do. Wakes do not travel here; they go to the executor's queues.
 
 use crate::slots::Key;
+use crate::steps;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::wheel;
@@ -18,6 +19,8 @@ pub(crate) enum Message {
     /// A sleep's deadline was changed elsewhere: wake it, so that it is polled
     /// and moves to the thread that polls it.
     FireTimer(wheel::Key),
+    /// Who waited for a step of time was dropped elsewhere.
+    CancelStep(steps::Id),
 }
 
 /// The queue. Unbounded: each message stands for something the sender owned,

@@ -80,14 +80,17 @@ mod remote;
 mod slots;
 mod source;
 mod state;
+mod steps;
 mod sync;
 mod sys;
 pub mod time;
 mod timers;
+mod timing;
 mod waiters;
 
+pub use clock::Clock;
 pub use config::{Backend, Config, DriverKind, Offload};
-pub use current::{Entered, LazyEntered, enter_lazy};
+pub use current::{Entered, EnteredClock, LazyEntered, enter_lazy};
 pub use driver::probe::probe;
 pub use error::{ForkedRuntime, NoRuntime, SetupError};
 pub use inq::{count_received, recv_counted};

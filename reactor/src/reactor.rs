@@ -10,6 +10,7 @@
 //!    6 finish   drop what was let go of, wake who has something to do
 //! ```
 
+use crate::clock::Clock;
 use crate::config::{Backend, Config, Offload};
 use crate::current::Entered;
 use crate::driver::{Driver, Sleep, Turning, probe};
@@ -21,14 +22,14 @@ use crate::op::{AnyOp, Ticket};
 use crate::remote::{Home, Remote};
 use crate::source::{Armed, Shared};
 use crate::state::Direction;
-use crate::time::wheel::Wheel;
+use crate::steps::{Step, Steps};
+use crate::timers::Timers;
 use crate::{clock, current, sys};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 /// How long the end of a reactor waits for its operations, if nobody called
@@ -39,10 +40,16 @@ const LAST_DRAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Core {
     pub(crate) home: Arc<Home>,
     pub(crate) offload: Option<Arc<dyn Offload>>,
-    pub(crate) timers: RefCell<Wheel<Waker>>,
-    driver: RefCell<Driver>,
+    pub(crate) timers: RefCell<Timers>,
+    /// Set if time may be paused here.
+    pub(crate) clock: Option<Clock>,
+    /// Who waits for a step of time, or for a pause in the work.
+    pub(crate) steps: RefCell<Steps>,
+    /// The clock is not the real one, or `steps` is not empty: a turn must look.
+    pub(crate) special: Cell<bool>,
+    pub(crate) driver: RefCell<Driver>,
     backend: Backend,
-    counts: Counts,
+    pub(crate) counts: Counts,
     /// Empty between turns; kept for its allocations.
     harvest: Cell<Harvest>,
     mail: Cell<Vec<Message>>,
@@ -112,10 +119,16 @@ impl Reactor {
         let home = Home::new()?;
         let (driver, backend) = probe::open(config, &home)?;
         sys::sharpen_sleep();
+        let clock = config.clock.clone();
+        let stopped = clock.as_ref().filter(|clock| !clock.is_real());
+        let exact = stopped.map(|clock| clock::nanos(clock.now()));
         let core = Core {
             home,
             offload: config.offload.clone(),
-            timers: RefCell::new(Wheel::new()),
+            timers: RefCell::new(Timers::new(exact)),
+            steps: RefCell::default(),
+            special: Cell::new(exact.is_some()),
+            clock,
             driver: RefCell::new(driver),
             backend,
             counts: Counts::default(),
@@ -175,7 +188,25 @@ impl Reactor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn turn(&self, limit: Option<Duration>) -> io::Result<Turn> {
-        self.core.turn(limit)
+        self.core.turn(limit, &|| false)
+    }
+
+    /// [`turn`](Reactor::turn) of a thread that has threads for blocking jobs:
+    /// `jobs` tells whether some are queued or run.
+    ///
+    /// It is asked where [time is paused](crate::time::pause), since that does
+    /// not pass while there are any. If it says so, the reactor must be
+    /// interrupted when the last of them has ended.
+    ///
+    /// # Errors
+    ///
+    /// As `turn`.
+    pub fn turn_beside(
+        &self,
+        limit: Option<Duration>,
+        jobs: &dyn Fn() -> bool,
+    ) -> io::Result<Turn> {
+        self.core.turn(limit, jobs)
     }
 
     /// Stops watching, cancels every operation, and waits until the kernel has
@@ -214,15 +245,19 @@ impl fmt::Debug for Reactor {
 }
 
 impl Core {
-    fn turn(&self, limit: Option<Duration>) -> io::Result<Turn> {
+    fn turn(&self, limit: Option<Duration>, jobs: &dyn Fn() -> bool) -> io::Result<Turn> {
         self.check_process()?;
         add(&self.counts.turns, 1);
         let mut harvest = self.harvest.take();
         self.read_mail(&mut harvest);
         let mut timers = self.fire_timers(&mut harvest);
 
-        let nothing_to_do = harvest.wakers.is_empty() && harvest.garbage.is_empty();
-        let sleep = if nothing_to_do {
+        let nothing_to_do = harvest.is_empty();
+        let mut step = Step::Stay;
+        if nothing_to_do && self.special.get() && limit != Some(Duration::ZERO) {
+            step = self.next_step(jobs);
+        }
+        let sleep = if nothing_to_do && step == Step::Stay {
             self.until(limit)
         } else {
             Sleep::No
@@ -246,6 +281,9 @@ impl Core {
         if slept {
             add(&self.counts.sleeps, 1);
             timers += self.fire_timers(&mut harvest);
+        }
+        if step != Step::Stay && events == 0 && harvest.is_empty() {
+            timers += self.take_step(step, &mut harvest);
         }
         add(&self.counts.events, events as u64);
 
@@ -304,34 +342,12 @@ impl Core {
                 let removed = self.timers.borrow_mut().remove(key);
                 harvest.garbage.extend(removed.map(Garbage::Waker));
             }
+            Message::CancelStep(id) => {
+                let removed = self.remove_step(id);
+                harvest.garbage.extend(removed.map(Garbage::Waker));
+            }
             Message::FireTimer(key) => harvest.wakers.extend(self.timers.borrow_mut().remove(key)),
         }
-    }
-
-    fn fire_timers(&self, harvest: &mut Harvest) -> usize {
-        let mut timers = self.timers.borrow_mut();
-        if timers.is_empty() {
-            return 0;
-        }
-        let before = harvest.wakers.len();
-        timers.advance(clock::now_tick(), &mut harvest.wakers);
-        let fired = harvest.wakers.len() - before;
-        add(&self.counts.timers_fired, fired as u64);
-        fired
-    }
-
-    /// How long a turn with this limit may sleep.
-    fn until(&self, limit: Option<Duration>) -> Sleep {
-        if limit == Some(Duration::ZERO) {
-            // It would not have slept: the mark stays for a turn that would.
-            return Sleep::No;
-        }
-        if self.home.parker.is_notified() {
-            return Sleep::Notified;
-        }
-        let timer = self.timers.borrow().next_tick().map(clock::tick_nanos);
-        let limit = limit.map(|limit| clock::after(clock::now_nanos(), limit));
-        Sleep::Until(timer.into_iter().chain(limit).min())
     }
 
     /// Has the driver watch a direction of `source`, or both.
@@ -493,6 +509,7 @@ impl Drop for Core {
         }
         drop(driver);
         self.timers.get_mut().drain(&mut harvest.wakers);
+        self.steps.get_mut().drain(&mut harvest.wakers);
         harvest.finish();
     }
 }

@@ -11,9 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use wakeline_context::{PollScope, budget};
-use wakeline_reactor::time::{
-    FutureExt, MissedTick, interval, interval_at, sleep, timeout, timeout_at,
-};
+use wakeline_reactor::time::{MissedTick, interval, interval_at, sleep, timeout, timeout_at};
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -34,7 +32,7 @@ fn a_future_that_is_ready_wins_over_any_limit_and_needs_no_timer() {
         Poll::Ready(Ok(2))
     );
     assert_eq!(
-        poll_once(&mut ready(3).timeout(Duration::MAX), Waker::noop()),
+        poll_once(&mut timeout(Duration::MAX, ready(3)), Waker::noop()),
         Poll::Ready(Ok(3))
     );
 }
@@ -77,7 +75,7 @@ fn a_future_in_time_gives_its_own_result_and_takes_the_timer_away() {
             sleep(MS).await;
             Err::<(), _>("its own")
         };
-        assert_eq!(block_on(reactor, inner.timeout(HOUR)), Ok(Err("its own")));
+        assert_eq!(block_on(reactor, timeout(HOUR, inner)), Ok(Err("its own")));
         assert_eq!(reactor.metrics().timers, 0);
     });
 }
@@ -168,7 +166,7 @@ fn a_running_limit_can_be_moved_and_taken_off() {
 #[test]
 fn a_second_poll_after_the_limit_panics_with_the_line() {
     let caught = std::panic::catch_unwind(|| {
-        let mut limited = timeout(Duration::ZERO, ready(()).timeout(None));
+        let mut limited = timeout(Duration::ZERO, timeout(None, ready(())));
         let mut late = timeout(Duration::ZERO, pending::<()>());
         assert!(poll_once(&mut limited, Waker::noop()).is_ready());
         assert!(poll_once(&mut late, Waker::noop()).is_ready());
@@ -254,7 +252,7 @@ fn a_period_of_zero_is_refused_with_advice() {
 #[test]
 fn a_limit_on_a_pair_ends_both() {
     for_each_driver(|reactor| {
-        let both = join(sleep(HOUR), sleep(HOUR)).timeout(MS);
+        let both = timeout(MS, join(sleep(HOUR), sleep(HOUR)));
         assert!(block_on(reactor, both).is_err());
         assert_eq!(reactor.metrics().timers, 0);
     });

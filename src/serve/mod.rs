@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use wakeline_context::budget;
 use wakeline_executor::{JoinHandle, spawn, yield_now};
-use wakeline_reactor::time::{sleep, sleep_until};
+use wakeline_reactor::time::{self, sleep, sleep_until};
 
 use connection::Shared;
 pub use listener::Listener;
@@ -339,7 +339,7 @@ where
     }
 
     fn accept_failed(&mut self, error: io::Error) {
-        let now = Instant::now();
+        let now = time::now();
         let class = self.policy.failed(&error, now);
         self.report.count_accept_error(&error);
         let pause = match self.policy.step() {

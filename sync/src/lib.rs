@@ -44,9 +44,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cancel;
 pub mod children;
 mod error;
 mod event;
+pub mod lane;
 mod notify;
 pub mod oneshot;
 #[doc(hidden)] // for sets of other crates, such as the executor's `JoinSet`
@@ -74,6 +76,7 @@ mod tests {
         anywhere::<(Semaphore, Acquire<'_>, AcquireOwned)>();
         anywhere::<(Permit<'_>, OwnedPermit)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
+        anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();

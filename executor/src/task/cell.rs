@@ -5,12 +5,13 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
-use wakeline_context::{Kind, WaitingOn};
+use wakeline_context::{Kind, Locals, WaitingOn};
+use wakeline_sync::cancel::Node;
 
 use super::state::State;
 use super::{Id, JoinError};
@@ -27,9 +28,34 @@ pub(crate) struct Header {
     pub(super) owned_key: AtomicUsize,
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
     pub(super) waiting: Waiting,
+    /// What it inherits; on its thread, and not here, while it runs.
+    pub(super) locals: UnsafeCell<Locals>,
+    /// Its place in the cancel tree, once someone has asked for it.
+    node: OnceLock<Node>,
     pub(crate) id: Id,
     pub(crate) spawned_at: &'static Location<'static>,
     pub(crate) name: Option<Arc<str>>,
+}
+
+/// Where a task comes from and what it takes along.
+pub(crate) struct Origin {
+    pub(crate) at: &'static Location<'static>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) locals: Locals,
+    /// Its place in the cancel tree, if that is not right below the runtime.
+    pub(crate) node: Option<Node>,
+}
+
+impl Origin {
+    /// A task without a name, with the values in force here.
+    pub(crate) fn here(at: &'static Location<'static>) -> Origin {
+        Origin {
+            at,
+            name: None,
+            locals: Locals::current(),
+            node: None,
+        }
+    }
 }
 
 /// What to do with a task whose future's type is forgotten.
@@ -49,6 +75,8 @@ pub(super) struct Vtable {
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output where it stands: the handle's right.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Makes a node for the task, below its runtime's; a reference is held.
+    pub(super) new_node: unsafe fn(NonNull<Header>) -> Node,
     /// Frees the task: the last reference is gone.
     pub(super) free: unsafe fn(NonNull<Header>),
 }
@@ -67,11 +95,7 @@ pub(super) enum Stage<F: Future> {
 }
 
 impl Header {
-    pub(super) fn new(
-        vtable: &'static Vtable,
-        spawned_at: &'static Location<'static>,
-        name: Option<Arc<str>>,
-    ) -> Header {
+    pub(super) fn new(vtable: &'static Vtable, origin: Origin) -> Header {
         Header {
             state: State::new(),
             vtable,
@@ -79,10 +103,28 @@ impl Header {
             owned_key: AtomicUsize::new(usize::MAX),
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
+            locals: UnsafeCell::new(origin.locals),
+            node: origin.node.map_or_else(OnceLock::new, OnceLock::from),
             id: Id::next(),
-            spawned_at,
-            name,
+            spawned_at: origin.at,
+            name: origin.name,
         }
+    }
+}
+
+impl Header {
+    /// The task's node, made now if there is none; `task` is this very task.
+    pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
+        debug_assert!(ptr::eq(task.as_ptr(), self));
+        self.node.get_or_init(|| {
+            // SAFETY: the vtable is of this task, which `self` shows to live.
+            unsafe { (self.vtable.new_node)(task) }
+        })
+    }
+
+    /// The task's node, if someone has asked for it.
+    pub(super) fn node_if_made(&self) -> Option<&Node> {
+        self.node.get()
     }
 }
 

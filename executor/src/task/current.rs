@@ -1,47 +1,16 @@
 //! The task that the calling thread runs, and what is known of tasks.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
-use wakeline_context::WaitingOn;
+use wakeline_context::{Locals, WaitingOn};
 
-use super::cell::Header;
+use super::cell::Origin;
+use super::running::{Running, running};
 use super::{Id, JoinHandle};
 use crate::Handle;
-
-thread_local! {
-    /// The task that this thread polls or drops, if any.
-    static RUNNING: Cell<Option<NonNull<Header>>> = const { Cell::new(None) };
-}
-
-/// Marks a task as the one that this thread runs, until it is dropped.
-pub(super) struct Entered {
-    before: Option<NonNull<Header>>,
-}
-
-impl Entered {
-    /// `task` must stay alive until this is dropped or `finish` is called.
-    pub(super) fn new(task: NonNull<Header>) -> Entered {
-        Entered {
-            before: RUNNING.replace(Some(task)),
-        }
-    }
-
-    /// The task may be freed from here on.
-    pub(super) fn finish(&self) {
-        RUNNING.set(self.before);
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        RUNNING.set(self.before);
-    }
-}
 
 /// The running task, as [`current`] tells it.
 #[derive(Clone, Debug)]
@@ -86,15 +55,15 @@ pub fn current() -> Current {
 /// The task that runs this code, if one does.
 #[must_use]
 pub fn try_current() -> Option<Current> {
-    RUNNING.get().map(|task| {
-        // SAFETY: `Entered` is only made by a running task, which lives until
-        // it calls `finish` or drops the mark; both happen on this thread.
-        let header = unsafe { task.as_ref() };
-        Current {
-            id: header.id,
-            name: header.name.clone(),
-            spawned_at: header.spawned_at,
-        }
+    let Some(Running::Task(task)) = running() else {
+        return None;
+    };
+    // SAFETY: what stands there lives until it is taken away, by this thread.
+    let header = unsafe { task.as_ref() };
+    Some(Current {
+        id: header.id,
+        name: header.name.clone(),
+        spawned_at: header.spawned_at,
     })
 }
 
@@ -172,6 +141,7 @@ impl fmt::Display for TaskInfo {
 #[must_use = "a builder does nothing until `spawn`"]
 pub struct Builder {
     name: Option<Arc<str>>,
+    locals: Option<Locals>,
 }
 
 impl Builder {
@@ -184,6 +154,22 @@ impl Builder {
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Builder {
         self.name = Some(name.into());
         self
+    }
+
+    /// Gives the task these values of [`context_local!`](wakeline_context::context_local)
+    /// variables instead of the spawner's; [`Locals::empty`] gives it none.
+    pub fn context(mut self, locals: Locals) -> Builder {
+        self.locals = Some(locals);
+        self
+    }
+
+    fn origin(self, at: &'static Location<'static>) -> Origin {
+        Origin {
+            at,
+            name: self.name,
+            locals: self.locals.unwrap_or_else(Locals::current),
+            node: None,
+        }
     }
 
     /// Spawns `future` on the current runtime, as [`spawn`](crate::spawn).
@@ -207,7 +193,7 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        handle.spawn_named(future, self.name, Location::caller())
+        handle.spawn_with(future, self.origin(Location::caller()))
     }
 
     /// Spawns `future` on this thread, as [`spawn_local`](crate::spawn_local).
@@ -221,6 +207,6 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        crate::context::spawn_local(future, self.name, Location::caller())
+        crate::context::spawn_local(future, self.origin(Location::caller()))
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wakeline_context::Reason;
+
 use super::Id;
 
 /// Why a task ended without an output: it was cancelled, it panicked, or no
@@ -16,18 +18,18 @@ pub struct JoinError {
 }
 
 enum Cause {
-    Cancelled,
+    Cancelled(Reason),
     /// In a lock only to make the error `Sync`; a payload is `Send` alone.
     Panicked(Mutex<Box<dyn Any + Send>>),
     Refused(io::Error),
 }
 
 impl JoinError {
-    pub(crate) fn cancelled(id: Id, name: Option<Arc<str>>) -> JoinError {
+    pub(crate) fn cancelled(id: Id, name: Option<Arc<str>>, reason: Reason) -> JoinError {
         JoinError {
             id,
             name,
-            cause: Cause::Cancelled,
+            cause: Cause::Cancelled(reason),
         }
     }
 
@@ -54,7 +56,31 @@ impl JoinError {
     /// Whether the task was aborted, or its runtime ended before it did.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.cause, Cause::Cancelled)
+        matches!(self.cause, Cause::Cancelled(_))
+    }
+
+    /// Why the task was cancelled, and by which line; nothing if it panicked.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, spawn};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let error = executor.block_on(async {
+    ///     let handle = spawn(std::future::pending::<()>());
+    ///     handle.cancel("the client went away");
+    ///     handle.await.unwrap_err()
+    /// });
+    /// assert_eq!(error.reason().unwrap().text(), "the client went away");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.cause {
+            Cause::Cancelled(reason) => Some(reason),
+            Cause::Panicked(_) | Cause::Refused(_) => None,
+        }
     }
 
     /// Whether the task panicked, in a poll or in a destructor.
@@ -118,7 +144,9 @@ impl fmt::Display for JoinError {
             write!(f, " \"{name}\"")?;
         }
         match (&self.cause, self.panic_message()) {
-            (Cause::Cancelled, _) => write!(f, " was cancelled"),
+            (Cause::Cancelled(reason), _) => {
+                write!(f, " was cancelled: {reason} (at {})", reason.location())
+            }
             (Cause::Panicked(_), Some(message)) => write!(f, " panicked: {message}"),
             (Cause::Panicked(_), None) => write!(f, " panicked with a payload that is no text"),
             (Cause::Refused(error), _) => write!(f, " could not be started: {error}"),

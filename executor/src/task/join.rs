@@ -11,9 +11,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::{Cause, Kind, Reason, budget, waiting_on};
 
-use super::raw::Task;
+use super::refs::Task;
 use super::{Id, JoinError};
 
 /// A task's handle: await it for the task's output.
@@ -70,8 +70,34 @@ impl<T> JoinHandle<T> {
     /// Its future is dropped where it runs, and only then does the handle
     /// resolve, as cancelled. A task that completes in the poll in progress,
     /// or has completed, keeps its output. Aborting twice changes nothing.
+    #[track_caller]
     pub fn abort(&self) {
-        self.task.abort();
+        self.cancel(Reason::of(Cause::Aborted));
+    }
+
+    /// Aborts the task and says why.
+    ///
+    /// The task's node in the cancel tree is told first, so that what hangs below
+    /// it and the task's destructors see the reason; so does who awaits the
+    /// handle, by [`JoinError::reason`]. The first reason stays.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, spawn};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let error = executor.block_on(async {
+    ///     let handle = spawn(std::future::pending::<()>());
+    ///     handle.cancel("a newer request came");
+    ///     handle.await.unwrap_err()
+    /// });
+    /// assert!(error.to_string().contains("was cancelled: a newer request came (at "));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self, reason: impl Into<Reason>) {
+        self.task.cancel(reason.into());
     }
 
     /// A handle that can abort the task and no more; it may be cloned.
@@ -247,8 +273,15 @@ pub struct AbortHandle {
 
 impl AbortHandle {
     /// Aborts the task, as [`JoinHandle::abort`].
+    #[track_caller]
     pub fn abort(&self) {
-        self.task.abort();
+        self.cancel(Reason::of(Cause::Aborted));
+    }
+
+    /// Aborts the task and says why, as [`JoinHandle::cancel`].
+    #[track_caller]
+    pub fn cancel(&self, reason: impl Into<Reason>) {
+        self.task.cancel(reason.into());
     }
 
     /// Whether the task has ended.
@@ -275,7 +308,7 @@ impl fmt::Debug for AbortHandle {
 /// A [`JoinHandle`] whose drop aborts the task.
 ///
 /// The drop does not wait: the task's future is dropped where it runs, soon
-/// after.
+/// after. The reason it sees is [`Cause::Dropped`].
 #[must_use = "dropping this aborts the task at once"]
 pub struct AbortOnDrop<T> {
     handle: JoinHandle<T>,
@@ -298,7 +331,8 @@ impl<T> Future for AbortOnDrop<T> {
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
-        self.handle.abort();
+        let at = self.handle.location;
+        self.handle.task.cancel(Reason::at(Cause::Dropped, at));
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `state`      | anyone, atomically                         | the last reference is gone  |
 //! | `link`       | whoever holds the `Runnable`             | it passes the `Runnable` on |
 //! | `stage`      | the thread whose `start` set RUNNING       | its `pause` or `finish`     |
+//! | `locals`     | the same thread                            | its `pause`, or the task's end |
 //! | `stage`      | the `JoinHandle`, after COMPLETE with JOIN | it takes or drops the output|
 //! | `join_waker` | the `JoinHandle`, while JOIN_WAKER is clear and COMPLETE is not set | it sets JOIN_WAKER |
 //! | `join_waker` | the thread whose `finish` saw JOIN_WAKER   | it has woken it             |
@@ -29,6 +30,7 @@
 //! drops it. They differ in the scheduler beside the header: a local one hands
 //! every `Runnable` to its home thread, whoever wakes.
 
+mod cancel;
 mod cell;
 mod current;
 mod error;
@@ -36,15 +38,21 @@ mod id;
 mod join;
 mod owned;
 mod raw;
+mod refs;
+mod running;
 pub(crate) mod state;
+mod waker;
 
 #[cfg(all(test, loom))]
 mod tests;
 
-pub(crate) use cell::Header;
+pub(crate) use cell::{Header, Origin};
 pub(crate) use owned::Owned;
-pub(crate) use raw::{Runnable, Schedule, Task, new, quietly};
+pub(crate) use raw::{Schedule, new, quietly};
+pub(crate) use refs::{Runnable, Task};
+pub(crate) use running::Root;
 
+pub use cancel::{cancel_node, is_cancelled};
 pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};
 pub use error::JoinError;
 pub use id::Id;

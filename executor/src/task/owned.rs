@@ -7,8 +7,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
+use wakeline_context::Reason;
 
-use super::{Id, Task, TaskInfo};
+use super::{Id, Task, TaskInfo, TaskState};
 
 const SHARDS: usize = 8;
 
@@ -63,12 +64,15 @@ impl Owned {
         }
     }
 
-    /// Aborts every task on the list.
-    pub(crate) fn abort_all(&self) {
+    /// Aborts every task on the list; without a word the runtime's reason is theirs.
+    pub(crate) fn abort_all(&self, reason: Option<&Reason>) {
         // Cloned out, as an abort runs the scheduler, which must not run under
         // the lock of a list that it takes tasks out of.
         for task in self.snapshot() {
-            task.abort();
+            match reason {
+                Some(reason) => task.cancel(reason.clone()),
+                None => task.abort(),
+            }
         }
     }
 
@@ -81,8 +85,13 @@ impl Owned {
         tasks
     }
 
+    /// Without those that have ended and only wait to be taken out.
     pub(crate) fn infos(&self) -> Vec<TaskInfo> {
-        self.snapshot().iter().map(Task::info).collect()
+        let infos = self.snapshot();
+        let infos = infos.iter().map(Task::info);
+        infos
+            .filter(|info| info.state != TaskState::Complete)
+            .collect()
     }
 
     pub(crate) fn len(&self) -> usize {

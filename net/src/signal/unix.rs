@@ -4,14 +4,15 @@ use crate::error::{self, Context as ErrorContext};
 use crate::sys;
 use futures_core::Stream;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use signal_hook::SigId;
-use signal_hook::consts;
+use signal_hook::{SigId, consts, flag};
 use std::ffi::c_int;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use wakeline_context::{Kind, waiting_on};
 use wakeline_reactor::{Direction, Done, Source};
@@ -116,13 +117,8 @@ impl fmt::Debug for SignalKind {
 /// ```
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let doing = || format!("listen for {kind}");
-    // `register` panics on these.
     if consts::FORBIDDEN.contains(&kind.0) {
-        let why = io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "this signal cannot be handled, or only by ending the process",
-        );
-        return Err(ErrorContext::wrap(doing(), why));
+        return Err(ErrorContext::wrap(doing(), forbidden()));
     }
     let (here, there) = rustix::net::socketpair(
         AddressFamily::UNIX,
@@ -138,6 +134,88 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         kind,
         id,
     })
+}
+
+/// Ends the process at the second signal from now on, at once and with
+/// `status`, whatever its threads are doing then.
+///
+/// The first only arms it: what is to be done about that is a [`Signal`]'s
+/// task. Nothing is flushed and no destructor runs, since the handler itself
+/// ends the process: for the user who has asked once and is tired of waiting.
+///
+/// # Errors
+///
+/// As of [`signal`].
+///
+/// # Example
+///
+/// ```
+/// use wakeline_net::signal::unix::{SignalKind, exit_at_second};
+///
+/// let impatient = exit_at_second(SignalKind::interrupt(), 130)?;
+/// # signal_hook::low_level::raise(SignalKind::interrupt().as_raw())?;
+/// assert!(impatient.is_armed()); // the user has pressed `Ctrl-C` once
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn exit_at_second(kind: SignalKind, status: i32) -> io::Result<ExitAtSecond> {
+    let doing = || format!("end the process at the second {kind}");
+    if consts::FORBIDDEN.contains(&kind.0) {
+        return Err(ErrorContext::wrap(doing(), forbidden()));
+    }
+    let armed = Arc::new(AtomicBool::new(false));
+    // Handlers run in the order of registration: the look comes before the arming.
+    let look = flag::register_conditional_shutdown(kind.0, status, Arc::clone(&armed))
+        .map_err(|source| ErrorContext::wrap(doing(), source))?;
+    match flag::register(kind.0, Arc::clone(&armed)) {
+        Ok(arm) => Ok(ExitAtSecond {
+            armed,
+            handlers: [arm, look],
+        }),
+        Err(source) => {
+            signal_hook::low_level::unregister(look);
+            Err(ErrorContext::wrap(doing(), source))
+        }
+    }
+}
+
+/// What [`exit_at_second`] set up; dropping it takes that away.
+#[must_use = "dropping this takes the handler away"]
+pub struct ExitAtSecond {
+    armed: Arc<AtomicBool>,
+    handlers: [SigId; 2],
+}
+
+impl ExitAtSecond {
+    /// Whether the first signal has come.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        // SeqCst as the handler's store; nothing else depends on it.
+        self.armed.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for ExitAtSecond {
+    fn drop(&mut self) {
+        for handler in self.handlers {
+            signal_hook::low_level::unregister(handler);
+        }
+    }
+}
+
+impl fmt::Debug for ExitAtSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExitAtSecond")
+            .field("armed", &self.is_armed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `register` panics on these.
+fn forbidden() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "this signal cannot be handled, or only by ending the process",
+    )
 }
 
 /// A listener for one signal.

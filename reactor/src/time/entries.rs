@@ -38,6 +38,13 @@ pub(crate) struct Key {
     stamp: u64,
 }
 
+impl Key {
+    #[inline]
+    pub(super) fn stamp(self) -> u64 {
+        self.stamp
+    }
+}
+
 #[derive(Debug)]
 struct Cell<T> {
     stamp: u64,
@@ -100,6 +107,11 @@ impl<T> Entries<T> {
 
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The stamp of the entry that is inserted next.
+    pub(super) fn next_stamp(&self) -> u64 {
+        self.stamps + 1
     }
 
     #[cfg(test)]

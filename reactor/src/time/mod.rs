@@ -5,7 +5,8 @@
 //! | `sleep.rs`    | [`Sleep`]: done at a moment                                      |
 //! | `timeout.rs`  | [`Timeout`]: a future with a limit                               |
 //! | `interval.rs` | [`Interval`]: a moment after the other                           |
-//! | `timer.rs`    | what the three share: a deadline and its place in a wheel        |
+//! | `virtual_time.rs` | [`pause`], [`advance`]: time that passes only when all waits |
+//! | `timer.rs`    | what sleeps, timeouts and intervals share: a deadline and its place in a wheel |
 //! | `wheel.rs`    | which wakers are due at a tick, and when to look again; pure data |
 //! | `entries.rs`  | the memory of the wheel                                          |
 //!
@@ -33,7 +34,8 @@
 //!   present is rounded down. Late by a tick, by what the kernel adds, and by as
 //!   long as the thread's tasks keep it from its reactor.
 //! - **In order.** Timers of one thread fire by deadline, those of the same tick
-//!   in the order in which they were registered.
+//!   in the order in which they were registered. Where time is paused a tick is
+//!   a nanosecond, so there the order is exact.
 //! - **Nothing overflows.** `Duration::MAX` means never, a moment in the past
 //!   means at once.
 //! - **A dropped timer is gone**: its entry is freed by the drop, and the loop is
@@ -46,7 +48,7 @@
 //! use std::pin::pin;
 //! use std::task::{Context, Waker};
 //! use std::time::Duration;
-//! use wakeline_reactor::time::{FutureExt, interval};
+//! use wakeline_reactor::time::{interval, timeout};
 //! use wakeline_reactor::{Config, Reactor};
 //!
 //! let reactor = Reactor::new(&Config::default())?;
@@ -58,7 +60,7 @@
 //!         beat.tick().await;
 //!     }
 //! };
-//! let mut in_time = pin!(three_beats.timeout(Duration::from_secs(60)));
+//! let mut in_time = pin!(timeout(Duration::from_secs(60), three_beats));
 //! // What an executor does, with one task:
 //! let mut cx = Context::from_waker(Waker::noop());
 //! while in_time.as_mut().poll(&mut cx).is_pending() {
@@ -72,15 +74,24 @@ mod interval;
 mod sleep;
 mod timeout;
 mod timer;
+mod virtual_time;
 pub(crate) mod wheel;
 
 pub use interval::{Interval, MissedTick, Tick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
-pub use timeout::{Elapsed, FutureExt, Timeout, timeout, timeout_at};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+
+pub use virtual_time::{
+    Advance, WaitAllBlocked, advance, auto_advance, is_paused, pause, resume, wait_all_blocked,
+};
 
 use std::time::{Duration, Instant};
 
 /// The present, by the clock that timers go by.
+///
+/// It differs from `Instant::now()` where time is or was [paused](pause): there
+/// only this one goes with the timers. On the threads of a runtime's blocking
+/// jobs it is the runtime's.
 ///
 /// # Example
 ///
@@ -93,7 +104,7 @@ use std::time::{Duration, Instant};
 #[must_use]
 #[inline]
 pub fn now() -> Instant {
-    Instant::now()
+    crate::clock::now()
 }
 
 /// `delay` from `start`, or `None`, never, where that is beyond what the clock

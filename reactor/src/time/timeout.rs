@@ -107,36 +107,6 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
     Timeout::new(Limit::At(deadline), future.into_future())
 }
 
-/// Timeouts as methods.
-///
-/// # Example
-///
-/// ```
-/// use std::time::Duration;
-/// use wakeline_reactor::time::{FutureExt, sleep};
-///
-/// async fn gave_up() -> bool {
-///     let long = sleep(Duration::from_secs(60));
-///     long.timeout(Duration::from_millis(1)).await.is_err()
-/// }
-/// # let _ = gave_up;
-/// ```
-pub trait FutureExt: Future + Sized {
-    /// [`timeout`] of this future.
-    #[track_caller]
-    fn timeout(self, limit: impl Into<Option<Duration>>) -> Timeout<Self> {
-        timeout(limit, self)
-    }
-
-    /// [`timeout_at`] of this future.
-    #[track_caller]
-    fn timeout_at(self, deadline: Instant) -> Timeout<Self> {
-        timeout_at(deadline, self)
-    }
-}
-
-impl<F: Future> FutureExt for F {}
-
 pin_project! {
     /// The future of [`timeout`] and [`timeout_at`].
     #[derive(Debug)]
@@ -205,6 +175,9 @@ impl<F> Timeout<F> {
     /// ```
     pub fn reset(self: Pin<&mut Self>, deadline: impl Into<Option<Instant>>) {
         let this = self.project();
+        if this.inner.is_none() {
+            return;
+        }
         match deadline.into() {
             // Registered: moved there, so that the waiting task is woken then.
             deadline if this.timer.is_registered() => this.timer.reset(deadline),

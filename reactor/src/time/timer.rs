@@ -9,7 +9,8 @@
 //! ```
 //! 1 `poll`    puts an entry into the wheel of this thread
 //! 2 `poll`    the entry is gone from the wheel: its tick has come
-//! 3 `poll`    still there: it has the new waker; or it was moved to this thread's wheel
+//! 3 `poll`    still there: it has the new waker; or it was moved to this thread's
+//!             wheel, or back into it after the clock was stopped or set going
 //!   `reset`   moves the entry to the new deadline
 //! 4 `reset`   the entry had just fired, or is in another thread's wheel; `reset_unwatched`
 //! 5 `expire`  the owner saw by the clock that the deadline had passed (also from Registered)
@@ -30,8 +31,8 @@ use wakeline_context::{Kind, waiting_on};
 pub(super) struct Timer {
     /// `None` is never.
     deadline: Option<Instant>,
-    /// The deadline as the wheel counts, while registered.
-    tick: u64,
+    /// The deadline in nanoseconds after the clock's origin, while registered.
+    nanos: u64,
     state: State,
     location: &'static Location<'static>,
 }
@@ -53,7 +54,7 @@ impl Timer {
     ) -> Timer {
         Timer {
             deadline,
-            tick: u64::MAX,
+            nanos: u64::MAX,
             state: State::Idle,
             location,
         }
@@ -88,18 +89,18 @@ impl Timer {
         self.state = State::Past;
     }
 
-    fn set_tick(&mut self) -> u64 {
-        self.tick = self.deadline.map_or(u64::MAX, clock::tick_at_or_after);
-        self.tick
+    fn set_nanos(&mut self) -> u64 {
+        self.nanos = self.deadline.map_or(u64::MAX, clock::nanos);
+        self.nanos
     }
 
     /// Sets another deadline. A task that waits is woken at the new one.
     pub(super) fn reset(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
         if self.is_registered() {
-            let tick = self.set_tick();
+            let nanos = self.set_nanos();
             if let State::Registered(entry) = &mut self.state
-                && entry.reset(tick) == Update::Kept
+                && entry.reset(nanos) == Update::Kept
             {
                 return;
             }
@@ -117,8 +118,8 @@ impl Timer {
 
     /// Ready once the wheel has passed the deadline; registers where needed.
     ///
-    /// It does not read the clock, except where the task has changed threads:
-    /// there is no wheel then that could tell.
+    /// It does not read the clock, except where the task has changed threads or
+    /// the thread its clock: there is no wheel then that could tell.
     ///
     /// # Panics
     ///
@@ -140,12 +141,12 @@ impl Timer {
                 Update::Elsewhere => self.register(cx),
             },
         }
-        waiting_on(Kind::Timer, self.tick, self.location);
+        waiting_on(Kind::Timer, self.nanos, self.location);
         Poll::Pending
     }
 
     fn register(&mut self, cx: &mut Context<'_>) {
-        match TimerEntry::insert(self.set_tick(), cx.waker()) {
+        match TimerEntry::insert(self.set_nanos(), cx.waker()) {
             Ok(entry) => self.state = State::Registered(entry),
             Err(error) => panic!(
                 "the timer made at {} cannot wait: {error}; await it inside `block_on` or a task",

@@ -38,6 +38,8 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// Ticks that the levels cover: 2^36.
 const COVERED_BITS: u32 = SLOT_BITS * LEVELS as u32;
+/// The last tick that may be advanced to: "never" has to stay beyond.
+pub(crate) const LAST: u64 = (u64::MAX >> COVERED_BITS << COVERED_BITS) - 1;
 /// How many entries of a coarse slot are looked at to say exactly when the
 /// first of them is due; with more, the answer is the slot's beginning.
 const LOOK: usize = 8;
@@ -64,6 +66,8 @@ pub(crate) struct Wheel<T> {
     beyond: List,
     /// No deadline in `beyond` is before this one.
     beyond_from: u64,
+    /// Keys with an older stamp are of a time before the last `restart`.
+    first_stamp: u64,
     entries: Entries<T>,
 }
 
@@ -76,6 +80,7 @@ impl<T> Wheel<T> {
             slots: [[List::EMPTY; SLOTS]; LEVELS],
             beyond: List::EMPTY,
             beyond_from: u64::MAX,
+            first_stamp: 0,
             entries: Entries::new(),
         }
     }
@@ -128,6 +133,7 @@ impl<T> Wheel<T> {
     ///
     /// A `now_tick` before an earlier one counts as that one.
     pub(crate) fn advance(&mut self, now_tick: u64, fired: &mut Vec<T>) {
+        debug_assert!(now_tick <= LAST);
         while let Some((begin, place)) = self.first() {
             if begin > now_tick {
                 break;
@@ -155,6 +161,19 @@ impl<T> Wheel<T> {
         Some(exact.unwrap_or(begin))
     }
 
+    /// The first deadline itself; `None` is never. It may look at every entry
+    /// of a coarse slot.
+    pub(crate) fn first_deadline(&self) -> Option<u64> {
+        let (begin, place) = self.first()?;
+        let list = match place {
+            Place::Slot { level: 0, .. } => return Some(begin),
+            Place::Slot { level, slot } => self.slots[level][slot],
+            Place::Beyond => self.beyond,
+        };
+        let earliest = self.entries.earliest(list, usize::MAX);
+        earliest.filter(|deadline| *deadline <= LAST)
+    }
+
     /// Takes everything out, in no particular order.
     pub(crate) fn drain(&mut self, out: &mut Vec<T>) {
         out.reserve(self.len());
@@ -167,6 +186,22 @@ impl<T> Wheel<T> {
         self.levels = 0;
         self.occupied = [0; LEVELS];
         self.beyond_from = u64::MAX;
+    }
+
+    /// Takes everything out, by deadline, and starts anew at `elapsed`, which
+    /// may be earlier: the ticks have another length now. Keys given out so
+    /// far are stale.
+    pub(crate) fn restart(&mut self, elapsed: u64, out: &mut Vec<T>) {
+        self.advance(LAST, out);
+        self.drain(out); // those that are due never
+        self.elapsed = elapsed;
+        self.first_stamp = self.entries.next_stamp();
+    }
+
+    /// Whether the entry was taken out by a `restart`, or was gone by then.
+    #[inline]
+    pub(crate) fn is_stale(&self, key: Key) -> bool {
+        key.stamp() < self.first_stamp
     }
 
     pub(crate) fn len(&self) -> usize {

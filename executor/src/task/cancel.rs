@@ -1,0 +1,127 @@
+//! Cancelling a task, with a reason that the task and its joiner can see.
+//!
+//! ```text
+//!   runtime's node ◀── task's node          made when someone asks for it
+//!                        │ 1 cancel(reason)  whoever waits for the node is told
+//!                        ▼
+//!                      state: ABORTED        2 abort: queued, if it is idle
+//!                        │
+//!                        ▼
+//!                      future dropped        3 the reason is there to be seen
+//!                        ▼
+//!                      JoinError             4 and here
+//! ```
+//!
+//! In this order, so that nobody who sees the end misses the reason. The end of
+//! a runtime cancels its own node and aborts: a task's node that is only made
+//! in its destructor is born cancelled. A task that nobody cancels, and that
+//! does not ask, has no node.
+
+use std::panic::Location;
+
+use wakeline_context::{Cause, Reason, current_token};
+use wakeline_sync::cancel::Node;
+
+use super::refs::Task;
+use super::running::{Running, running};
+
+/// The node of the running task in the cancel tree, or that of the `block_on`;
+/// nothing outside of both.
+///
+/// It hangs below the runtime's node, which is cancelled when the runtime begins
+/// to shut down. [`JoinHandle::cancel`](super::JoinHandle::cancel) and its like
+/// cancel it before they end the task, so a destructor finds the reason here.
+/// That of a blocking job hangs below the node of the task that spawned it.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, task};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// let reason = executor.block_on(async {
+///     struct Why(std::sync::mpsc::Sender<String>);
+///     impl Drop for Why {
+///         fn drop(&mut self) {
+///             let reason = task::cancel_node().and_then(|node| node.reason());
+///             self.0.send(reason.unwrap().to_string()).unwrap();
+///         }
+///     }
+///     let (why, reasons) = std::sync::mpsc::channel();
+///     let handle = wakeline_executor::spawn(async move {
+///         let _why = Why(why);
+///         std::future::pending::<()>().await
+///     });
+///     wakeline_executor::yield_now().await;
+///     handle.cancel("no longer needed");
+///     assert!(handle.await.unwrap_err().is_cancelled());
+///     reasons.recv().unwrap()
+/// });
+/// assert_eq!(reason, "no longer needed");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn cancel_node() -> Option<Node> {
+    match running()? {
+        // SAFETY: what stands there lives until it is taken away, by this thread.
+        Running::Task(task) => Some(unsafe { task.as_ref() }.node(task).clone()),
+        // SAFETY: as above.
+        Running::Root(root) => Some(unsafe { root.as_ref() }.node().clone()),
+    }
+}
+
+/// Whether the running task or blocking job was cancelled: its handle was
+/// aborted or cancelled, its runtime shuts down, or what surrounds it is
+/// cancelled. False outside of tasks.
+///
+/// A blocking job that runs cannot be stopped from outside; a long one asks this.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, spawn_blocking, task};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// executor.block_on(async {
+///     let (started, begun) = std::sync::mpsc::channel();
+///     let (stopped, ended) = std::sync::mpsc::channel();
+///     let job = spawn_blocking(move || {
+///         started.send(()).unwrap();
+///         while !task::is_cancelled() {
+///             std::thread::yield_now();
+///         }
+///         stopped.send(()).unwrap();
+///     });
+///     begun.recv().unwrap();
+///     job.abort();
+///     ended.recv().unwrap();
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn is_cancelled() -> bool {
+    let surrounding = || {
+        current_token().is_some_and(|token| {
+            let node = token.downcast_ref::<Node>();
+            node.is_some_and(Node::is_cancelled)
+        })
+    };
+    cancel_node().is_some_and(|node| node.is_cancelled()) || surrounding()
+}
+
+impl Task {
+    /// Cancels the task: it ends at its next suspension, or before its start.
+    pub(crate) fn cancel(&self, reason: Reason) {
+        if self.header().state.is_complete() {
+            return;
+        }
+        self.header().node(self.as_raw()).cancel(reason);
+        self.abort();
+    }
+}
+
+/// Why a task ends that was aborted with no words: its runtime knows.
+pub(super) fn unspoken(runtime: &Node, spawned_at: &'static Location<'static>) -> Reason {
+    let reason = runtime.reason();
+    reason.unwrap_or_else(|| Reason::at(Cause::Aborted, spawned_at))
+}

@@ -1,0 +1,138 @@
+//! What the calling thread runs: a task, or the future of a `block_on`.
+//!
+//! ```text
+//!   poll or drop of a task               poll or drop of the future of a `block_on`
+//!     RUNNING   = the task                 RUNNING   = its root
+//!     task id   = the task's               task id   = the root's, of its own
+//!     locals    = those of its spawn       locals    = the thread's own
+//!     token     = none                     token     = that of the call
+//! ```
+//!
+//! All of it is put back afterwards, so that these nest: the end of one
+//! executor inside a task of another, a `block_on` inside a blocking job.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+use wakeline_context::{
+    AnyToken, InstalledToken, Locals, current_token, install_token, replace_locals, replace_task,
+};
+use wakeline_sync::cancel::Node;
+
+use super::Id;
+use super::cell::Header;
+
+thread_local! {
+    static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
+}
+
+/// What a thread polls or drops. Alive while it stands in [`RUNNING`].
+#[derive(Clone, Copy)]
+pub(super) enum Running {
+    Task(NonNull<Header>),
+    Root(NonNull<Root>),
+}
+
+/// What this thread polls or drops, if anything.
+pub(super) fn running() -> Option<Running> {
+    RUNNING.get()
+}
+
+/// Marks a task as the one that this thread runs, until it is dropped.
+pub(super) struct Entered {
+    task: NonNull<Header>,
+    before: Option<Running>,
+    task_before: u64,
+    locals_before: Locals,
+}
+
+impl Entered {
+    /// # Safety
+    ///
+    /// The caller has set the task's RUNNING. The task lives, and RUNNING or
+    /// the right to its end stays the caller's, until this is dropped.
+    pub(super) unsafe fn new(task: NonNull<Header>) -> Entered {
+        // SAFETY: the caller vouches that the task lives.
+        let header = unsafe { task.as_ref() };
+        // SAFETY: the locals belong to who set RUNNING; the borrow ends here.
+        let locals = mem::take(unsafe { &mut *header.locals.get() });
+        Entered {
+            task,
+            before: RUNNING.replace(Some(Running::Task(task))),
+            task_before: replace_task(header.id.get()),
+            // Moved and not cloned: no count is touched by a poll.
+            locals_before: replace_locals(locals),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let locals = replace_locals(mem::take(&mut self.locals_before));
+        // SAFETY: as `new` was promised, the task lives and its locals are ours.
+        let place = unsafe { self.task.as_ref() }.locals.get();
+        // SAFETY: as above. Nothing is dropped by the write: `new` left none.
+        unsafe { place.write(locals) };
+        replace_task(self.task_before);
+        RUNNING.set(self.before);
+    }
+}
+
+/// The future of one `block_on`: no task, but it owns locks and cancels.
+pub(crate) struct Root {
+    id: Id,
+    /// In force where `block_on` was called; the tasks that the thread runs
+    /// meanwhile are not under it.
+    token: Option<AnyToken>,
+    runtime: Node,
+    node: OnceLock<Node>,
+}
+
+impl Root {
+    /// For a `block_on` of the runtime whose root node is `runtime`.
+    pub(crate) fn new(runtime: &Node) -> Root {
+        Root {
+            id: Id::next(),
+            token: current_token(),
+            runtime: runtime.clone(),
+            node: OnceLock::new(),
+        }
+    }
+
+    /// Its own node, below the runtime's.
+    pub(super) fn node(&self) -> &Node {
+        self.node.get_or_init(|| self.runtime.child())
+    }
+
+    /// Around each poll of the future and around its drop.
+    pub(crate) fn enter(&self) -> EnteredRoot<'_> {
+        EnteredRoot {
+            before: RUNNING.replace(Some(Running::Root(NonNull::from(self)))),
+            task_before: replace_task(self.id.get()),
+            _token: self
+                .token
+                .as_ref()
+                .map(|token| install_token(Some(token.clone()))),
+            root: PhantomData,
+        }
+    }
+}
+
+/// The guard of [`Root::enter`].
+pub(crate) struct EnteredRoot<'a> {
+    before: Option<Running>,
+    task_before: u64,
+    _token: Option<InstalledToken>,
+    /// It lives as long as it stands in [`RUNNING`].
+    root: PhantomData<&'a Root>,
+}
+
+impl Drop for EnteredRoot<'_> {
+    fn drop(&mut self) {
+        replace_task(self.task_before);
+        RUNNING.set(self.before);
+    }
+}
