@@ -38,6 +38,7 @@
 
 pub mod cancel;
 mod driver;
+pub mod future;
 mod future_ext;
 pub mod pool;
 mod rate_limiter;
@@ -45,6 +46,7 @@ pub mod retry;
 mod runtime;
 pub mod scope;
 mod serve;
+pub mod stream;
 
 pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
 pub use future_ext::FutureExt;
@@ -57,9 +59,9 @@ pub use scope::{
 };
 pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
-    AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
-    TryShield, Turn, Unobserved, WorkerMetrics, shield, spawn, spawn_blocking, spawn_local, task,
-    try_shield, yield_now,
+    AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, Metrics,
+    ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,
+    spawn_blocking, spawn_local, task, try_shield, yield_now,
 };
 pub use wakeline_net::io;
 pub use wakeline_net::signal;

@@ -37,6 +37,7 @@
 
 mod ambient;
 pub mod budget;
+pub mod chance;
 pub mod local;
 mod reason;
 mod task;

@@ -54,6 +54,7 @@ mod executor;
 mod handle;
 mod home;
 mod idle;
+pub mod join_set;
 mod metrics;
 mod poll_once;
 #[allow(
@@ -82,6 +83,7 @@ pub use builder::Builder;
 pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
 pub use executor::Executor;
 pub use handle::{EnterGuard, Handle};
+pub use join_set::JoinSet;
 pub use metrics::{Metrics, WorkerMetrics};
 pub use poll_once::Turn;
 pub use report::ShutdownReport;

@@ -67,7 +67,8 @@ mod notify;
 mod once_cell;
 pub mod oneshot;
 pub mod queue;
-mod ready_list;
+#[doc(hidden)] // for sets of other crates, such as the executor's `JoinSet`
+pub mod ready_list;
 mod rwlock;
 mod semaphore;
 mod sync;

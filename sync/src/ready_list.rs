@@ -49,9 +49,30 @@ pub struct Key {
     pub(crate) generation: u64,
 }
 
+impl Key {
+    /// The key of what is kept at `index`; `generation` tells it from those
+    /// that were kept there before.
+    #[must_use]
+    pub fn new(index: usize, generation: u64) -> Key {
+        Key { index, generation }
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// What tells it from others at the same place.
+    #[must_use]
+    pub fn generation(self) -> u64 {
+        self.generation
+    }
+}
+
 /// The keys of those that were woken, and the waker of the task that holds them.
 #[derive(Debug)]
-pub(crate) struct ReadyList {
+pub struct ReadyList {
     shared: Arc<Shared>,
     /// The task's waker while it polls; saves a clone each time.
     spare: Option<Waker>,
@@ -71,13 +92,30 @@ struct Inner {
 }
 
 impl ReadyList {
-    pub(crate) fn new() -> ReadyList {
+    /// An empty list.
+    #[must_use]
+    pub fn new() -> ReadyList {
         ReadyList {
             shared: Arc::new(Shared {
                 inner: Lock::default(),
             }),
             spare: None,
         }
+    }
+
+    /// The waker of something that need not be looked at before it is woken.
+    #[must_use]
+    pub fn watch(&self, key: Key) -> Arc<Signal> {
+        Arc::new(Signal {
+            key,
+            queued: AtomicBool::new(false),
+            list: Arc::downgrade(&self.shared),
+        })
+    }
+
+    /// The next key, without a waker for the case that there is none.
+    pub fn try_pop(&mut self) -> Option<Key> {
+        self.shared.inner.lock().ready.pop_front()
     }
 
     /// The waker of a new future, which is queued.
@@ -91,7 +129,7 @@ impl ReadyList {
     }
 
     /// The task polls: until it is done, wakes need not wake it.
-    pub(crate) fn begin(&mut self) {
+    pub fn begin(&mut self) {
         let mut inner = self.shared.inner.lock();
         let owner = inner.owner.take();
         drop(inner);
@@ -102,7 +140,7 @@ impl ReadyList {
 
     /// The next key; pending once there is none, and then the task is woken for
     /// the next one.
-    pub(crate) fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Key> {
+    pub fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Key> {
         let mut inner = self.shared.inner.lock();
         if let Some(key) = inner.ready.pop_front() {
             return Poll::Ready(key);
@@ -131,6 +169,12 @@ impl ReadyList {
         Nudge {
             list: Arc::downgrade(&self.shared),
         }
+    }
+}
+
+impl Default for ReadyList {
+    fn default() -> ReadyList {
+        ReadyList::new()
     }
 }
 
@@ -171,7 +215,7 @@ impl Nudge {
 
 /// What stands behind the waker of one future.
 #[derive(Debug)]
-pub(crate) struct Signal {
+pub struct Signal {
     key: Key,
     /// Its key is in the list or on the way there; or it is retired.
     queued: AtomicBool,
@@ -188,7 +232,7 @@ impl Signal {
     }
 
     /// The future is gone.
-    pub(crate) fn retire(&self) {
+    pub fn retire(&self) {
         // Relaxed: nothing is handed over; a wake that comes at this moment
         // queues a key that names nothing.
         self.queued.swap(true, Ordering::Relaxed);

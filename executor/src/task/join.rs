@@ -174,7 +174,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let state = &self.task.header().state;
         if !state.is_complete() && self.offer(cx.waker()) {
             return Poll::Pending;
@@ -188,8 +188,8 @@ impl<T> JoinHandle<T> {
         output
     }
 
-    /// Leaves a waker with the task; false if it completed meanwhile.
-    fn offer(&self, waker: &Waker) -> bool {
+    /// Leaves a waker with the task; false if it has completed.
+    pub(crate) fn offer(&self, waker: &Waker) -> bool {
         let header = self.task.header();
         if header.state.reclaim_join_waker().is_err() {
             return false;

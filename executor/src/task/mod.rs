@@ -40,7 +40,7 @@ mod owned;
 mod raw;
 mod refs;
 mod running;
-mod state;
+pub(crate) mod state;
 mod waker;
 
 #[cfg(all(test, loom))]

@@ -1,0 +1,402 @@
+//! `JoinSet`: tasks that belong together, given out as they end.
+//!
+//! ```text
+//!            ┌──────────────────4─────────────────▶ gone
+//!            │                                        ▲
+//!   ──1──▶ Runs ──2──▶ Ended ──3──▶ given out         │
+//!                        │  ▲           │             │
+//!                        │  └─────5─────┘             │
+//!                        └──────────────4─────────────┘
+//! ```
+//! 1 `insert`         the task's handle is kept, and a waker of its own left with it
+//! 2 the task ends    that waker puts the task's key into the ready list
+//! 3 `take`           the key is popped: the output is taken from the handle
+//! 4 `drop`           tasks that run are aborted, outputs are dropped
+//!   `detach_all`     the same without the abort
+//! 5 `put_back`       a waiter that took several gave up: they are next again
+//!
+//! No step looks at more than one task: a set of ten thousand finds the one that
+//! ended by popping its key. `wakeline_sync::ready_list` has the list and why no
+//! wake of it is lost.
+
+mod entries;
+mod futures;
+mod together;
+
+pub use futures::{JoinNext, JoinNextWithId, Shutdown};
+pub use together::{JoinAll, JoinAllResults, TaskError, TryJoinAll};
+
+pub(crate) use entries::Entries;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::task::{Context, Poll};
+
+use crate::Handle;
+use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
+
+/// Tasks that belong together: awaited in the order in which they end, and
+/// aborted when the set is dropped.
+///
+/// The outputs of tasks that have ended wait in the set until they are taken.
+///
+/// # Cancellation
+///
+/// Dropping a future that borrows the set ([`join_next`](JoinSet::join_next)
+/// and its like) loses no output and stops no task. Dropping the set aborts its
+/// tasks and does not wait until they are gone: [`shutdown`](JoinSet::shutdown)
+/// does.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, JoinSet};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// let sum = executor.block_on(async {
+///     let mut set = JoinSet::new();
+///     for n in 1..=10 {
+///         set.spawn(async move { n * n });
+///     }
+///     let mut sum = 0;
+///     while let Some(square) = set.join_next().await {
+///         sum += square.expect("no task panics");
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 385);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "dropping a `JoinSet` aborts its tasks"]
+pub struct JoinSet<T> {
+    entries: Entries<T>,
+}
+
+/// What has become of one task of a set.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Ended<T> {
+    /// How many tasks were put into the set before it.
+    pub(crate) nth: u64,
+    /// The task.
+    pub id: Id,
+    /// Its output.
+    pub result: Result<T, JoinError>,
+}
+
+impl<T> JoinSet<T> {
+    /// An empty set.
+    pub fn new() -> JoinSet<T> {
+        JoinSet {
+            entries: Entries::new(),
+        }
+    }
+
+    /// How many tasks are in the set: those that run, and those whose output has
+    /// not been taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tasks in the set, in no order that means anything.
+    #[must_use]
+    pub fn ids(&self) -> Vec<Id> {
+        self.entries.ids()
+    }
+
+    /// Puts a task that was spawned elsewhere into the set: one with a name, by
+    /// [`task::Builder`](crate::task::Builder), or on another runtime.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, task};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.insert(task::Builder::new().name("reader").spawn(async { 1 }));
+    ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 1);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn insert(&mut self, handle: JoinHandle<T>) -> AbortHandle {
+        let abort = handle.abort_handle();
+        self.entries.insert(handle);
+        abort
+    }
+
+    /// Spawns a task on this thread into the set; it need not be `Send`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a `block_on` and of a worker.
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+        T: 'static,
+    {
+        self.insert(crate::spawn_local(future))
+    }
+
+    /// Waits for the next task to end; `None` if the set is empty.
+    ///
+    /// Tasks come in the order in which they ended.
+    ///
+    /// # Errors
+    ///
+    /// The result of a task that panicked or was cancelled.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: an output leaves the set with the poll
+    /// that returns it.
+    #[track_caller]
+    pub fn join_next(&mut self) -> JoinNext<'_, T> {
+        JoinNext::new(self, Location::caller())
+    }
+
+    /// [`join_next`](JoinSet::join_next), which also tells which task it was.
+    ///
+    /// # Errors
+    ///
+    /// The result of a task that panicked or was cancelled;
+    /// [`JoinError::id`] tells which.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    #[track_caller]
+    pub fn join_next_with_id(&mut self) -> JoinNextWithId<'_, T> {
+        JoinNextWithId::new(self, Location::caller())
+    }
+
+    /// The next task that has ended, if one has: [`join_next`](JoinSet::join_next)
+    /// without waiting.
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        self.try_take().map(|ended| ended.result)
+    }
+
+    /// [`join_next`](JoinSet::join_next) for use inside of a `poll` function; the
+    /// task of the last call is the one that is woken.
+    #[track_caller]
+    pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        let ended = self.entries.poll_next(cx, Location::caller());
+        ended.map(|ended| ended.map(|ended| ended.result))
+    }
+
+    /// Waits for all and gives their values, in the order in which they were
+    /// spawned.
+    ///
+    /// # Panics
+    ///
+    /// The first panic of a task goes on here, and so does a cancelled task; the
+    /// others are then aborted. [`join_all_results`](JoinSet::join_all_results)
+    /// gives them as errors.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts all tasks.
+    #[track_caller]
+    pub fn join_all(self) -> JoinAll<T> {
+        JoinAll::new(self, Location::caller())
+    }
+
+    /// Waits for all and gives their results, in the order in which they were
+    /// spawned: a panic or a cancelled task is an error at its own place, and the
+    /// others go on.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts all tasks.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let results = executor.block_on(async {
+    ///     let mut set: JoinSet<u32> = JoinSet::new();
+    ///     set.spawn(async { 0 });
+    ///     set.spawn(std::future::pending()).abort();
+    ///     set.spawn(async { 2 });
+    ///     set.join_all_results().await
+    /// });
+    /// assert_eq!((results[0].as_ref().ok(), results[2].as_ref().ok()), (Some(&0), Some(&2)));
+    /// assert!(results[1].as_ref().is_err_and(|error| error.is_cancelled()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn join_all_results(self) -> JoinAllResults<T> {
+        JoinAllResults::new(self, Location::caller())
+    }
+
+    /// Aborts every task; each still comes out of the set, as cancelled or with
+    /// what it had completed with.
+    pub fn abort_all(&mut self) {
+        self.entries.abort_all();
+    }
+
+    /// Empties the set; its tasks go on by themselves.
+    ///
+    /// Outputs that were not taken are dropped.
+    pub fn detach_all(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Aborts every task and waits until all are gone; the set is empty then.
+    ///
+    /// Outputs that were not taken are dropped, panics too. A blocking job that
+    /// runs cannot be aborted and is waited for.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future stops the wait; the tasks stay in the set, aborted if
+    /// it was polled.
+    #[track_caller]
+    pub fn shutdown(&mut self) -> Shutdown<'_, T> {
+        Shutdown::new(self, Location::caller())
+    }
+
+    #[doc(hidden)]
+    pub fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        location: &'static Location<'static>,
+    ) -> Poll<Option<Ended<T>>> {
+        self.entries.poll_next(cx, location)
+    }
+
+    #[doc(hidden)]
+    pub fn try_take(&mut self) -> Option<Ended<T>> {
+        self.entries.try_next()
+    }
+
+    #[doc(hidden)]
+    pub fn put_back(&mut self, ended: Vec<Ended<T>>) {
+        self.entries.put_back(ended);
+    }
+}
+
+impl<T, E> JoinSet<Result<T, E>> {
+    /// Waits for all and gives their values in the order in which they were
+    /// spawned, or the first error.
+    ///
+    /// When a task has returned an error, panicked or was cancelled, the others
+    /// are aborted, and waited for until they are gone; then that error is
+    /// returned. A blocking job that runs cannot be aborted and is waited for.
+    ///
+    /// # Errors
+    ///
+    /// That of the task that failed first.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts all tasks.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, join_set::TaskError};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let result = executor.block_on(async {
+    ///     let mut set: JoinSet<Result<(), &str>> = JoinSet::new();
+    ///     set.spawn(std::future::pending());
+    ///     set.spawn(async { Err("no such host") });
+    ///     set.try_join_all().await
+    /// });
+    /// assert!(matches!(result, Err(TaskError::Failed("no such host"))));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_join_all(self) -> TryJoinAll<T, E> {
+        TryJoinAll::new(self, Location::caller())
+    }
+}
+
+impl<T: Send + 'static> JoinSet<T> {
+    /// Spawns a task into the set, on the current runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, future: F) -> AbortHandle
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.insert(crate::spawn(future))
+    }
+
+    /// Spawns a task into the set, on the runtime of `handle`.
+    #[track_caller]
+    pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.insert(handle.spawn(future))
+    }
+
+    /// Runs `job` on a thread that may block, as a member of the set.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn_blocking(&mut self, job: impl FnOnce() -> T + Send + 'static) -> AbortHandle {
+        self.insert(crate::spawn_blocking(job))
+    }
+}
+
+/// Nothing in it is pinned: an output is moved out.
+impl<T> Unpin for JoinSet<T> {}
+
+impl<T> Default for JoinSet<T> {
+    fn default() -> JoinSet<T> {
+        JoinSet::new()
+    }
+}
+
+impl<T> Drop for JoinSet<T> {
+    fn drop(&mut self) {
+        self.entries.abort_all();
+    }
+}
+
+impl<T> fmt::Debug for JoinSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSet")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Extend<JoinHandle<T>> for JoinSet<T> {
+    fn extend<I: IntoIterator<Item = JoinHandle<T>>>(&mut self, handles: I) {
+        for handle in handles {
+            self.insert(handle);
+        }
+    }
+}
+
+impl<T> FromIterator<JoinHandle<T>> for JoinSet<T> {
+    fn from_iter<I: IntoIterator<Item = JoinHandle<T>>>(handles: I) -> JoinSet<T> {
+        let mut set = JoinSet::new();
+        set.extend(handles);
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests;

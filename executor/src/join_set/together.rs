@@ -1,0 +1,221 @@
+//! The futures that take a set and give everything at once.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::{Location, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::JoinSet;
+use crate::task::JoinError;
+
+/// Outputs until all are there, each with its place.
+#[derive(Debug)]
+struct Collected<T>(Vec<(u64, T)>);
+
+impl<T> Unpin for Collected<T> {}
+
+impl<T> Collected<T> {
+    /// In the order in which the tasks were spawned.
+    fn take(&mut self) -> Vec<T> {
+        let mut collected = std::mem::take(&mut self.0);
+        collected.sort_unstable_by_key(|&(nth, _)| nth);
+        collected.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
+/// The future of [`JoinSet::join_all`].
+#[derive(Debug)]
+#[must_use = "dropping this aborts the tasks"]
+pub struct JoinAll<T> {
+    set: JoinSet<T>,
+    values: Collected<T>,
+    location: &'static Location<'static>,
+}
+
+impl<T> JoinAll<T> {
+    pub(super) fn new(set: JoinSet<T>, location: &'static Location<'static>) -> JoinAll<T> {
+        let values = Collected(Vec::with_capacity(set.len()));
+        JoinAll {
+            set,
+            values,
+            location,
+        }
+    }
+}
+
+impl<T> Future for JoinAll<T> {
+    type Output = Vec<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
+        let this = &mut *self;
+        while let Some(ended) = ready!(this.set.poll_take(cx, this.location)) {
+            match ended.result {
+                Ok(value) => this.values.0.push((ended.nth, value)),
+                Err(error) => {
+                    this.set.abort_all();
+                    match error.try_into_panic() {
+                        Ok(payload) => resume_unwind(payload),
+                        Err(error) => panic!(
+                            "{error}, and `join_all` has no value for it: \
+                             `join_all_results` gives errors too"
+                        ),
+                    }
+                }
+            }
+        }
+        Poll::Ready(this.values.take())
+    }
+}
+
+/// The future of [`JoinSet::join_all_results`].
+#[derive(Debug)]
+#[must_use = "dropping this aborts the tasks"]
+pub struct JoinAllResults<T> {
+    set: JoinSet<T>,
+    results: Collected<Result<T, JoinError>>,
+    location: &'static Location<'static>,
+}
+
+impl<T> JoinAllResults<T> {
+    pub(super) fn new(set: JoinSet<T>, location: &'static Location<'static>) -> JoinAllResults<T> {
+        let results = Collected(Vec::with_capacity(set.len()));
+        JoinAllResults {
+            set,
+            results,
+            location,
+        }
+    }
+}
+
+impl<T> Future for JoinAllResults<T> {
+    type Output = Vec<Result<T, JoinError>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        while let Some(ended) = ready!(this.set.poll_take(cx, this.location)) {
+            this.results.0.push((ended.nth, ended.result));
+        }
+        Poll::Ready(this.results.take())
+    }
+}
+
+/// The future of [`JoinSet::try_join_all`].
+#[derive(Debug)]
+#[must_use = "dropping this aborts the tasks"]
+pub struct TryJoinAll<T, E> {
+    set: JoinSet<Result<T, E>>,
+    values: Collected<T>,
+    /// The first failure, while the others are waited for.
+    failure: Option<TaskError<E>>,
+    location: &'static Location<'static>,
+}
+
+impl<T, E> Unpin for TryJoinAll<T, E> {}
+
+impl<T, E> TryJoinAll<T, E> {
+    pub(super) fn new(
+        set: JoinSet<Result<T, E>>,
+        location: &'static Location<'static>,
+    ) -> TryJoinAll<T, E> {
+        let values = Collected(Vec::with_capacity(set.len()));
+        TryJoinAll {
+            set,
+            values,
+            failure: None,
+            location,
+        }
+    }
+}
+
+impl<T, E> Future for TryJoinAll<T, E> {
+    type Output = Result<Vec<T>, TaskError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        while let Some(ended) = ready!(this.set.poll_take(cx, this.location)) {
+            match TaskError::flatten(ended.result) {
+                Ok(value) => this.values.0.push((ended.nth, value)),
+                // Those after the first were aborted, or too late.
+                Err(_) if this.failure.is_some() => {}
+                Err(failure) => {
+                    this.failure = Some(failure);
+                    this.set.abort_all();
+                }
+            }
+        }
+        Poll::Ready(match this.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(this.values.take()),
+        })
+    }
+}
+
+/// Why a task that returns a `Result` gave no value.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, join_set::TaskError};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// let result = executor.block_on(wakeline_executor::Handle::spawn(
+///     &executor.handle(),
+///     async { Err::<(), _>("refused") },
+/// ));
+/// assert!(matches!(TaskError::flatten(result), Err(TaskError::Failed("refused"))));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub enum TaskError<E> {
+    /// It returned this error.
+    Failed(E),
+    /// It returned nothing: it panicked or was cancelled.
+    Join(JoinError),
+}
+
+impl<E> TaskError<E> {
+    /// The two layers of what a task that returns a `Result` resolves to, as one.
+    ///
+    /// # Errors
+    ///
+    /// The task's own, or why it has none.
+    pub fn flatten<T>(result: Result<Result<T, E>, JoinError>) -> Result<T, TaskError<E>> {
+        match result {
+            Ok(result) => result.map_err(TaskError::Failed),
+            Err(error) => Err(TaskError::Join(error)),
+        }
+    }
+
+    /// The error that the task returned, if it returned one.
+    pub fn failed(self) -> Option<E> {
+        match self {
+            TaskError::Failed(error) => Some(error),
+            TaskError::Join(_) => None,
+        }
+    }
+
+    /// Whether the task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, TaskError::Join(error) if error.is_cancelled())
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for TaskError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskError::Failed(error) => error.fmt(f),
+            TaskError::Join(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error> Error for TaskError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TaskError::Failed(error) => error.source(),
+            TaskError::Join(error) => error.source(),
+        }
+    }
+}

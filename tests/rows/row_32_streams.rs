@@ -1,0 +1,340 @@
+//! Streams: one item a `next`, an end that stays, nothing lost by giving up.
+
+use std::cell::Cell;
+use std::future::{pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::on_every_runtime;
+use crate::support::drops::{poll_idly, poll_once};
+use wakeline::stream::{self, FlowExt, Stream, StreamExt, gen_stream, iter};
+use wakeline::sync::oneshot;
+use wakeline::time::timeout;
+use wakeline::{block_on, select, yield_now};
+
+/// Counts down, and starts over if it is polled after its end.
+struct Restarts {
+    from: u32,
+    left: u32,
+}
+
+impl Stream for Restarts {
+    type Item = u32;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u32>> {
+        match self.left.checked_sub(1) {
+            None => {
+                self.left = self.from;
+                Poll::Ready(None)
+            }
+            Some(left) => {
+                self.left = left;
+                Poll::Ready(Some(left))
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loop_over_next_ends_with_the_stream() {
+    on_every_runtime(|| async {
+        let mut numbers = iter(0..5);
+        let mut sum = 0;
+        while let Some(n) = numbers.next().await {
+            sum += n;
+        }
+        assert_eq!(sum, 10);
+    });
+}
+
+#[test]
+fn a_fused_stream_stays_ended() {
+    block_on(async {
+        let mut fused = Restarts { from: 2, left: 2 }.fuse();
+        let mut items = Vec::new();
+        for _ in 0..6 {
+            items.push(fused.next().await);
+        }
+        assert_eq!(items, [Some(1), Some(0), None, None, None, None]);
+    });
+}
+
+#[test]
+fn the_adapters_poll_no_stream_that_has_ended() {
+    block_on(async {
+        let ends = || Restarts { from: 1, left: 1 };
+        let mut merged = ends().merge(ends());
+        let mut ordered = ends().map(ready).buffered(2);
+        let mut unordered = ends().map(ready).buffer_unordered(2);
+        let mut chunks = ends().chunks_timeout(5, Duration::from_secs(1));
+        assert_eq!(merged.next().await, Some(0));
+        assert_eq!(merged.next().await, Some(0));
+        assert_eq!(ordered.next().await, Some(0));
+        assert_eq!(unordered.next().await, Some(0));
+        assert_eq!(chunks.next().await, Some(vec![0]));
+        for _ in 0..3 {
+            assert_eq!(merged.next().await, None);
+            assert_eq!(ordered.next().await, None);
+            assert_eq!(unordered.next().await, None);
+            assert_eq!(chunks.next().await, None);
+        }
+    });
+}
+
+#[test]
+fn giving_up_a_next_loses_no_item() {
+    on_every_runtime(|| async {
+        let mut numbers = gen_stream(|y| async move {
+            for n in 0..200 {
+                if n % 3 == 0 {
+                    yield_now().await;
+                }
+                y.emit(n).await;
+            }
+        });
+        let mut seen = Vec::new();
+        loop {
+            // Half of the time another branch wins, at any moment.
+            select! {
+                next = numbers.next() => match next {
+                    Some(n) => seen.push(n),
+                    None => break,
+                },
+                () = yield_now() => {}
+                () = ready(()) => {}
+            }
+        }
+        assert_eq!(seen, (0..200).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn giving_up_a_next_loses_nothing_that_an_adapter_holds() {
+    on_every_runtime(|| async {
+        let slow = |n: u32| async move {
+            for _ in 0..n % 4 {
+                yield_now().await;
+            }
+            n
+        };
+        let mut chunks = iter(0..100)
+            .map(slow)
+            .buffered(7)
+            .chunks_timeout(4, Duration::from_secs(60));
+        let mut seen = Vec::new();
+        loop {
+            select! {
+                next = chunks.next() => match next {
+                    Some(chunk) => seen.extend(chunk),
+                    None => break,
+                },
+                () = yield_now() => {}
+            }
+        }
+        assert_eq!(seen, (0..100).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn what_is_slow_to_take_is_slow_to_make() {
+    on_every_runtime(|| async {
+        let made = Arc::new(AtomicUsize::new(0));
+        let counting = iter(0..100).map({
+            let made = Arc::clone(&made);
+            move |n| {
+                made.fetch_add(1, Ordering::Relaxed);
+                async move { n }
+            }
+        });
+        let mut limited = counting.buffered(3);
+        assert_eq!(made.load(Ordering::Relaxed), 0);
+        assert_eq!(limited.next().await, Some(0));
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+        assert_eq!(limited.next().await, Some(1));
+        assert_eq!(made.load(Ordering::Relaxed), 4);
+    });
+}
+
+#[test]
+fn no_more_than_the_limit_run_at_once_and_as_many_do() {
+    on_every_runtime(|| async {
+        for ordered in [true, false] {
+            let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let jobs = iter(0..50_usize).map({
+                let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+                move |n| {
+                    let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+                    async move {
+                        let now = running.fetch_add(1, Ordering::Relaxed) + 1;
+                        most.fetch_max(now, Ordering::Relaxed);
+                        for _ in 0..n % 5 + 1 {
+                            yield_now().await;
+                        }
+                        running.fetch_sub(1, Ordering::Relaxed);
+                        n
+                    }
+                }
+            });
+            let mut outputs: Vec<usize> = if ordered {
+                jobs.buffered(4).collect().await
+            } else {
+                jobs.buffer_unordered(4).collect().await
+            };
+            if !ordered {
+                outputs.sort_unstable();
+            }
+            assert_eq!(outputs, (0..50).collect::<Vec<_>>());
+            assert_eq!(most.load(Ordering::Relaxed), 4);
+        }
+    });
+}
+
+#[test]
+fn a_limit_of_zero_is_refused_with_a_reason() {
+    for attempt in [
+        || drop(iter([ready(())]).buffered(0)),
+        || drop(iter([ready(())]).buffer_unordered(0)),
+        || drop(iter([1]).chunks_timeout(0, Duration::ZERO)),
+    ] {
+        assert!(catch_unwind(attempt).is_err());
+    }
+}
+
+#[test]
+fn a_panic_of_a_future_passes_on_and_the_stream_goes_on() {
+    let mut outputs = iter(0..3)
+        .map(|n| async move {
+            assert_ne!(n, 1, "planned");
+            n
+        })
+        .buffer_unordered(1);
+    let mut next = || {
+        let next = catch_unwind(AssertUnwindSafe(|| {
+            block_on(async { outputs.next().await })
+        }));
+        next.map_err(drop)
+    };
+    assert_eq!(
+        [next(), next(), next(), next()],
+        [Ok(Some(0)), Err(()), Ok(Some(2)), Ok(None)]
+    );
+}
+
+#[test]
+fn merged_streams_take_turns_and_both_are_emptied() {
+    on_every_runtime(|| async {
+        let merged: Vec<u32> = stream::repeat(1)
+            .take(3)
+            .merge(stream::repeat(2).take(5))
+            .collect()
+            .await;
+        assert_eq!(merged, [1, 2, 1, 2, 1, 2, 2, 2]);
+        let mut with_silence = stream::pending().merge(iter([1]));
+        assert_eq!(with_silence.next().await, Some(1));
+        assert!(poll_once(pin!(with_silence.next())).await.is_pending());
+    });
+}
+
+#[test]
+fn a_merged_stream_wakes_whichever_side_has_something() {
+    on_every_runtime(|| async {
+        let (tx, rx) = oneshot::channel();
+        let mut merged =
+            stream::pending().merge(stream::once(rx).then(|rx| rx).map(Result::unwrap));
+        // `once(rx)` holds a future; `then` awaits it.
+        let mut merged = pin!(&mut merged);
+        assert!(poll_once(pin!(merged.next())).await.is_pending());
+        tx.send(9).expect("it is waited for");
+        assert_eq!(merged.next().await, Some(9));
+    });
+}
+
+#[test]
+fn a_throttle_is_never_early_and_keeps_every_item() {
+    on_every_runtime(|| async {
+        let period = Duration::from_millis(2);
+        let start = Instant::now();
+        let mut paced = iter(0..4).throttle(period);
+        let mut items = Vec::new();
+        loop {
+            // Given up now and then while it waits.
+            match timeout(Duration::from_micros(500), paced.next()).await {
+                Ok(Some(n)) => items.push((n, start.elapsed())),
+                Ok(None) => break,
+                Err(_) => {}
+            }
+        }
+        for (n, at) in &items {
+            assert!(*at >= period * *n, "{n} came after {at:?}");
+        }
+        assert_eq!(items.len(), 4);
+        let all: Vec<_> = iter(0..100).throttle(Duration::ZERO).collect().await;
+        assert_eq!(all.len(), 100);
+    });
+}
+
+#[test]
+fn an_item_that_is_late_is_reported_once_and_still_comes() {
+    on_every_runtime(|| async {
+        let (tx, rx) = oneshot::channel();
+        let mut late = Box::pin(
+            stream::once(rx)
+                .then(|rx| rx)
+                .item_timeout(Duration::from_millis(1)),
+        );
+        assert!(late.next().await.expect("a report").is_err());
+        // No second report for the same item.
+        assert!(
+            timeout(Duration::from_millis(3), late.next())
+                .await
+                .is_err()
+        );
+        tx.send(8).expect("it is waited for");
+        assert_eq!(late.next().await, Some(Ok(Ok(8))));
+        assert_eq!(late.next().await, None);
+    });
+}
+
+#[test]
+fn a_chunk_that_is_not_full_comes_when_its_time_is_over() {
+    on_every_runtime(|| async {
+        let some = iter(0..5).merge(stream::pending());
+        let mut chunks = some.chunks_timeout(3, Duration::from_millis(1));
+        assert_eq!(chunks.next().await, Some(vec![0, 1, 2]));
+        assert_eq!(chunks.next().await, Some(vec![3, 4]));
+        // Without an item no time runs.
+        assert!(
+            timeout(Duration::from_millis(3), chunks.next())
+                .await
+                .is_err()
+        );
+    });
+}
+
+#[test]
+fn dropping_an_adapter_drops_what_runs_in_it() {
+    struct Counts<'a>(&'a Cell<u32>);
+    impl Drop for Counts<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let drops = Cell::new(0);
+    let mut running = iter(0..9)
+        .map(|_| {
+            let counts = Counts(&drops);
+            async move {
+                let _counts = counts;
+                pending::<()>().await;
+            }
+        })
+        .buffered(4);
+    assert!(poll_idly(pin!(running.next())).is_pending());
+    assert_eq!(drops.get(), 0);
+    drop(running);
+    assert_eq!(drops.get(), 4);
+}
