@@ -46,6 +46,7 @@
 
 mod error;
 mod event;
+pub mod mpsc;
 mod notify;
 pub mod oneshot;
 mod semaphore;
@@ -72,6 +73,10 @@ mod tests {
         anywhere::<(Permit<'_>, OwnedPermit)>();
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
+        anywhere::<(mpsc::Sender<u8>, mpsc::Receiver<u8>, mpsc::WeakSender<u8>)>();
+        anywhere::<(mpsc::Send<'_, u8>, mpsc::Recv<'_, u8>, mpsc::Permit<'_, u8>)>();
+        anywhere::<(mpsc::UnboundedSender<u8>, mpsc::OwnedPermit<u8>)>();
+        anywhere::<mpsc::Sender<std::cell::Cell<u8>>>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();
     }
