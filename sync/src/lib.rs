@@ -53,6 +53,7 @@ mod semaphore;
 mod sync;
 mod wait_list;
 mod wakes;
+pub mod watch;
 
 pub use error::{Closed, TryAcquireError};
 pub use event::{Event, Wait};
@@ -77,6 +78,11 @@ mod tests {
         anywhere::<(mpsc::Send<'_, u8>, mpsc::Recv<'_, u8>, mpsc::Permit<'_, u8>)>();
         anywhere::<(mpsc::UnboundedSender<u8>, mpsc::OwnedPermit<u8>)>();
         anywhere::<mpsc::Sender<std::cell::Cell<u8>>>();
+        anywhere::<(
+            watch::Sender<u8>,
+            watch::Receiver<u8>,
+            watch::Changed<'_, u8>,
+        )>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();
     }
