@@ -44,6 +44,8 @@
 
 #![forbid(unsafe_code)]
 
+mod blocking;
+pub mod broadcast;
 mod error;
 mod event;
 pub mod mpsc;
@@ -82,6 +84,11 @@ mod tests {
             watch::Sender<u8>,
             watch::Receiver<u8>,
             watch::Changed<'_, u8>,
+        )>();
+        anywhere::<(
+            broadcast::Sender<u8>,
+            broadcast::Receiver<u8>,
+            broadcast::Recv<'_, u8>,
         )>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();

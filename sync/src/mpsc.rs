@@ -66,7 +66,6 @@
 //!
 //! Read `chan.rs` first.
 
-mod blocking;
 mod chan;
 mod error;
 mod permit;

@@ -1,8 +1,8 @@
 //! The receiving half.
 
-use super::blocking;
 use super::chan::{self, Chan, Found};
 use super::error::TryRecvError;
+use crate::blocking;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;

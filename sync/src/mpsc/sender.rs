@@ -1,11 +1,11 @@
 //! The sending half of a bounded channel.
 
-use super::blocking;
 use super::chan::{Chan, MAX_CAPACITY, Slot, Use};
 use super::error::{SendError, TrySendError};
 use super::permit::{OwnedPermit, Permit};
 use super::reserve::{Reserve, ReserveOwned};
 use super::send::{Closing, Send, SendFrom};
+use crate::blocking;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ impl Wake for Unpark {
 /// An unpark that was meant for something else only costs a poll, and one that
 /// comes before the park is kept by the thread.
 #[track_caller]
-pub(super) fn block_on<F: Future + Unpin>(what: &str, mut future: F) -> F::Output {
+pub(crate) fn block_on<F: Future + Unpin>(what: &str, mut future: F) -> F::Output {
     assert!(
         !budget::is_limited(),
         "`blocking_{what}` would block a thread that runs tasks: await `{what}` instead"
