@@ -22,7 +22,7 @@ impl Wake for Unpark {
 pub(crate) fn block_on<F: Future + Unpin>(what: &str, mut future: F) -> F::Output {
     assert!(
         !budget::is_limited(),
-        "`blocking_{what}` would block a thread that runs tasks: await `{what}` instead"
+        "`blocking_{what}` would block a thread that runs tasks: await it instead"
     );
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);

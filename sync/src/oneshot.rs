@@ -14,6 +14,7 @@
 //! One small lock: each side takes it once or twice in the channel's life. A
 //! value, a waker or a future is never dropped while it is held.
 
+use crate::blocking;
 use crate::sync::Lock;
 use std::error::Error;
 use std::fmt;
@@ -185,8 +186,12 @@ impl<T> Future for Closing<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let done = self.sender.poll_closed(cx);
-        if done.is_pending() {
-            waiting_on(Kind::Channel, 0, self.location);
+        if let (true, Some(shared)) = (done.is_pending(), &self.sender.shared) {
+            waiting_on(
+                Kind::Channel,
+                Arc::as_ptr(shared).addr() as u64,
+                self.location,
+            );
         }
         done
     }
@@ -230,6 +235,33 @@ impl<T> Receiver<T> {
         };
         self.shared = None;
         result
+    }
+
+    /// Receives the value, blocking this thread until it comes: for threads
+    /// outside of the runtime.
+    ///
+    /// # Errors
+    ///
+    /// `Err(RecvError)` if the sender was dropped without sending.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a task, which must await the receiver instead, and after the
+    /// value or the end was seen.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::oneshot;
+    ///
+    /// let (sender, receiver) = oneshot::channel();
+    /// let thread = std::thread::spawn(move || receiver.blocking_recv());
+    /// sender.send(7).expect("the receiver is there");
+    /// assert_eq!(thread.join().expect("no panic"), Ok(7));
+    /// ```
+    #[track_caller]
+    pub fn blocking_recv(self) -> Result<T, RecvError> {
+        blocking::block_on("recv", self)
     }
 
     /// Refuses a value from now on; one that was sent can still be received.

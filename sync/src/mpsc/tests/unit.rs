@@ -294,7 +294,7 @@ fn threads_outside_of_the_runtime_block() {
 }
 
 #[test]
-#[should_panic(expected = "await `recv` instead")]
+#[should_panic(expected = "await it instead")]
 fn a_task_must_not_block() {
     let (_sender, mut receiver) = channel::<u8>(1);
     let _poll = wakeline_context::PollScope::enter();
