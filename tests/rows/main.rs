@@ -42,3 +42,6 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_11_oneshot;
+mod row_39_mpsc;
+mod row_41_channel_close;
+mod row_42_broadcast_watch;
