@@ -1,10 +1,31 @@
 //! What senders and receiver share: the buffer, the slots and who waits for one.
 //!
-//! Everything here happens under the one lock of the wait list. `settle` is
-//! called after whatever may have freed a slot or brought the end nearer; it is
-//! the only place that promises slots and that tells the receiver of the end.
+//! Almost everything here happens under the one lock of the wait list. `settle`
+//! is called after whatever may have freed a slot or brought the end nearer; it
+//! is the only place that promises slots and that tells the receiver of the end.
+//!
+//! # The batch
+//!
+//! A receiver that comes for a value takes the whole buffer along, and serves
+//! itself from that without the lock. What it has not come to still fills its
+//! slot, so it counts, in a word of its own:
+//!
+//! ```text
+//!   lent = 5 (under the lock)     word = [ served 2 | WAITING ]
+//!
+//!   batch   [ - | - | c | d | e ]      filled = buffer + lent - served
+//! ```
+//! The receiver adds to `served` and learns by the same step whether somebody
+//! waits: only then it takes the lock. Who is about to wait sets WAITING and
+//! learns by the same step what was served. One word, so one of the two always
+//! sees the other.
+
+mod receiving;
+
+pub(super) use receiving::Found;
 
 use crate::event::Event;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -13,15 +34,26 @@ use std::task::{Poll, Waker};
 pub(super) const UNBOUNDED: usize = usize::MAX;
 pub(super) const MAX_CAPACITY: usize = usize::MAX >> 3;
 
+/// Set in `word` while the queue is not empty; changes under the lock.
+const WAITING: usize = 1;
+/// What a value served adds to `word`; only the receiver does that.
+const SERVED: usize = 2;
+
 pub(super) struct Chan<T> {
     list: WaitList<State<T>, ()>,
     pub(super) capacity: usize,
+    /// How much of the batch was served, and `WAITING`; see above.
+    word: AtomicUsize,
     /// Set after `State::closed`, for those who only wait for that.
     closing: Event,
 }
 
 pub(super) struct State<T> {
     pub(super) buffer: VecDeque<T>,
+    /// The size of the batch that the receiver took along.
+    lent: usize,
+    /// Whether `WAITING` is set.
+    waiting: bool,
     /// Slots that belong to permits and to senders that have not seen it yet.
     promised: usize,
     /// Slots in all: the capacity; if that is 0, one while the receiver waits.
@@ -56,21 +88,9 @@ pub(super) enum Slot {
 }
 
 impl<T> State<T> {
-    fn has_room(&self) -> bool {
-        self.promised + self.buffer.len() < self.slots
-    }
-
-    /// Whether nothing will come any more.
+    /// Whether nothing will come any more, for a receiver whose batch is empty.
     pub(super) fn is_finished(&self) -> bool {
         self.buffer.is_empty() && self.promised == 0 && (self.closed || self.senders == 0)
-    }
-
-    /// Slots that can be had without waiting.
-    pub(super) fn room(&self) -> usize {
-        if self.closed {
-            return 0;
-        }
-        self.slots.saturating_sub(self.promised + self.buffer.len())
     }
 }
 
@@ -79,6 +99,8 @@ impl<T> Chan<T> {
         Chan {
             list: WaitList::new(State {
                 buffer: VecDeque::new(),
+                lent: 0,
+                waiting: false,
                 promised: 0,
                 slots: capacity,
                 senders: 1,
@@ -87,6 +109,7 @@ impl<T> Chan<T> {
                 receiver: None,
             }),
             capacity,
+            word: AtomicUsize::new(0),
             closing: Event::new(),
         }
     }
@@ -106,29 +129,61 @@ impl<T> Chan<T> {
         &self.closing
     }
 
-    // ------------------------------------------------------------ senders
+    /// Slots that can be had without waiting.
+    pub(super) fn room(&self, state: &State<T>) -> usize {
+        if state.closed {
+            return 0;
+        }
+        state.slots.saturating_sub(self.used(state))
+    }
+
+    #[inline]
+    fn has_room(&self, state: &State<T>) -> bool {
+        // Mostly true without a look at the receiver's word.
+        state.promised + state.buffer.len() + state.lent < state.slots
+            || (state.lent != 0 && self.used(state) < state.slots)
+    }
+
+    /// Slots that are promised or filled.
+    fn used(&self, state: &State<T>) -> usize {
+        // Acquire pairs with the Release in `served`: who has a slot that the
+        // receiver freed comes after that.
+        let served = self.word.load(Ordering::Acquire) / SERVED;
+        state.promised + state.buffer.len() + state.lent - served
+    }
 
     /// Uses a slot if there is one: then nobody waits, see the rule above.
     #[inline]
     pub(super) fn try_slot(&self, purpose: &mut Use<'_, T>) -> Option<Slot> {
-        try_slot(&mut self.lock(), purpose)
+        self.use_slot(&mut self.lock(), purpose)
     }
 
     /// Uses a slot, or waits in the queue.
+    #[inline]
     pub(super) fn poll_slot(&self, purpose: &mut Use<'_, T>, waker: &Waker) -> Slot {
-        if let Some(slot) = self.try_slot(purpose) {
-            return slot;
+        match self.try_slot(purpose) {
+            Some(slot) => slot,
+            None => self.enqueue(purpose, waker),
         }
+    }
+
+    fn enqueue(&self, purpose: &mut Use<'_, T>, waker: &Waker) -> Slot {
         let waker = waker.clone(); // foreign code: not under the lock
         let mut held = self.lock();
-        // Again: a slot may have become free, and no one was there to have it.
-        match try_slot(&mut held, purpose) {
-            Some(slot) => {
-                drop(held); // before the waker
-                slot
-            }
-            None => Slot::Queued(held.push(waker, ())),
+        if !held.state().waiting {
+            held.state().waiting = true;
+            // AcqRel: this sees what was served before, and the receiver sees
+            // this when it serves after.
+            self.word.fetch_or(WAITING, Ordering::AcqRel);
         }
+        // Again: a slot may have become free, and no one was there to have it.
+        let slot = match self.use_slot(&mut held, purpose) {
+            Some(slot) => slot,
+            None => return Slot::Queued(held.push(waker, ())),
+        };
+        self.settle(&mut held); // perhaps nobody waits after all
+        drop(held); // before the waker
+        slot
     }
 
     /// What became of a sender in the queue.
@@ -157,8 +212,8 @@ impl<T> Chan<T> {
         let mut held = self.lock();
         if let Cancelled::Granted = held.cancel(ticket) {
             held.state().promised -= 1;
-            settle(&mut held);
         }
+        self.settle(&mut held);
     }
 
     /// Fills a slot that was kept, or, without a value, gives it back.
@@ -173,7 +228,7 @@ impl<T> Chan<T> {
             let _ = redeem(&mut held, &mut Use::Fill(&mut value));
         } else {
             held.state().promised -= 1;
-            settle(&mut held);
+            self.settle(&mut held);
         }
         drop(held);
         value
@@ -195,57 +250,42 @@ impl<T> Chan<T> {
     pub(super) fn remove_sender(&self) {
         let mut held = self.lock();
         held.state().senders -= 1;
-        settle(&mut held);
+        self.settle(&mut held);
     }
 
-    // ----------------------------------------------------------- receiver
-
-    /// No slots from now on: whoever waits for one fails.
-    ///
-    /// Gives what is in the buffer if the receiver is `gone`, to be dropped by
-    /// the caller without the lock.
-    pub(super) fn close(&self, gone: bool) -> VecDeque<T> {
-        let mut held = self.lock();
+    #[inline]
+    fn use_slot(&self, held: &mut Held<'_, T>, purpose: &mut Use<'_, T>) -> Option<Slot> {
         let state = held.state();
-        state.closed = true;
-        state.receiver_gone |= gone;
-        let (values, waker) = if gone {
-            (std::mem::take(&mut state.buffer), state.receiver.take())
-        } else {
-            (VecDeque::new(), None)
-        };
-        while held.evict().is_some() {}
-        settle(&mut held);
-        drop(held);
-        drop(waker);
-        self.closing.set();
-        values
-    }
-
-    /// The receiver does not wait any more.
-    pub(super) fn stop_waiting(&self) {
-        let mut held = self.lock();
-        let state = held.state();
-        if self.capacity == 0 {
-            state.slots = 0; // what was promised stays promised
+        if state.closed {
+            return Some(Slot::Closed);
         }
-        let waker = state.receiver.take();
-        drop(held);
-        drop(waker);
+        if !self.has_room(state) {
+            return None;
+        }
+        state.promised += 1;
+        let _ = redeem(held, purpose);
+        Some(Slot::Used)
     }
-}
 
-fn try_slot<T>(held: &mut Held<'_, T>, purpose: &mut Use<'_, T>) -> Option<Slot> {
-    let state = held.state();
-    if state.closed {
-        return Some(Slot::Closed);
+    /// Promises what is free to those who wait, and tells the receiver of the end.
+    fn settle(&self, held: &mut Held<'_, T>) {
+        while held.front_mut().is_some() && self.has_room(held.state()) {
+            held.grant();
+            held.state().promised += 1;
+        }
+        let nobody = held.front_mut().is_none();
+        let state = held.state();
+        if nobody && state.waiting {
+            state.waiting = false;
+            // Relaxed: nothing is handed over by it.
+            self.word.fetch_and(!WAITING, Ordering::Relaxed);
+        }
+        if state.is_finished()
+            && let Some(waker) = state.receiver.take()
+        {
+            held.wake(waker);
+        }
     }
-    if !state.has_room() {
-        return None;
-    }
-    state.promised += 1;
-    let _ = redeem(held, purpose);
-    Some(Slot::Used)
 }
 
 /// Does with a promised slot what it is for.
@@ -256,71 +296,14 @@ fn redeem<T>(held: &mut Held<'_, T>, purpose: &mut Use<'_, T>) -> Result<(), Clo
         state.promised -= 1;
         return Err(Closed);
     }
-    if let Use::Fill(value) = purpose {
+    if let Use::Fill(value) = purpose
+        && let Some(value) = value.take()
+    {
         state.promised -= 1;
-        state.buffer.extend(value.take());
-        let waker = state.receiver.take();
-        if let Some(waker) = waker {
+        state.buffer.push_back(value);
+        if let Some(waker) = state.receiver.take() {
             held.wake(waker);
         }
     }
     Ok(())
-}
-
-/// Promises what is free to those who wait, and tells the receiver of the end.
-pub(super) fn settle<T>(held: &mut Held<'_, T>) {
-    while held.state().has_room() && held.grant().is_some() {
-        held.state().promised += 1;
-    }
-    let state = held.state();
-    if state.is_finished()
-        && let Some(waker) = state.receiver.take()
-    {
-        held.wake(waker);
-    }
-}
-
-/// What the receiver finds.
-pub(super) enum Found<T> {
-    Value(T),
-    Nothing,
-    End,
-}
-
-/// Takes the front, which frees its slot.
-#[inline]
-pub(super) fn take<T>(held: &mut Held<'_, T>, capacity: usize) -> Found<T> {
-    let state = held.state();
-    let Some(value) = state.buffer.pop_front() else {
-        return if state.is_finished() {
-            Found::End
-        } else {
-            Found::Nothing
-        };
-    };
-    if capacity == 0 {
-        state.slots = 0;
-    }
-    settle(held);
-    Found::Value(value)
-}
-
-/// The receiver is about to wait: it leaves its waker, of which this gives the
-/// one before, and, with capacity 0, lends a slot.
-pub(super) fn wait<T>(held: &mut Held<'_, T>, capacity: usize, waker: Waker) -> Option<Waker> {
-    let old = held.state().receiver.replace(waker);
-    if capacity == 0 {
-        held.state().slots = 1;
-        settle(held);
-    }
-    old
-}
-
-/// With capacity 0: one who comes by and does not wait lets the front have a
-/// slot, so that its value is here the next time.
-pub(super) fn invite<T>(held: &mut Held<'_, T>) {
-    let state = held.state();
-    if state.promised == 0 && !state.closed && held.grant().is_some() {
-        held.state().promised += 1;
-    }
 }

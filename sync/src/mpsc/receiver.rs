@@ -1,8 +1,9 @@
 //! The receiving half.
 
-use super::chan::{self, Chan, Found};
+use super::chan::{Chan, Found};
 use super::error::TryRecvError;
 use crate::blocking;
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -16,11 +17,19 @@ use wakeline_context::{Kind, budget, waiting_on};
 #[must_use = "dropping the receiver closes the channel"]
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
+    /// What it took along when it last had the lock: see `chan.rs`.
+    batch: VecDeque<T>,
 }
+
+// Nothing in it is ever pinned: the values only pass through.
+impl<T> Unpin for Receiver<T> {}
 
 impl<T> Receiver<T> {
     pub(super) fn new(chan: Arc<Chan<T>>) -> Receiver<T> {
-        Receiver { chan }
+        Receiver {
+            chan,
+            batch: VecDeque::new(),
+        }
     }
 
     /// Receives the next value; none if nothing will come any more: all senders
@@ -103,17 +112,23 @@ impl<T> Receiver<T> {
     /// [`TryRecvError`] tells whether one may still come.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let mut held = self.chan.lock();
-        match chan::take(&mut held, self.chan.capacity) {
+        match self.next() {
             Found::Value(value) => Ok(value),
             Found::End => Err(TryRecvError::Disconnected),
             Found::Nothing => {
-                if self.chan.capacity == 0 {
-                    chan::invite(&mut held);
-                }
+                self.chan.invite(&mut self.chan.lock());
                 Err(TryRecvError::Empty)
             }
         }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Found<T> {
+        if let Some(value) = self.batch.pop_front() {
+            self.chan.served(1);
+            return Found::Value(value);
+        }
+        self.chan.take(&mut self.chan.lock(), &mut self.batch)
     }
 
     /// Receives the next value, blocking this thread until it comes: for
@@ -132,35 +147,38 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(budget::poll_proceed(cx));
-        let capacity = self.chan.capacity;
-        match chan::take(&mut self.chan.lock(), capacity) {
+        let found = match self.next() {
+            Found::Nothing => self.look_again_or_wait(cx),
+            found => found,
+        };
+        match found {
             Found::Value(value) => {
                 unit.spend();
-                return Poll::Ready(Some(value));
+                Poll::Ready(Some(value))
             }
             Found::End => {
                 unit.spend();
-                return Poll::Ready(None);
+                Poll::Ready(None)
             }
-            Found::Nothing => {}
+            Found::Nothing => {
+                unit.refund();
+                Poll::Pending
+            }
         }
+    }
+
+    fn look_again_or_wait(&mut self, cx: &Context<'_>) -> Found<T> {
         let waker = cx.waker().clone(); // foreign code: not under the lock
         let mut held = self.chan.lock();
-        // Again: who sent since then has found nobody to wake.
-        let found = match chan::take(&mut held, capacity) {
-            Found::Value(value) => Some(value),
-            Found::End => None,
-            Found::Nothing => {
-                let old = chan::wait(&mut held, capacity, waker);
-                drop(held);
-                drop(old);
-                unit.refund();
-                return Poll::Pending;
-            }
+        // Who sent since the first look has found nobody to wake.
+        let found = self.chan.take(&mut held, &mut self.batch);
+        let needless = match found {
+            Found::Nothing => self.chan.wait(&mut held, waker),
+            _ => Some(waker),
         };
-        drop(held); // before the waker
-        unit.spend();
-        Poll::Ready(found)
+        drop(held);
+        drop(needless);
+        found
     }
 
     /// [`recv_many`](Receiver::recv_many) for use inside of a `poll` function.
@@ -173,21 +191,26 @@ impl<T> Receiver<T> {
         if limit == 0 {
             return Poll::Ready(0);
         }
-        let before = buffer.len();
-        // Room first: under the lock nothing may be allocated for the caller.
-        buffer.reserve(limit.min(self.len().max(1)));
         let Some(first) = ready!(self.poll_recv(cx)) else {
             return Poll::Ready(0);
         };
         buffer.push(first);
-        let mut held = self.chan.lock();
-        while buffer.len() - before < limit
-            && buffer.len() < buffer.capacity()
-            && let Found::Value(value) = chan::take(&mut held, self.chan.capacity)
-        {
-            buffer.push(value);
+        let mut count = 1;
+        while count < limit {
+            let more = self.batch.len().min(limit - count);
+            if more > 0 {
+                buffer.reserve(more); // first: if that panics, nothing is lost
+                buffer.extend(self.batch.drain(..more));
+                self.chan.served(more);
+                count += more;
+            } else if let Found::Value(value) = self.next() {
+                buffer.push(value);
+                count += 1;
+            } else {
+                break;
+            }
         }
-        Poll::Ready(buffer.len() - before)
+        Poll::Ready(count)
     }
 
     /// Refuses values from now on; what was sent can still be received, and what
@@ -224,7 +247,7 @@ impl<T> Receiver<T> {
     /// How many values are there to be received.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.chan.lock().state().buffer.len()
+        self.batch.len() + self.chan.lock().state().buffer.len()
     }
 
     /// Whether no value is there to be received.
@@ -233,10 +256,15 @@ impl<T> Receiver<T> {
         self.len() == 0
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn room_kept(&self) -> usize {
+        self.batch.capacity() + self.chan.lock().state().buffer.capacity()
+    }
+
     /// How many values could be sent now without waiting.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.chan.lock().state().room()
+        self.chan.room(self.chan.lock().state())
     }
 
     /// The capacity that the channel was made with; `usize::MAX` if it has no limit.
@@ -248,7 +276,10 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        drop(self.chan.close(true)); // the values: without the lock
+        let rest = self.chan.close(true);
+        // The values go without the lock, the oldest first.
+        drop(std::mem::take(&mut self.batch));
+        drop(rest);
     }
 }
 

@@ -230,7 +230,7 @@ impl<T> Sender<T> {
     /// How many values could be sent now without waiting.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.chan.lock().state().room()
+        self.chan.room(self.chan.lock().state())
     }
 
     /// The capacity that the channel was made with.

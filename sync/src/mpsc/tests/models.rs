@@ -144,3 +144,25 @@ fn loom_a_promise_of_a_receiver_that_goes_is_not_a_loss() {
         assert_eq!(std::sync::Arc::strong_count(&value), 1);
     });
 }
+
+/// The receiver serves itself from its batch, without the lock, while a sender is
+/// about to queue: the slot is that sender's.
+#[test]
+fn loom_a_slot_served_without_the_lock_is_never_missed() {
+    loom::model(|| {
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
+        sender.try_send(3).unwrap();
+        let other = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(2));
+            receiver
+        });
+        block_on(sender.send(4)).unwrap();
+        let mut receiver = other.join().unwrap();
+        assert_eq!(receiver.try_recv(), Ok(3));
+        assert_eq!(receiver.try_recv(), Ok(4));
+        assert_eq!(sender.capacity(), 2);
+    });
+}

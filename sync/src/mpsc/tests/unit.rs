@@ -339,3 +339,44 @@ fn values_that_nobody_received_are_dropped_once() {
     permit.send(Arc::clone(&value));
     assert_eq!(Arc::strong_count(&value), 1);
 }
+
+#[test]
+fn what_the_receiver_took_along_still_fills_its_slots() {
+    let (sender, mut receiver) = channel(4);
+    for n in 0..4 {
+        sender.try_send(n).unwrap();
+    }
+    for n in 0..3 {
+        assert_eq!(receiver.try_recv(), Ok(n)); // each frees one slot, not four
+        assert_eq!((sender.capacity(), receiver.len()), (n + 1, 3 - n));
+    }
+    let mut sends: Vec<_> = (4..8).map(|n| sender.send(n)).collect();
+    let (woken, waker) = Count::new();
+    for send in &mut sends {
+        let _ = poll_with(send, &waker);
+    }
+    assert_eq!((receiver.len(), woken.get()), (4, 0));
+    assert_eq!(receiver.try_recv(), Ok(3)); // the last of the batch
+    assert_eq!(woken.get(), 1);
+    assert!(poll(&mut sends[3]).is_ready());
+    let mut rest = Vec::new();
+    assert_eq!(poll(&mut receiver.recv_many(&mut rest, 9)), Poll::Ready(4));
+    assert_eq!(rest, [4, 5, 6, 7]);
+    assert_eq!(sender.capacity(), 4);
+}
+
+#[test]
+fn a_burst_leaves_no_memory_behind() {
+    let (sender, mut receiver) = unbounded();
+    for n in 0..100_000 {
+        sender.send(n).unwrap();
+    }
+    while receiver.try_recv().is_ok() {}
+    for n in 0..10 {
+        sender.send(n).unwrap();
+        sender.send(n).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(n));
+        assert_eq!(receiver.try_recv(), Ok(n));
+    }
+    assert!(receiver.room_kept() < 5_000, "{}", receiver.room_kept());
+}
