@@ -16,6 +16,7 @@
 
 use crate::blocking;
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -39,11 +40,14 @@ use wakeline_context::{Kind, budget, waiting_on};
 /// ```
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let shared = Arc::new(Shared(Lock::new(Inner {
-        state: State::Open,
-        receiver: None,
-        sender: None,
-    })));
+    let shared = Arc::new(Shared {
+        ended: AtomicBool::new(false),
+        lock: Lock::new(Inner {
+            state: State::Open,
+            receiver: None,
+            sender: None,
+        }),
+    });
     (
         Sender {
             shared: Some(Arc::clone(&shared)),
@@ -55,7 +59,12 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     )
 }
 
-struct Shared<T>(Lock<Inner<T>>);
+struct Shared<T> {
+    /// Whether the sender has sent or gone. Only a hint, so Relaxed throughout:
+    /// whoever acts on it takes the lock and looks.
+    ended: AtomicBool,
+    lock: Lock<Inner<T>>,
+}
 
 struct Inner<T> {
     state: State<T>,
@@ -87,12 +96,13 @@ impl<T> Sender<T> {
         let Some(shared) = self.shared.take() else {
             unreachable!("`send` consumes the sender")
         };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::NoReceiver = inner.state {
             drop(inner);
             return Err(value);
         }
         inner.state = State::Sent(value);
+        shared.ended.store(true, Ordering::Relaxed);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         wake(wakers.0);
@@ -105,7 +115,7 @@ impl<T> Sender<T> {
         let Some(shared) = &self.shared else {
             return true;
         };
-        matches!(shared.0.lock().state, State::NoReceiver)
+        matches!(shared.lock.lock().state, State::NoReceiver)
     }
 
     /// Waits until the receiver is closed or dropped: to stop work that nobody
@@ -144,7 +154,7 @@ impl<T> Sender<T> {
         };
         let unit = ready!(budget::poll_proceed(cx));
         let waker = cx.waker().clone(); // foreign code: before the lock
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::NoReceiver = inner.state {
             drop(inner); // before the waker
             unit.spend();
@@ -163,10 +173,11 @@ impl<T> Drop for Sender<T> {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::Open = inner.state {
             inner.state = State::NoSender;
         }
+        shared.ended.store(true, Ordering::Relaxed);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         wake(wakers.0);
@@ -228,7 +239,7 @@ impl<T> Receiver<T> {
         let Some(shared) = &self.shared else {
             return Err(TryRecvError::Closed);
         };
-        let result = match take(&mut shared.0.lock().state) {
+        let result = match take(&mut shared.lock.lock().state) {
             Some(Ok(value)) => Ok(value),
             Some(Err(RecvError(()))) => Err(TryRecvError::Closed),
             None => return Err(TryRecvError::Empty),
@@ -277,7 +288,7 @@ impl<T> Receiver<T> {
     /// ```
     pub fn close(&mut self) {
         let Some(shared) = &self.shared else { return };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::Open = inner.state {
             inner.state = State::NoReceiver;
         }
@@ -310,15 +321,19 @@ impl<T> Future for Receiver<T> {
             )
         };
         let unit = ready!(budget::poll_proceed(cx));
-        let waker = cx.waker().clone(); // foreign code: before the lock
-        let mut inner = shared.0.lock();
+        // Foreign code, so before the lock; and not at all if it is for nothing.
+        let waker = match shared.ended.load(Ordering::Relaxed) {
+            true => None,
+            false => Some(cx.waker().clone()),
+        };
+        let mut inner = shared.lock.lock();
         if let Some(result) = take(&mut inner.state) {
             drop(inner); // before the waker
             unit.spend();
             self.shared = None;
             return Poll::Ready(result);
         }
-        let old = inner.receiver.replace(waker);
+        let old = mem::replace(&mut inner.receiver, waker);
         drop(inner);
         drop(old);
         unit.refund();
@@ -336,7 +351,7 @@ impl<T> Drop for Receiver<T> {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         let state = mem::replace(&mut inner.state, State::NoReceiver);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);

@@ -25,7 +25,7 @@ mod receiving;
 pub(super) use receiving::Found;
 
 use crate::event::Event;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -44,6 +44,9 @@ pub(super) struct Chan<T> {
     pub(super) capacity: usize,
     /// How much of the batch was served, and `WAITING`; see above.
     word: AtomicUsize,
+    /// Whether the buffer has something. Only a hint, so Relaxed throughout:
+    /// whoever acts on it takes the lock and looks.
+    filled: AtomicBool,
     /// Set after `State::closed`, for those who only wait for that.
     closing: Event,
 }
@@ -110,6 +113,7 @@ impl<T> Chan<T> {
             }),
             capacity,
             word: AtomicUsize::new(0),
+            filled: AtomicBool::new(false),
             closing: Event::new(),
         }
     }
@@ -201,7 +205,7 @@ impl<T> Chan<T> {
         }
         let mut held = self.lock();
         match held.cancel(ticket) {
-            Cancelled::Granted => Poll::Ready(redeem(&mut held, purpose)),
+            Cancelled::Granted => Poll::Ready(self.use_promised(&mut held, purpose)),
             Cancelled::Evicted => Poll::Ready(Err(Closed)),
             Cancelled::Waiting(()) => unreachable!("it left the queue"),
         }
@@ -225,7 +229,7 @@ impl<T> Chan<T> {
         let mut held = self.lock();
         if value.is_some() {
             // On failure the caller drops the value, once the lock is gone.
-            let _ = redeem(&mut held, &mut Use::Fill(&mut value));
+            let _ = self.use_promised(&mut held, &mut Use::Fill(&mut value));
         } else {
             held.state().promised -= 1;
             self.settle(&mut held);
@@ -263,7 +267,7 @@ impl<T> Chan<T> {
             return None;
         }
         state.promised += 1;
-        let _ = redeem(held, purpose);
+        let _ = self.use_promised(held, purpose);
         Some(Slot::Used)
     }
 
@@ -286,24 +290,25 @@ impl<T> Chan<T> {
             held.wake(waker);
         }
     }
-}
 
-/// Does with a promised slot what it is for.
-#[inline]
-fn redeem<T>(held: &mut Held<'_, T>, purpose: &mut Use<'_, T>) -> Result<(), Closed> {
-    let state = held.state();
-    if state.receiver_gone {
-        state.promised -= 1;
-        return Err(Closed);
-    }
-    if let Use::Fill(value) = purpose
-        && let Some(value) = value.take()
-    {
-        state.promised -= 1;
-        state.buffer.push_back(value);
-        if let Some(waker) = state.receiver.take() {
-            held.wake(waker);
+    /// Does with a promised slot what it is for.
+    #[inline]
+    fn use_promised(&self, held: &mut Held<'_, T>, purpose: &mut Use<'_, T>) -> Result<(), Closed> {
+        let state = held.state();
+        if state.receiver_gone {
+            state.promised -= 1;
+            return Err(Closed);
         }
+        if let Use::Fill(value) = purpose
+            && let Some(value) = value.take()
+        {
+            state.promised -= 1;
+            state.buffer.push_back(value);
+            self.filled.store(true, Ordering::Relaxed);
+            if let Some(waker) = state.receiver.take() {
+                held.wake(waker);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -147,10 +147,13 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(budget::poll_proceed(cx));
-        let found = match self.next() {
-            Found::Nothing => self.look_again_or_wait(cx),
-            found => found,
-        };
+        let mut found = Found::Nothing;
+        if !self.batch.is_empty() || self.chan.seems_filled() {
+            found = self.next();
+        }
+        if let Found::Nothing = found {
+            found = self.look_and_wait(cx);
+        }
         match found {
             Found::Value(value) => {
                 unit.spend();
@@ -167,10 +170,10 @@ impl<T> Receiver<T> {
         }
     }
 
-    fn look_again_or_wait(&mut self, cx: &Context<'_>) -> Found<T> {
+    fn look_and_wait(&mut self, cx: &Context<'_>) -> Found<T> {
         let waker = cx.waker().clone(); // foreign code: not under the lock
         let mut held = self.chan.lock();
-        // Who sent since the first look has found nobody to wake.
+        // Who sent since then has found nobody to wake.
         let found = self.chan.take(&mut held, &mut self.batch);
         let needless = match found {
             Found::Nothing => self.chan.wait(&mut held, waker),

@@ -29,6 +29,12 @@ impl<T> Chan<T> {
         }
     }
 
+    /// Whether the lock is worth a look for a value.
+    #[inline]
+    pub(in crate::mpsc) fn seems_filled(&self) -> bool {
+        self.filled.load(Ordering::Relaxed)
+    }
+
     /// The receiver, whose `batch` is empty, takes the front value, and what is
     /// behind it as its next batch.
     #[inline]
@@ -49,6 +55,7 @@ impl<T> Chan<T> {
                 Found::Nothing
             };
         };
+        self.filled.store(false, Ordering::Relaxed); // nothing is left behind
         if self.capacity == 0 {
             state.slots = 0;
         }
