@@ -81,6 +81,24 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
     }
 }
 
+/// Whether a task is being polled here, under its budget: what blocks this
+/// thread now keeps other tasks from running.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_context::{PollScope, budget};
+///
+/// assert!(!budget::is_limited());
+/// let _poll = PollScope::enter();
+/// assert!(budget::is_limited());
+/// ```
+#[inline]
+#[must_use]
+pub fn is_limited() -> bool {
+    BUDGET.get().0.is_some()
+}
+
 /// Whether the poll in progress has nothing left to spend.
 #[inline]
 #[must_use]

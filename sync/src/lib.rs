@@ -50,6 +50,8 @@
 #![deny(unsafe_code)]
 
 mod barrier;
+mod blocking;
+pub mod broadcast;
 pub mod cancel;
 #[allow(
     unsafe_code,
@@ -62,6 +64,7 @@ mod error;
 mod event;
 pub mod lane;
 mod limiter;
+pub mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;
@@ -75,6 +78,7 @@ mod sync;
 mod unseen;
 mod wait_list;
 mod wakes;
+pub mod watch;
 
 pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
@@ -116,6 +120,20 @@ mod tests {
         anywhere::<(Event, Wait<'_>, Notify, Notified<'_>)>();
         anywhere::<(cancel::Node, cancel::Cancelled)>();
         anywhere::<(oneshot::Sender<u8>, oneshot::Receiver<u8>)>();
+        anywhere::<(mpsc::Sender<u8>, mpsc::Receiver<u8>, mpsc::WeakSender<u8>)>();
+        anywhere::<(mpsc::Send<'_, u8>, mpsc::Recv<'_, u8>, mpsc::Permit<'_, u8>)>();
+        anywhere::<(mpsc::UnboundedSender<u8>, mpsc::OwnedPermit<u8>)>();
+        anywhere::<mpsc::Sender<std::cell::Cell<u8>>>();
+        anywhere::<(
+            watch::Sender<u8>,
+            watch::Receiver<u8>,
+            watch::Changed<'_, u8>,
+        )>();
+        anywhere::<(
+            broadcast::Sender<u8>,
+            broadcast::Receiver<u8>,
+            broadcast::Recv<'_, u8>,
+        )>();
         // A value that may be sent but not shared is enough for a channel.
         anywhere::<oneshot::Receiver<std::cell::Cell<u8>>>();
     }

@@ -14,7 +14,9 @@
 //! One small lock: each side takes it once or twice in the channel's life. A
 //! value, a waker or a future is never dropped while it is held.
 
+use crate::blocking;
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -38,11 +40,14 @@ use wakeline_context::{Kind, budget, waiting_on};
 /// ```
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let shared = Arc::new(Shared(Lock::new(Inner {
-        state: State::Open,
-        receiver: None,
-        sender: None,
-    })));
+    let shared = Arc::new(Shared {
+        ended: AtomicBool::new(false),
+        lock: Lock::new(Inner {
+            state: State::Open,
+            receiver: None,
+            sender: None,
+        }),
+    });
     (
         Sender {
             shared: Some(Arc::clone(&shared)),
@@ -54,7 +59,12 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     )
 }
 
-struct Shared<T>(Lock<Inner<T>>);
+struct Shared<T> {
+    /// Whether the sender has sent or gone. Only a hint, so Relaxed throughout:
+    /// whoever acts on it takes the lock and looks.
+    ended: AtomicBool,
+    lock: Lock<Inner<T>>,
+}
 
 struct Inner<T> {
     state: State<T>,
@@ -86,12 +96,13 @@ impl<T> Sender<T> {
         let Some(shared) = self.shared.take() else {
             unreachable!("`send` consumes the sender")
         };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::NoReceiver = inner.state {
             drop(inner);
             return Err(value);
         }
         inner.state = State::Sent(value);
+        shared.ended.store(true, Ordering::Relaxed);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         wake(wakers.0);
@@ -104,7 +115,7 @@ impl<T> Sender<T> {
         let Some(shared) = &self.shared else {
             return true;
         };
-        matches!(shared.0.lock().state, State::NoReceiver)
+        matches!(shared.lock.lock().state, State::NoReceiver)
     }
 
     /// Waits until the receiver is closed or dropped: to stop work that nobody
@@ -143,7 +154,7 @@ impl<T> Sender<T> {
         };
         let unit = ready!(budget::poll_proceed(cx));
         let waker = cx.waker().clone(); // foreign code: before the lock
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::NoReceiver = inner.state {
             drop(inner); // before the waker
             unit.spend();
@@ -162,10 +173,11 @@ impl<T> Drop for Sender<T> {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::Open = inner.state {
             inner.state = State::NoSender;
         }
+        shared.ended.store(true, Ordering::Relaxed);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         wake(wakers.0);
@@ -185,8 +197,12 @@ impl<T> Future for Closing<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let done = self.sender.poll_closed(cx);
-        if done.is_pending() {
-            waiting_on(Kind::Channel, 0, self.location);
+        if let (true, Some(shared)) = (done.is_pending(), &self.sender.shared) {
+            waiting_on(
+                Kind::Channel,
+                Arc::as_ptr(shared).addr() as u64,
+                self.location,
+            );
         }
         done
     }
@@ -223,13 +239,40 @@ impl<T> Receiver<T> {
         let Some(shared) = &self.shared else {
             return Err(TryRecvError::Closed);
         };
-        let result = match take(&mut shared.0.lock().state) {
+        let result = match take(&mut shared.lock.lock().state) {
             Some(Ok(value)) => Ok(value),
             Some(Err(RecvError(()))) => Err(TryRecvError::Closed),
             None => return Err(TryRecvError::Empty),
         };
         self.shared = None;
         result
+    }
+
+    /// Receives the value, blocking this thread until it comes: for threads
+    /// outside of the runtime.
+    ///
+    /// # Errors
+    ///
+    /// `Err(RecvError)` if the sender was dropped without sending.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a task, which must await the receiver instead, and after the
+    /// value or the end was seen.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::oneshot;
+    ///
+    /// let (sender, receiver) = oneshot::channel();
+    /// let thread = std::thread::spawn(move || receiver.blocking_recv());
+    /// sender.send(7).expect("the receiver is there");
+    /// assert_eq!(thread.join().expect("no panic"), Ok(7));
+    /// ```
+    #[track_caller]
+    pub fn blocking_recv(self) -> Result<T, RecvError> {
+        blocking::block_on("recv", self)
     }
 
     /// Refuses a value from now on; one that was sent can still be received.
@@ -245,7 +288,7 @@ impl<T> Receiver<T> {
     /// ```
     pub fn close(&mut self) {
         let Some(shared) = &self.shared else { return };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         if let State::Open = inner.state {
             inner.state = State::NoReceiver;
         }
@@ -278,15 +321,19 @@ impl<T> Future for Receiver<T> {
             )
         };
         let unit = ready!(budget::poll_proceed(cx));
-        let waker = cx.waker().clone(); // foreign code: before the lock
-        let mut inner = shared.0.lock();
+        // Foreign code, so before the lock; and not at all if it is for nothing.
+        let waker = match shared.ended.load(Ordering::Relaxed) {
+            true => None,
+            false => Some(cx.waker().clone()),
+        };
+        let mut inner = shared.lock.lock();
         if let Some(result) = take(&mut inner.state) {
             drop(inner); // before the waker
             unit.spend();
             self.shared = None;
             return Poll::Ready(result);
         }
-        let old = inner.receiver.replace(waker);
+        let old = mem::replace(&mut inner.receiver, waker);
         drop(inner);
         drop(old);
         unit.refund();
@@ -304,7 +351,7 @@ impl<T> Drop for Receiver<T> {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        let mut inner = shared.0.lock();
+        let mut inner = shared.lock.lock();
         let state = mem::replace(&mut inner.state, State::NoReceiver);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);

@@ -17,6 +17,34 @@ pub(crate) struct Lock<T>(imp::Mutex<T>);
 
 pub(crate) type Guard<'a, T> = imp::MutexGuard<'a, T>;
 
+/// A lock of many readers or one writer, around a value of the user; its poison
+/// is ignored: what a panic left of the value is the user's to judge.
+#[derive(Debug)]
+pub(crate) struct SharedLock<T>(imp::RwLock<T>);
+
+pub(crate) type ReadGuard<'a, T> = imp::RwLockReadGuard<'a, T>;
+pub(crate) type WriteGuard<'a, T> = imp::RwLockWriteGuard<'a, T>;
+
+impl<T> SharedLock<T> {
+    pub(crate) fn new(value: T) -> SharedLock<T> {
+        SharedLock(imp::RwLock::new(value))
+    }
+
+    pub(crate) fn read(&self) -> ReadGuard<'_, T> {
+        match self.0.read() {
+            Ok(guard) => guard,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    pub(crate) fn write(&self) -> WriteGuard<'_, T> {
+        match self.0.write() {
+            Ok(guard) => guard,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+}
+
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Lock<T> {
         Lock(imp::Mutex::new(value))

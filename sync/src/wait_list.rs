@@ -171,6 +171,12 @@ impl<S, D> Locked<'_, S, D> {
             .store(self.inner.queue.next_ticket().0, Ordering::Release);
     }
 
+    /// Wakes someone who is not in the queue, once the lock is released.
+    #[inline]
+    pub(crate) fn wake(&mut self, waker: Waker) {
+        self.wakes.push(waker);
+    }
+
     /// Takes the front out without a grant; its future is woken to find out.
     pub(crate) fn evict(&mut self) -> Option<D> {
         let (_, waiter) = self.inner.queue.pop_front()?;

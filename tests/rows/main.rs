@@ -92,3 +92,6 @@ mod row_40_join;
 mod row_41_shutdown;
 mod row_52_pool;
 mod row_53_retry;
+mod row_39_mpsc;
+mod row_41_channel_close;
+mod row_42_broadcast_watch;

@@ -115,3 +115,27 @@ fn loom_a_value_is_at_one_of_the_ends() {
         assert_eq!(sent, received);
     });
 }
+
+/// The sender goes while the receiver is about to wait: it sees the end.
+#[cfg(loom)]
+#[test]
+fn loom_a_sender_that_goes_is_never_missed() {
+    loom::model(|| {
+        let (sender, receiver) = channel::<u8>();
+        let other = loom::thread::spawn(move || drop(sender));
+        assert_eq!(loom::future::block_on(receiver), Err(RecvError(())));
+        other.join().unwrap();
+    });
+}
+
+/// The receiver goes while the sender is about to wait for that.
+#[cfg(loom)]
+#[test]
+fn loom_a_receiver_that_goes_is_never_missed() {
+    loom::model(|| {
+        let (mut sender, receiver) = channel::<u8>();
+        let other = loom::thread::spawn(move || drop(receiver));
+        loom::future::block_on(sender.closed());
+        other.join().unwrap();
+    });
+}

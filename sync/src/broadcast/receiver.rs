@@ -1,0 +1,238 @@
+//! The receiving half: a position, and the future that waits for what comes there.
+
+use super::error::{RecvError, TryRecvError};
+use super::{Found, Shared};
+use crate::blocking;
+use crate::wait_list::Ticket;
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wakeline_context::{Kind, budget, waiting_on};
+
+/// Receives a clone of every value that is sent after it was made.
+///
+/// It keeps nobody waiting: one that is too slow misses values and is told how
+/// many.
+#[must_use = "values that no receiver wants are not sent"]
+pub struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+    position: u64,
+}
+
+impl<T> Receiver<T> {
+    pub(super) fn new(shared: Arc<Shared<T>>) -> Receiver<T> {
+        let mut locked = shared.list.lock();
+        let state = locked.state();
+        state.receivers += 1;
+        let position = state.tail();
+        drop(locked);
+        Receiver { shared, position }
+    }
+
+    /// Another receiver, which gets what is sent from now on.
+    pub fn resubscribe(&self) -> Receiver<T> {
+        Receiver::new(Arc::clone(&self.shared))
+    }
+
+    /// How many values were sent that this has not received, those included that
+    /// it has missed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        (self.shared.list.lock().state().tail() - self.position) as usize
+    }
+
+    /// Whether it has received everything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether all senders are gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.list.lock().state().senders == 0
+    }
+
+    /// Whether both get what the same senders send.
+    #[must_use]
+    pub fn same_channel(&self, other: &Receiver<T>) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl<T: Clone> Receiver<T> {
+    /// Receives the next value.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Lagged`] if values were missed, and
+    /// [`RecvError::Closed`] at the end.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: a value is taken only by the poll that
+    /// returns it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::broadcast::{self, RecvError};
+    ///
+    /// async fn follow(mut news: broadcast::Receiver<String>) {
+    ///     loop {
+    ///         match news.recv().await {
+    ///             Ok(line) => println!("{line}"),
+    ///             Err(RecvError::Lagged(missed)) => println!("({missed} lines missed)"),
+    ///             Err(RecvError::Closed) => return,
+    ///         }
+    ///     }
+    /// }
+    /// # let _ = follow;
+    /// ```
+    #[track_caller]
+    pub fn recv(&mut self) -> Recv<'_, T> {
+        Recv {
+            receiver: self,
+            ticket: None,
+            location: Location::caller(),
+        }
+    }
+
+    /// The next value, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`] tells why not.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let found = self.shared.list.lock().state().take(&mut self.position);
+        match found {
+            Found::Value(value) => Ok(unshare(value)),
+            Found::Lagged(missed) => Err(TryRecvError::Lagged(missed)),
+            Found::Nothing => Err(TryRecvError::Empty),
+            Found::End => Err(TryRecvError::Closed),
+        }
+    }
+
+    /// Receives the next value, blocking this thread until it comes: for
+    /// threads outside of the runtime.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Receiver::recv).
+    ///
+    /// # Panics
+    ///
+    /// Inside of a task, which must await [`recv`](Receiver::recv) instead.
+    #[track_caller]
+    pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
+        blocking::block_on("recv", self.recv())
+    }
+}
+
+/// The value itself for the last one, a clone for the others; without the lock.
+fn unshare<T: Clone>(value: Arc<T>) -> T {
+    Arc::try_unwrap(value).unwrap_or_else(|value| T::clone(&value))
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let gone = self.shared.list.lock().state().leave(self.position);
+        drop(gone); // foreign code: after the lock
+    }
+}
+
+/// The future of [`Receiver::recv`].
+#[must_use = "a value is only received when this is awaited"]
+pub struct Recv<'a, T> {
+    receiver: &'a mut Receiver<T>,
+    /// Under which it waits, or has been told to look again.
+    ticket: Option<Ticket>,
+    location: &'static Location<'static>,
+}
+
+impl<T> Recv<'_, T> {
+    fn look(&mut self, cx: &Context<'_>) -> Found<T> {
+        let Receiver { shared, position } = &mut *self.receiver;
+        let list = &shared.list;
+        if self.ticket.is_some_and(|ticket| list.is_granted(ticket)) {
+            self.ticket = None;
+        }
+        let mut waker = None;
+        loop {
+            let mut locked = list.lock();
+            let found = locked.state().take(position);
+            if !matches!(found, Found::Nothing) {
+                if let Some(ticket) = self.ticket.take() {
+                    let _ = locked.cancel(ticket);
+                }
+                drop(locked); // before the waker
+                return found;
+            }
+            match (waker.take(), self.ticket) {
+                // Foreign code: without the lock, and then look again.
+                (None, _) => {
+                    drop(locked);
+                    waker = Some(cx.waker().clone());
+                }
+                (Some(waker), None) => {
+                    self.ticket = Some(locked.push(waker, ()));
+                    return Found::Nothing;
+                }
+                (Some(waker), Some(ticket)) => {
+                    if locked.update(ticket, waker) {
+                        return Found::Nothing;
+                    }
+                    self.ticket = None; // told to look again, by one who was too slow
+                }
+            }
+        }
+    }
+}
+
+impl<T: Clone> Future for Recv<'_, T> {
+    type Output = Result<T, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(budget::poll_proceed(cx));
+        let outcome = match self.look(cx) {
+            Found::Value(value) => Ok(unshare(value)),
+            Found::Lagged(missed) => Err(RecvError::Lagged(missed)),
+            Found::End => Err(RecvError::Closed),
+            Found::Nothing => {
+                unit.refund();
+                waiting_on(Kind::Channel, self.receiver.shared.id(), self.location);
+                return Poll::Pending;
+            }
+        };
+        unit.spend();
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T> Drop for Recv<'_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            // A grant that was not seen is nobody else's: all had one.
+            let _ = self.receiver.shared.list.lock().cancel(ticket);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for Recv<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recv")
+            .field("waits", &self.ticket.is_some())
+            .finish_non_exhaustive()
+    }
+}

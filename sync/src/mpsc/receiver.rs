@@ -1,0 +1,377 @@
+//! The receiving half.
+
+use super::chan::{Chan, Found};
+use super::error::TryRecvError;
+use crate::blocking;
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wakeline_context::{Kind, budget, waiting_on};
+
+/// Receives the values in the order in which they were sent.
+///
+/// Dropped, it closes the channel and drops what is in it.
+#[must_use = "dropping the receiver closes the channel"]
+pub struct Receiver<T> {
+    chan: Arc<Chan<T>>,
+    /// What it took along when it last had the lock: see `chan.rs`.
+    batch: VecDeque<T>,
+}
+
+// Nothing in it is ever pinned: the values only pass through.
+impl<T> Unpin for Receiver<T> {}
+
+impl<T> Receiver<T> {
+    pub(super) fn new(chan: Arc<Chan<T>>) -> Receiver<T> {
+        Receiver {
+            chan,
+            batch: VecDeque::new(),
+        }
+    }
+
+    /// Receives the next value; none if nothing will come any more: all senders
+    /// are gone, or [`close`](Receiver::close) was called and no permit is left.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: a value is taken only by the poll that
+    /// returns it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc;
+    ///
+    /// async fn sum(mut from: mpsc::Receiver<u32>) -> u32 {
+    ///     let mut sum = 0;
+    ///     while let Some(n) = from.recv().await {
+    ///         sum += n;
+    ///     }
+    ///     sum
+    /// }
+    /// # let _ = sum;
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn recv(&mut self) -> Recv<'_, T> {
+        Recv {
+            receiver: self,
+            waits: false,
+            location: Location::caller(),
+        }
+    }
+
+    /// Waits for values and moves up to `limit` of them to the end of `buffer`;
+    /// gives their number. Zero means that nothing will come any more, or that
+    /// `limit` is zero.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: values are taken only by the poll that
+    /// is ready.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    /// use wakeline_sync::mpsc;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (sender, mut receiver) = mpsc::channel(8);
+    /// for n in 0..5 {
+    ///     sender.try_send(n)?;
+    /// }
+    /// let mut some = Vec::new();
+    /// assert_eq!(pin!(receiver.recv_many(&mut some, 3)).poll(&mut cx), Poll::Ready(3));
+    /// assert_eq!(some, [0, 1, 2]);
+    /// # Ok::<(), mpsc::TrySendError<i32>>(())
+    /// ```
+    #[track_caller]
+    pub fn recv_many<'a>(&'a mut self, buffer: &'a mut Vec<T>, limit: usize) -> RecvMany<'a, T> {
+        RecvMany {
+            receiver: self,
+            buffer,
+            limit,
+            waits: false,
+            location: Location::caller(),
+        }
+    }
+
+    /// The next value, if it is there.
+    ///
+    /// With capacity 0 nothing is there until a sender and a receiver meet: a
+    /// failed try lets the sender at the front of the queue go on, and finds its
+    /// value once that has run.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`] tells whether one may still come.
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        match self.next() {
+            Found::Value(value) => Ok(value),
+            Found::End => Err(TryRecvError::Disconnected),
+            Found::Nothing => {
+                self.chan.invite(&mut self.chan.lock());
+                Err(TryRecvError::Empty)
+            }
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Found<T> {
+        if let Some(value) = self.batch.pop_front() {
+            self.chan.served(1);
+            return Found::Value(value);
+        }
+        self.chan.take(&mut self.chan.lock(), &mut self.batch)
+    }
+
+    /// Receives the next value, blocking this thread until it comes: for
+    /// threads outside of the runtime.
+    ///
+    /// # Panics
+    ///
+    /// Inside of a task, which must await [`recv`](Receiver::recv) instead.
+    #[track_caller]
+    pub fn blocking_recv(&mut self) -> Option<T> {
+        blocking::block_on("recv", self.recv())
+    }
+
+    /// [`recv`](Receiver::recv) for use inside of a `poll` function; the task of
+    /// the last call is the one that is woken.
+    #[inline]
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let unit = ready!(budget::poll_proceed(cx));
+        let mut found = Found::Nothing;
+        if !self.batch.is_empty() || self.chan.seems_filled() {
+            found = self.next();
+        }
+        if let Found::Nothing = found {
+            found = self.look_and_wait(cx);
+        }
+        match found {
+            Found::Value(value) => {
+                unit.spend();
+                Poll::Ready(Some(value))
+            }
+            Found::End => {
+                unit.spend();
+                Poll::Ready(None)
+            }
+            Found::Nothing => {
+                unit.refund();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn look_and_wait(&mut self, cx: &Context<'_>) -> Found<T> {
+        let waker = cx.waker().clone(); // foreign code: not under the lock
+        let mut held = self.chan.lock();
+        // Who sent since then has found nobody to wake.
+        let found = self.chan.take(&mut held, &mut self.batch);
+        let needless = match found {
+            Found::Nothing => self.chan.wait(&mut held, waker),
+            _ => Some(waker),
+        };
+        drop(held);
+        drop(needless);
+        found
+    }
+
+    /// [`recv_many`](Receiver::recv_many) for use inside of a `poll` function.
+    pub fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        if limit == 0 {
+            return Poll::Ready(0);
+        }
+        let Some(first) = ready!(self.poll_recv(cx)) else {
+            return Poll::Ready(0);
+        };
+        buffer.push(first);
+        let mut count = 1;
+        while count < limit {
+            let more = self.batch.len().min(limit - count);
+            if more > 0 {
+                buffer.reserve(more); // first: if that panics, nothing is lost
+                buffer.extend(self.batch.drain(..more));
+                self.chan.served(more);
+                count += more;
+            } else if let Found::Value(value) = self.next() {
+                buffer.push(value);
+                count += 1;
+            } else {
+                break;
+            }
+        }
+        Poll::Ready(count)
+    }
+
+    /// Refuses values from now on; what was sent can still be received, and what
+    /// permits are out can still be used.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc::{self, TryRecvError};
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(2);
+    /// sender.try_send(1)?;
+    /// let permit = sender.try_reserve().expect("there is room");
+    /// receiver.close();
+    /// assert!(sender.try_send(2).is_err());
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty)); // the permit
+    /// drop(permit);
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// # Ok::<(), mpsc::TrySendError<i32>>(())
+    /// ```
+    pub fn close(&mut self) {
+        self.chan.close(false);
+    }
+
+    /// Whether the channel was closed, or all senders are gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let mut held = self.chan.lock();
+        let state = held.state();
+        state.closed || state.senders == 0
+    }
+
+    /// How many values are there to be received.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batch.len() + self.chan.lock().state().buffer.len()
+    }
+
+    /// Whether no value is there to be received.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn room_kept(&self) -> usize {
+        self.batch.capacity() + self.chan.lock().state().buffer.capacity()
+    }
+
+    /// How many values could be sent now without waiting.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.chan.room(self.chan.lock().state())
+    }
+
+    /// The capacity that the channel was made with; `usize::MAX` if it has no limit.
+    #[must_use]
+    pub fn max_capacity(&self) -> usize {
+        self.chan.capacity
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let rest = self.chan.close(true);
+        // The values go without the lock, the oldest first.
+        drop(std::mem::take(&mut self.batch));
+        drop(rest);
+    }
+}
+
+/// The future of [`Receiver::recv`].
+#[must_use = "a value is only received when this is awaited"]
+pub struct Recv<'a, T> {
+    receiver: &'a mut Receiver<T>,
+    /// Whether its waker is in the channel.
+    waits: bool,
+    location: &'static Location<'static>,
+}
+
+impl<T> Future for Recv<'_, T> {
+    type Output = Option<T>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let outcome = self.receiver.poll_recv(cx);
+        self.waits = outcome.is_pending();
+        if self.waits {
+            waiting_on(Kind::Channel, self.receiver.chan.id(), self.location);
+        }
+        outcome
+    }
+}
+
+impl<T> Drop for Recv<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.waits {
+            self.receiver.chan.stop_waiting();
+        }
+    }
+}
+
+/// The future of [`Receiver::recv_many`].
+#[must_use = "values are only received when this is awaited"]
+pub struct RecvMany<'a, T> {
+    receiver: &'a mut Receiver<T>,
+    buffer: &'a mut Vec<T>,
+    limit: usize,
+    waits: bool,
+    location: &'static Location<'static>,
+}
+
+impl<T> Future for RecvMany<'_, T> {
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        let this = &mut *self;
+        let outcome = this.receiver.poll_recv_many(cx, this.buffer, this.limit);
+        this.waits = outcome.is_pending();
+        if this.waits {
+            waiting_on(Kind::Channel, this.receiver.chan.id(), this.location);
+        }
+        outcome
+    }
+}
+
+impl<T> Drop for RecvMany<'_, T> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.receiver.chan.stop_waiting();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<T> fmt::Debug for Recv<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recv")
+            .field("waits", &self.waits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for RecvMany<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvMany")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

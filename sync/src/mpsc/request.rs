@@ -1,0 +1,78 @@
+//! A sender on its way to a slot: what all futures of the sending side share.
+//!
+//! ```text
+//!   New ──1──▶ Queued ──2──▶ Done
+//!    └────────────1────────────▲
+//! ```
+//! 1 the first poll uses a slot, finds the channel closed, or gets a ticket
+//! 2 a later poll finds its ticket granted, or evicted because of a close
+//!
+//! Given up as New or Done it owns nothing; as Queued it may have been promised
+//! a slot, which goes to the next.
+
+use super::chan::{Chan, Closed, Slot, Use};
+use crate::wait_list::Ticket;
+use std::panic::Location;
+use std::task::{Context, Poll, ready};
+use wakeline_context::{Kind, budget, waiting_on};
+
+#[derive(Debug)]
+pub(super) struct Request {
+    state: State,
+    location: &'static Location<'static>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    New,
+    Queued(Ticket),
+    Done,
+}
+
+impl Request {
+    pub(super) fn new(location: &'static Location<'static>) -> Request {
+        Request {
+            state: State::New,
+            location,
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll<T>(
+        &mut self,
+        chan: &Chan<T>,
+        mut purpose: Use<'_, T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
+        let unit = ready!(budget::poll_proceed(cx));
+        let outcome = match self.state {
+            State::New => match chan.poll_slot(&mut purpose, cx.waker()) {
+                Slot::Used => Poll::Ready(Ok(())),
+                Slot::Closed => Poll::Ready(Err(Closed)),
+                Slot::Queued(ticket) => {
+                    self.state = State::Queued(ticket);
+                    Poll::Pending
+                }
+            },
+            State::Queued(ticket) => chan.poll_queued(ticket, &mut purpose, cx.waker()),
+            State::Done => panic!("the send at {} was polled after its end", self.location),
+        };
+        if outcome.is_ready() {
+            self.state = State::Done;
+            unit.spend();
+        } else {
+            unit.refund();
+            waiting_on(Kind::Channel, chan.id(), self.location);
+        }
+        outcome
+    }
+
+    /// Leaves the queue, and begins anew if it is polled again.
+    #[inline]
+    pub(super) fn give_up<T>(&mut self, chan: &Chan<T>) {
+        if let State::Queued(ticket) = self.state {
+            self.state = State::New;
+            chan.give_up(ticket);
+        }
+    }
+}
