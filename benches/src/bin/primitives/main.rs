@@ -1,0 +1,99 @@
+//! Question: what does each primitive of a runtime cost on one thread, beside
+//! the peers?
+//!
+//! Setup:    one thread a runtime; every row runs on every runtime in turn, in
+//!           as many rounds as asked for, so that a noisy spell hits all alike.
+//! Counts:   nanoseconds per operation, median of the rounds, and the spread.
+//! Leaves out: I/O, other threads, start and end of the runtime.
+//! Compare:  the ratio to the best peer of the row; under 1 is ahead of it.
+//!
+//! ```text
+//! cargo run --release -p wakeline-benches --features peers --bin primitives -- --rounds 5
+//! cargo run --release -p wakeline-benches --bin primitives -- mutex   # rows by name, ours alone
+//! ```
+
+#[macro_use]
+mod rows;
+mod report;
+mod runtimes;
+
+use std::process::ExitCode;
+
+/// A runtime: its name, and what each row costs on it in nanoseconds.
+pub(crate) struct Runtime {
+    pub(crate) name: &'static str,
+    pub(crate) rows: &'static [(&'static str, fn() -> f64)],
+}
+
+struct Options {
+    rounds: usize,
+    names: Vec<String>,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        rounds: 3,
+        names: Vec::new(),
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        if arg == "--rounds" {
+            let number = args.next().ok_or("--rounds needs a number")?;
+            options.rounds = number
+                .parse()
+                .ok()
+                .filter(|rounds| *rounds > 0)
+                .ok_or_else(|| format!("--rounds {number}: not a number above 0"))?;
+        } else if arg.starts_with('-') {
+            return Err(format!(
+                "{arg}: unknown; usage: primitives [--rounds N] [row]..."
+            ));
+        } else {
+            options.names.push(arg);
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtimes = runtimes::all();
+    let rows: Vec<&str> = runtimes[0]
+        .rows
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| {
+            options.names.is_empty()
+                || options
+                    .names
+                    .iter()
+                    .any(|part| name.contains(part.as_str()))
+        })
+        .collect();
+    if rows.is_empty() {
+        eprintln!("no row is called like that");
+        return ExitCode::from(2);
+    }
+    let mut figures = report::Figures::default();
+    for round in 0..options.rounds {
+        eprintln!("round {} of {}", round + 1, options.rounds);
+        for row in &rows {
+            // Another one begins each time.
+            for at in 0..runtimes.len() {
+                let runtime = &runtimes[(at + round) % runtimes.len()];
+                if let Some((_, run)) = runtime.rows.iter().find(|(name, _)| name == row) {
+                    figures.add(row, runtime.name, run());
+                }
+            }
+        }
+    }
+    let names: Vec<&str> = runtimes.iter().map(|runtime| runtime.name).collect();
+    print!("{}", figures.table(&rows, &names));
+    ExitCode::SUCCESS
+}

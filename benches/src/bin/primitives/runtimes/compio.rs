@@ -1,0 +1,58 @@
+//! compio: its own executor and timers. It has no channels and no locks; its
+//! users take those of others, which are measured with theirs.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use crate::Runtime;
+use crate::rows::{OPS, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use compio::runtime::JoinHandle;
+use compio::time::sleep;
+
+fn block_on<F: Future + 'static>(future: F) -> F::Output
+where
+    F::Output: 'static,
+{
+    let runtime = compio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async { join(compio::runtime::spawn(future)).await })
+}
+
+fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output>
+where
+    F::Output: 'static,
+{
+    compio::runtime::spawn(future)
+}
+
+async fn join<T>(task: JoinHandle<T>) -> T {
+    task.await.ok().expect("no panic")
+}
+
+async fn abort<T>(task: JoinHandle<T>) {
+    assert!(task.cancel().await.is_none());
+}
+
+async fn timeout<F: Future>(limit: Duration, future: F) -> F::Output {
+    compio::time::timeout(limit, future)
+        .await
+        .expect("it was ready")
+}
+
+task_rows!();
+timer_rows!();
+million_timers_row!();
+abort_rows!();
+
+pub(crate) const RUNTIME: Runtime = Runtime {
+    name: "compio",
+    rows: table![
+        spawn_join,
+        spawn_all_join_all,
+        abort_join,
+        yields,
+        timer_alone,
+        timer_10k,
+        timer_1m,
+        timeout_ready,
+    ],
+};

@@ -1,0 +1,102 @@
+//! wakeline: one worker, the default driver, `spawn_local`.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::Runtime;
+use crate::rows::{OPS, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use wakeline::JoinHandle;
+use wakeline::sync::{Mutex, MutexGuard, Permit, Semaphore, mpsc, oneshot as once};
+use wakeline::time::sleep;
+
+fn block_on<F: Future + 'static>(future: F) -> F::Output
+where
+    F::Output: 'static,
+{
+    let runtime = wakeline::Builder::new().workers(1).build();
+    runtime.expect("a runtime").block_on(async {
+        // As a task, not as the root: the rows compare tasks.
+        wakeline::spawn_local(future).await.expect("no panic")
+    })
+}
+
+fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output>
+where
+    F::Output: 'static,
+{
+    wakeline::spawn_local(future)
+}
+
+async fn join<T>(task: JoinHandle<T>) -> T {
+    task.await.expect("no panic")
+}
+
+async fn abort<T>(task: JoinHandle<T>) {
+    task.abort();
+    assert!(task.await.is_err());
+}
+
+fn channel<T>(capacity: usize) -> (mpsc::Sender<T>, mpsc::Receiver<T>) {
+    mpsc::channel(capacity)
+}
+
+async fn send<T>(to: &mpsc::Sender<T>, value: T) {
+    assert!(to.send(value).await.is_ok());
+}
+
+async fn recv<T>(from: &mut mpsc::Receiver<T>) -> Option<T> {
+    from.recv().await
+}
+
+fn oneshot<T>() -> (once::Sender<T>, once::Receiver<T>) {
+    once::channel()
+}
+
+fn reply<T>(to: once::Sender<T>, value: T) {
+    assert!(to.send(value).is_ok());
+}
+
+async fn answer<T>(from: once::Receiver<T>) -> T {
+    from.await.expect("a reply")
+}
+
+async fn acquire(semaphore: &Semaphore) -> Permit<'_> {
+    semaphore.acquire().await.expect("it is open")
+}
+
+async fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().await
+}
+
+async fn timeout<F: Future>(limit: Duration, future: F) -> F::Output {
+    let result = wakeline::time::timeout(limit, future).await;
+    result.expect("it was ready")
+}
+
+task_rows!();
+channel_rows!();
+lock_rows!();
+timer_rows!();
+million_timers_row!();
+abort_rows!();
+
+pub(crate) const RUNTIME: Runtime = Runtime {
+    name: "wakeline",
+    rows: table![
+        spawn_join,
+        spawn_all_join_all,
+        abort_join,
+        yields,
+        ping_pong,
+        one_shot_reply,
+        one_to_one,
+        eight_to_one,
+        semaphore_10,
+        mutex,
+        timer_alone,
+        timer_10k,
+        timer_1m,
+        timeout_ready,
+    ],
+};
