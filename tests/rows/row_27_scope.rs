@@ -569,33 +569,159 @@ fn children_are_polled_when_they_are_woken_from_other_threads() {
     });
 }
 
+/// Always ready: only the budget stops it.
+async fn busy() -> Result<(), &'static str> {
+    let event = Event::new();
+    event.set();
+    loop {
+        event.wait().await;
+    }
+}
+
 #[test]
-fn a_busy_child_starves_neither_its_siblings_nor_the_deadline() {
+fn a_busy_child_does_not_starve_its_siblings() {
     on_every_runtime(|| async {
-        let polled = AtomicUsize::new(0);
+        let result: Plain<()> = scope(|s| async move {
+            s.spawn(busy());
+            let scope = s.clone();
+            s.spawn(async move {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                scope.cancel("it had its turns");
+                Ok(())
+            });
+            pending().await
+        })
+        .await;
+        assert!(result.unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn a_busy_child_does_not_starve_the_deadline_nor_a_cancel_from_elsewhere() {
+    on_every_runtime(|| async {
+        let result: Plain<()> = scope(|s| async move {
+            s.spawn(busy());
+            busy().await
+        })
+        .timeout(Duration::from_millis(2))
+        .await;
+        assert!(result.unwrap_err().is_elapsed());
+    });
+}
+
+#[test]
+fn a_value_does_not_hide_that_children_were_cut_off() {
+    on_every_runtime(|| async {
+        // The body had its value long before: what is cut off is not done.
+        let result: Plain<u8> = scope(|s| async move {
+            s.spawn(pending::<Result<(), _>>());
+            Ok(1)
+        })
+        .timeout(Duration::from_millis(1))
+        .await;
+        assert!(matches!(result, Err(ScopeError::Elapsed)), "{result:?}");
+
+        let token = CancelToken::new();
+        let cancel = token.clone();
+        let work = scope(|s| async move {
+            s.spawn_task(async move {
+                sleep(Duration::from_millis(1)).await;
+                cancel.cancel("outside");
+                pending::<Result<(), _>>().await
+            });
+            Ok::<_, &'static str>(1)
+        });
+        let result = work.with_token(token).await;
+        assert!(
+            matches!(result, Err(ScopeError::Cancelled(_))),
+            "{result:?}"
+        );
+    });
+}
+
+/// A deadline that passes in the middle of a poll is a signal like any other.
+#[test]
+fn those_who_listen_hear_of_a_deadline_before_they_are_dropped() {
+    on_every_runtime(|| async {
+        let result: Plain<()> = scope(|s| async move {
+            s.spawn(async {
+                current_token().cancelled().await;
+                Err::<(), _>("heard")
+            });
+            yield_now().await;
+            let at = wakeline::time::now() + Duration::from_millis(1);
+            s.set_deadline(Some(at));
+            while wakeline::time::now() <= at {
+                std::hint::spin_loop();
+            }
+            pending().await
+        })
+        .await;
+        assert_eq!(errors(result), ["heard"]);
+    });
+}
+
+#[test]
+fn a_scope_that_is_leaked_leaks_its_children_and_no_more() {
+    on_every_runtime(|| async {
+        let (drops, captured) = Drops::new();
+        let mut handle = None;
+        let captured = captured();
+        let mut leaked = Box::pin(scope::<(), (), _, _>(|s| {
+            handle = Some(s.clone());
+            s.spawn(async move {
+                let _captured = captured;
+                pending::<Result<(), _>>().await
+            });
+            pending()
+        }));
+        assert!(
+            timeout(Duration::from_millis(1), &mut leaked)
+                .await
+                .is_err()
+        );
+        std::mem::forget(leaked);
+        let handle = handle.expect("the closure has run");
+        drop(handle.spawn(async { Ok(()) }));
+        handle.cancel("nobody listens");
+        drop(handle);
+        assert_eq!(drops.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn tasks_of_a_scope_spawn_siblings_from_other_threads() {
+    on_every_runtime(|| async {
+        let count = Arc::new(AtomicUsize::new(0));
         let result: Plain<()> = scope(|s| {
-            let polled = &polled;
+            let count = Arc::clone(&count);
             async move {
-                s.spawn::<(), _>(async {
-                    let busy = Event::new();
-                    busy.set();
-                    loop {
-                        busy.wait().await; // always ready
-                    }
-                });
-                s.spawn::<(), _>(async move {
-                    loop {
-                        polled.fetch_add(1, Ordering::Relaxed);
-                        yield_now().await;
-                    }
-                });
-                pending().await
+                for _ in 0..8 {
+                    let (s, count) = (s.clone(), Arc::clone(&count));
+                    let inner = s.clone();
+                    s.spawn_task(async move {
+                        for n in 0..20 {
+                            let count = Arc::clone(&count);
+                            inner.spawn(async move {
+                                yield_now().await;
+                                count.fetch_add(1, Ordering::SeqCst);
+                                Ok(())
+                            });
+                            if n % 5 == 0 {
+                                yield_now().await;
+                            }
+                        }
+                        Ok(())
+                    });
+                }
+                Ok(())
             }
         })
-        .timeout(Duration::from_millis(5))
         .await;
-        assert!(matches!(result, Err(ScopeError::Elapsed)));
-        assert!(polled.load(Ordering::Relaxed) > 1);
+        result.unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), 160);
     });
 }
 

@@ -200,9 +200,10 @@ fn a_close_that_is_dropped_half_way_goes_on_in_the_lane() {
             let log = log.clone();
             async move {
                 let steps = log.clone();
-                let guard = s.guard((), move |()| async move {
+                let (go, gone) = oneshot::channel();
+                let guard = s.guard(gone, move |gone| async move {
                     steps.add("begins");
-                    sleep(Duration::from_millis(2)).await;
+                    gone.await.unwrap();
                     steps.add("ends");
                 });
                 assert!(
@@ -210,6 +211,7 @@ fn a_close_that_is_dropped_half_way_goes_on_in_the_lane() {
                         .await
                         .is_err()
                 );
+                go.send(()).unwrap();
                 Ok(())
             }
         })
@@ -281,6 +283,7 @@ fn the_lane_is_shielded_from_the_cancel_and_bounded() {
             s.cancel("now");
             pending().await
         })
+        .cleanup_grace(Duration::from_secs(3600))
         .await;
         assert!(
             matches!(result, Err(ScopeError::Cancelled(_))),
