@@ -287,3 +287,52 @@ impl<H: Holder> fmt::Debug for Held<H> {
             .finish_non_exhaustive()
     }
 }
+
+/// What must not compile, for the rights above to be sound.
+///
+/// A value that may not be shared cannot be read by several threads at once:
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// shared(wakeline_sync::RwLock::new(std::cell::Cell::new(7)));
+/// ```
+/// though one after the other may have it:
+/// ```
+/// fn shared<T: Sync>(_: T) {}
+/// shared(wakeline_sync::Mutex::new(std::cell::Cell::new(7)));
+/// ```
+/// A value that may not be sent goes nowhere, neither by its lock
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// shared(wakeline_sync::Mutex::new(std::rc::Rc::new(7)));
+/// ```
+/// nor in its guard, which gives it out mutably and so could be emptied elsewhere:
+/// ```compile_fail,E0277
+/// fn sent<T: Send>(_: T) {}
+/// let lock = wakeline_sync::Mutex::new(std::rc::Rc::new(7));
+/// sent(lock.try_lock().unwrap());
+/// ```
+/// A guard of a value that may not be shared may not be shared:
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// let lock = wakeline_sync::Mutex::new(std::cell::Cell::new(7));
+/// shared(lock.try_lock().unwrap());
+/// ```
+/// What is lent by a guard ends with it:
+/// ```compile_fail,E0505
+/// let lock = wakeline_sync::Mutex::new(vec![7]);
+/// let guard = lock.try_lock().unwrap();
+/// let seven = &guard[0];
+/// drop(guard);
+/// println!("{seven}");
+/// ```
+/// and a shorter life cannot be put into a longer one:
+/// ```compile_fail,E0597
+/// let lock: wakeline_sync::Mutex<&str> = wakeline_sync::Mutex::new("");
+/// {
+///     let short = String::from("short");
+///     *lock.try_lock().unwrap() = &short;
+/// }
+/// println!("{lock:?}");
+/// ```
+#[cfg(doctest)]
+struct MustNotCompile;

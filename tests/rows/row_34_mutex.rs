@@ -165,3 +165,16 @@ fn a_destructor_may_lock_while_the_runtime_ends() {
         assert!(lock.try_lock().is_ok());
     });
 }
+
+#[test]
+fn a_task_that_locks_and_unlocks_for_ever_gives_way_to_the_others() {
+    on_every_runtime(|| async {
+        let stop = Arc::new(Mutex::new(false));
+        let busy = spawn({
+            let stop = Arc::clone(&stop);
+            async move { while !*stop.lock().await {} }
+        });
+        *stop.lock().await = true;
+        busy.await.expect("no panic");
+    });
+}

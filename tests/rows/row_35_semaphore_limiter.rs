@@ -200,3 +200,22 @@ fn a_limiter_of_zero_lets_nobody_in_until_it_grows_and_an_abort_loses_no_room() 
         until(|| limiter.borrowed() == 0).await;
     });
 }
+
+#[test]
+fn a_task_that_takes_and_gives_for_ever_gives_way_to_the_others() {
+    on_every_runtime(|| async {
+        let (one, limiter) = (Arc::new(Semaphore::new(1)), Arc::new(Limiter::new(1)));
+        let (takes, enters) = (Arc::clone(&one), Arc::clone(&limiter));
+        let takes = spawn(async move { while takes.acquire().await.is_ok() {} });
+        let enters = spawn(async move {
+            while enters.total() == 1 {
+                drop(enters.acquire().await);
+            }
+        });
+        yield_now().await;
+        one.close();
+        limiter.set_total(2);
+        takes.await.expect("no panic");
+        enters.await.expect("no panic");
+    });
+}

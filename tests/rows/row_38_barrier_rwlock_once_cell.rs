@@ -210,3 +210,26 @@ fn when_the_task_that_makes_the_value_is_aborted_or_panics_the_next_makes_it() {
         assert!(panicked.is_err() || panicked.is_ok_and(|value| value == 7));
     });
 }
+
+#[test]
+fn a_task_that_is_never_kept_waiting_gives_way_to_the_others() {
+    on_every_runtime(|| async {
+        let stop = Arc::new(RwLock::new(false));
+        let barrier = Arc::new(Barrier::new(1));
+        let cell = Arc::new(OnceCell::from(7));
+        let reads = Arc::clone(&stop);
+        let reads = spawn(async move { while !*reads.read().await {} });
+        let (waits, stops) = (Arc::clone(&barrier), Arc::clone(&stop));
+        let waits = spawn(async move {
+            while waits.wait().await.is_ok() {
+                let seven = cell.get_or_init(|| async { unreachable!("it is there") });
+                assert_eq!(*seven.await, 7);
+            }
+            *stops.write().await = true;
+        });
+        yield_now().await;
+        barrier.abort();
+        waits.await.expect("no panic");
+        reads.await.expect("no panic");
+    });
+}
