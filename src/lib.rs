@@ -43,6 +43,7 @@ pub mod pool;
 mod rate_limiter;
 pub mod retry;
 mod runtime;
+pub mod scope;
 mod serve;
 
 pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
@@ -50,10 +51,15 @@ pub use future_ext::FutureExt;
 pub use pool::Pool;
 pub use retry::retry;
 pub use runtime::{Builder, Runtime, block_on};
+pub use scope::{
+    Child, ChildError, Errors, Guard, OnPanic, Scope, ScopeError, ScopeFut, StartError, scope,
+    scope_local,
+};
 pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, Metrics, ShutdownReport,
-    WorkerMetrics, spawn, spawn_blocking, spawn_local, task, yield_now,
+    TryShield, Turn, Unobserved, WorkerMetrics, shield, spawn, spawn_blocking, spawn_local, task,
+    try_shield, yield_now,
 };
 pub use wakeline_net::io;
 pub use wakeline_net::signal;

@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wakeline_executor::{self as executor, Executor, Handle, JoinHandle, ShutdownReport};
+use wakeline_executor::{
+    self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
+};
 use wakeline_reactor::{Backend, Clock, Config, DriverKind};
 
 use crate::driver::{BlockingPool, Guest, Worker};
@@ -65,6 +67,39 @@ impl Runtime {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.executor.block_on(future)
+    }
+
+    /// Polls each task that is ready once, takes one turn of the driver, and polls
+    /// each that is ready then: to run a one-worker runtime inside of another loop.
+    ///
+    /// If none is ready before the turn, that sleeps until something happens, at
+    /// most for `limit`; with zero it never sleeps.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime has several workers
+    /// ([`Unsupported`](io::ErrorKind::Unsupported)); if it is bound to another
+    /// thread; if its driver cannot be set up or is broken.
+    ///
+    /// # Panics
+    ///
+    /// Inside a task or a `block_on`, with advice.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let runtime = wakeline::Runtime::builder().workers(1).build()?;
+    /// let nap = runtime.spawn(wakeline::time::sleep(Duration::from_millis(1)));
+    /// while !nap.is_finished() {
+    ///     runtime.poll_once(Duration::from_millis(16))?; // a frame's time, at most
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn poll_once(&self, limit: Duration) -> io::Result<Turn> {
+        self.executor.poll_once(limit)
     }
 
     /// Queues `future` as a task; see [`spawn`](crate::spawn).
@@ -212,6 +247,19 @@ impl Builder {
     /// How many threads may run blocking jobs at once; more jobs queue.
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
         self.executor = self.executor.blocking_threads(threads);
+        self
+    }
+
+    /// What is told of failures that nobody waits for any more: the panic of a
+    /// task whose handle is gone or was dropped unread, the error of a
+    /// [`try_shield`](crate::try_shield) whose waiter has left.
+    ///
+    /// It is called in the midst of a worker's work and must not block.
+    pub fn on_unobserved(
+        mut self,
+        hook: impl Fn(&Unobserved<'_>) + Send + Sync + 'static,
+    ) -> Builder {
+        self.executor = self.executor.on_unobserved(hook);
         self
     }
 

@@ -105,7 +105,7 @@ pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
 }
 
 /// A core for this thread: the executor's only one if it has none yet.
-fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
+pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
     if let Flavour::One(only) = &shared.flavour
         && only.bound.get().is_none()
         && !shared.is_closing()
@@ -159,7 +159,7 @@ impl Core {
         !Arc::ptr_eq(&self.context.shared, shared) && self.context.shared.is_closing()
     }
 
-    fn is_bound(&self) -> bool {
+    pub(crate) fn is_bound(&self) -> bool {
         matches!(self.context.kind, Kind::Only)
     }
 

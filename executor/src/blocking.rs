@@ -24,7 +24,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wakeline_context::install_token;
-use wakeline_sync::cancel::Node;
 
 use crate::context;
 use crate::shared::Shared;
@@ -375,8 +374,8 @@ impl Schedule for Blocking {
         self.0.pool.owned.remove(key)
     }
 
-    fn runtime_node(&self) -> &Node {
-        &self.0.node
+    fn runtime(&self) -> &Shared {
+        &self.0
     }
 
     fn aborted(&self, task: &Task) {

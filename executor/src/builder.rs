@@ -14,6 +14,7 @@ use crate::executor::Executor;
 use crate::idle::Idle;
 use crate::queue;
 use crate::shared::{Factory, Flavour, Many, Only, Shared, WorkerShared};
+use crate::unobserved::{Hook, Unobserved};
 
 /// Slots of a worker's queue before it first grows.
 const QUEUE_CAPACITY: usize = 256;
@@ -27,6 +28,7 @@ pub struct Builder {
     blocking_stack: Option<usize>,
     blocking_surround: Option<Surround>,
     cleanup_grace: Duration,
+    unobserved: Option<Hook>,
     worker_driver: Factory<usize>,
     root_driver: Factory<()>,
 }
@@ -41,6 +43,7 @@ impl Builder {
             blocking_stack: None,
             blocking_surround: None,
             cleanup_grace: Duration::from_secs(1),
+            unobserved: None,
             worker_driver: Box::new(|_worker| Ok(Box::new(ParkDriver::new()))),
             root_driver: Box::new(|()| Ok(Box::new(ParkDriver::new()))),
         }
@@ -112,6 +115,39 @@ impl Builder {
         self
     }
 
+    /// What is told of failures that nobody waits for any more: the panic of a
+    /// task whose handle is gone or was dropped unread, the error of a
+    /// [`try_shield`](crate::try_shield) whose waiter has left.
+    ///
+    /// It is called where the output is dropped, in the midst of a worker's
+    /// work: it must not block. Its own panic is caught.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wakeline_executor::{Executor, spawn, yield_now};
+    ///
+    /// let (failures, told) = mpsc::channel();
+    /// let executor = Executor::builder()
+    ///     .workers(1)
+    ///     .on_unobserved(move |failure| failures.send(failure.to_string()).unwrap())
+    ///     .build()?;
+    /// executor.block_on(async {
+    ///     drop(spawn(async { panic!("nobody sees this") }));
+    ///     yield_now().await;
+    /// });
+    /// assert!(told.try_recv().unwrap().contains("nobody sees this"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_unobserved(
+        mut self,
+        hook: impl Fn(&Unobserved<'_>) + Send + Sync + 'static,
+    ) -> Builder {
+        self.unobserved = Some(Arc::new(hook));
+        self
+    }
+
     /// What makes a worker's driver; called on the worker's thread with the
     /// worker's number.
     pub fn driver<M>(mut self, make: M) -> Builder
@@ -163,6 +199,7 @@ impl Builder {
                 self.root_driver,
                 pool,
                 self.cleanup_grace,
+                self.unobserved,
             ));
             return Ok(Executor {
                 shared,
@@ -192,6 +229,7 @@ impl Builder {
             self.root_driver,
             pool,
             self.cleanup_grace,
+            self.unobserved,
         ));
         let executor = Executor {
             shared,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use wakeline_sync::cancel::Node;
-
 use crate::context;
 use crate::driver::Interrupt;
 use crate::queue::Inject;
@@ -63,7 +61,7 @@ impl Schedule for Local {
         task
     }
 
-    fn runtime_node(&self) -> &Node {
-        &self.shared.node
+    fn runtime(&self) -> &Shared {
+        &self.shared
     }
 }

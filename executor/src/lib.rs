@@ -55,6 +55,7 @@ mod handle;
 mod home;
 mod idle;
 mod metrics;
+mod poll_once;
 #[allow(
     unsafe_code,
     reason = "queues of pointers; each file has its table of rights"
@@ -63,12 +64,14 @@ mod queue;
 mod report;
 #[allow(unsafe_code, reason = "makes the handles of tasks")]
 mod shared;
+mod shield;
 mod sync;
 #[allow(
     unsafe_code,
     reason = "the memory of a task; the module's doc has the table of rights"
 )]
 pub mod task;
+mod unobserved;
 mod worker;
 mod yield_now;
 
@@ -80,8 +83,11 @@ pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
 pub use executor::Executor;
 pub use handle::{EnterGuard, Handle};
 pub use metrics::{Metrics, WorkerMetrics};
+pub use poll_once::Turn;
 pub use report::ShutdownReport;
+pub use shield::{TryShield, shield, try_shield};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
+pub use unobserved::Unobserved;
 pub use yield_now::{YieldNow, yield_now};
 
 /// Queues `future` as a task of the current runtime.

@@ -45,11 +45,14 @@
 #![forbid(unsafe_code)]
 
 pub mod cancel;
+pub mod children;
 mod error;
 mod event;
+pub mod lane;
 mod notify;
 pub mod oneshot;
 pub mod queue;
+mod ready_list;
 mod semaphore;
 mod sync;
 mod wait_list;

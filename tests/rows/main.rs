@@ -41,9 +41,18 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
     });
 }
 
+mod row_01_lifetime;
+mod row_03_from_sync;
+mod row_04_loop_control;
 mod row_05_ctrl_c;
+mod row_07_spawn;
+mod row_08_cancel;
 mod row_09_no_counters;
+mod row_10_outcome;
 mod row_11_oneshot;
+mod row_12_current;
+mod row_13_context;
+mod row_20_shield;
 mod row_21_sleep;
 mod row_22_timeout;
 mod row_23_nested_timeouts;
@@ -52,10 +61,15 @@ mod row_24_rescheduling;
 mod row_25_intervals;
 mod row_26_virtual_time;
 mod row_26_virtual_time_and_the_world;
+mod row_27_scope;
+mod row_27_scope_exit_table;
+mod row_28_start;
 mod row_29_cancel_tokens;
+mod row_30_spawn_into_cancelled;
 mod row_35_rate_limiter;
 mod row_39_queue;
 mod row_40_join;
 mod row_41_shutdown;
+mod row_43_blocking;
 mod row_52_pool;
 mod row_53_retry;

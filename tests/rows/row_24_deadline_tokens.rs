@@ -121,8 +121,18 @@ fn after_it_has_passed_it_cannot_be_moved() {
         token.set_deadline(None);
         token.set_shielded(true);
         assert!(token.is_cancelled());
+    });
+}
+
+#[test]
+fn a_cancel_after_the_deadline_comes_second_though_nobody_has_looked() {
+    paused(|| async {
+        let outer = CancelToken::new().with_timeout(S(1));
+        let token = outer.child();
+        sleep(S(1)).await;
         assert!(!token.cancel("too late"));
         assert_eq!(token.reason().unwrap().cause(), Cause::Deadline);
+        assert_eq!(token.reason(), outer.reason());
     });
 }
 

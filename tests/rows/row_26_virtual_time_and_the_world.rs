@@ -102,6 +102,34 @@ fn advance_does_not_wait_for_jobs() {
 }
 
 #[test]
+fn a_dropped_advance_does_not_move_the_time_beside_a_job() {
+    paused(|| async {
+        let start = time::now();
+        let _ = advance(S(60)).timeout(Duration::ZERO).await;
+        let job = spawn_blocking(|| std::thread::sleep(MS(5)));
+        job.await.expect("no panic");
+        assert_eq!(time::now(), start);
+    });
+}
+
+#[test]
+fn a_wake_from_another_thread_is_looked_after_before_an_advance_goes_on() {
+    paused(|| async {
+        let start = time::now();
+        let (tx, rx) = wakeline::sync::oneshot::channel();
+        let task = spawn(async move { (rx.await, time::now()) });
+        wait_all_blocked().await;
+        // While this thread is awake, so that nothing takes the notification.
+        let thread = std::thread::spawn(move || tx.send(7));
+        thread.join().expect("no panic").expect("received");
+        advance(S(1)).await;
+        assert!(task.is_finished());
+        assert_eq!(task.await.expect("no panic"), (Ok(7), start));
+        assert_eq!(time::now() - start, S(1));
+    });
+}
+
+#[test]
 fn a_job_sees_the_clock_of_its_runtime() {
     paused(|| async {
         sleep(S(3_600)).await;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use wakeline_context::{Kind, waiting_on};
 
-/// The future of [`advance`].
+/// The future of [`advance`](super::advance).
 #[derive(Debug)]
 #[must_use = "time moves only while this is awaited"]
 pub struct Advance {
@@ -24,7 +24,7 @@ pub struct Advance {
     pub(super) location: &'static Location<'static>,
 }
 
-/// The future of [`wait_all_blocked`].
+/// The future of [`wait_all_blocked`](super::wait_all_blocked).
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitAllBlocked {

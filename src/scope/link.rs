@@ -1,0 +1,244 @@
+//! What of a scope is not bound to its lifetime: its token, its place in the
+//! tree of scopes, its limits.
+//!
+//! Everything typed by the scope's lifetime is in `shared.rs`. This part is
+//! `'static`, so that handles of children, tasks on other threads and scopes
+//! further down can hold it without holding what is borrowed.
+
+use std::cell::RefCell;
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use wakeline_sync::children::Nudge;
+use wakeline_sync::lane::Lane;
+
+use super::OnPanic;
+use super::adopt::Orphan;
+use crate::cancel::{CancelToken, current_token};
+
+/// How long finalizers may take after a cancel, if nobody says otherwise.
+const CLEANUP_GRACE: Duration = Duration::from_secs(1);
+
+/// The body's id; children have the numbers after it.
+pub(super) const BODY: u64 = 0;
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Found when the scope is entered, or earlier if somebody asks.
+    place: OnceLock<Place>,
+    /// Cleanup that scopes further down have left behind.
+    pub(super) orphans: Arc<Lane<Orphan>>,
+    nudge: Nudge,
+    settings: Mutex<Settings>,
+    /// Children to drop.
+    aborts: Mutex<Vec<u64>>,
+    next_id: AtomicU64,
+    /// The line of the scope.
+    pub(super) location: &'static Location<'static>,
+}
+
+/// Where in the tree a scope is.
+#[derive(Debug)]
+struct Place {
+    token: CancelToken,
+    outer: CancelToken,
+    /// The scope around this one, if code of its own awaits this one.
+    above: Option<Arc<Link>>,
+    /// The outer token is the token of the scope above.
+    directly: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) limit: Option<Limit>,
+    pub(super) signal_grace: Duration,
+    pub(super) cleanup_grace: Option<Duration>,
+    pub(super) on_panic: OnPanic,
+    /// When the finalizers that run now will be dropped.
+    pub(super) cleanup_until: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    At(Instant),
+    /// Counts from the first poll.
+    After(Duration),
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No user code runs under these locks, so nothing is left half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    pub(super) fn new(nudge: Nudge, location: &'static Location<'static>) -> Link {
+        Link {
+            place: OnceLock::new(),
+            orphans: Arc::new(Lane::new(Some(nudge.clone()))),
+            nudge,
+            settings: Mutex::default(),
+            aborts: Mutex::default(),
+            next_id: AtomicU64::new(BODY + 1),
+            location,
+        }
+    }
+
+    fn place(&self) -> &Place {
+        self.place.get_or_init(|| {
+            let outer = current_token();
+            let above = current().map(|current| current.link);
+            if let Some(above) = &above {
+                self.orphans.set_above(&above.orphans);
+            }
+            let is_theirs = |above: &Arc<Link>| above.token().node().ptr_eq(outer.node());
+            Place {
+                token: outer.child(),
+                directly: above.as_ref().is_some_and(is_theirs),
+                above,
+                outer,
+            }
+        })
+    }
+
+    /// The scope's own token.
+    pub(super) fn token(&self) -> &CancelToken {
+        &self.place().token
+    }
+
+    /// The token that was in force around the scope.
+    pub(super) fn outer(&self) -> &CancelToken {
+        &self.place().outer
+    }
+
+    /// Whether the scope above is about to drop this one: it is cancelled and
+    /// gives no time, so it is the one that reports.
+    pub(super) fn is_left_to_the_scope_above(&self) -> bool {
+        let place = self.place();
+        let gives_no_time = |above: &Arc<Link>| above.settings().signal_grace.is_zero();
+        place.directly
+            && place.outer.is_cancelled()
+            && place.above.as_ref().is_some_and(gives_no_time)
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        lock(&self.settings)
+    }
+
+    /// How long finalizers may take: the least of what this scope and those
+    /// above say.
+    pub(super) fn cleanup_grace(&self) -> Duration {
+        let mut least: Option<Duration> = None;
+        let mut next = Some(self);
+        while let Some(link) = next {
+            let own = link.settings().cleanup_grace;
+            least = match (own, least) {
+                (Some(own), Some(least)) => Some(own.min(least)),
+                (own, least) => own.or(least),
+            };
+            next = link.place().above.as_deref();
+        }
+        least.unwrap_or(CLEANUP_GRACE)
+    }
+
+    /// When finalizers that begin their grace now must be done; none is never.
+    pub(super) fn cleanup_until(&self) -> Option<Instant> {
+        let mut until = crate::time::now().checked_add(self.cleanup_grace());
+        let mut next = self.place().above.as_deref();
+        while let Some(link) = next {
+            let theirs = link.settings().cleanup_until;
+            until = match (until, theirs) {
+                (Some(until), Some(theirs)) => Some(until.min(theirs)),
+                (until, theirs) => until.or(theirs),
+            };
+            next = link.place().above.as_deref();
+        }
+        until
+    }
+
+    pub(super) fn next_id(&self) -> u64 {
+        // Relaxed: only the number counts.
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Asks for a child to be dropped.
+    pub(super) fn abort(&self, id: u64) {
+        lock(&self.aborts).push(id);
+        self.wake();
+    }
+
+    pub(super) fn take_aborts(&self) -> Vec<u64> {
+        std::mem::take(&mut *lock(&self.aborts))
+    }
+
+    pub(super) fn has_aborts(&self) -> bool {
+        !lock(&self.aborts).is_empty()
+    }
+
+    /// Has the scope polled; needless while it is, on this thread.
+    pub(super) fn wake(&self) {
+        if !is_polling(self) {
+            self.nudge.wake();
+        }
+    }
+
+    /// Whose guard is made here: a child of this scope, or the body.
+    pub(super) fn origin(&self) -> u64 {
+        let here = current().filter(|current| std::ptr::eq(&*current.link, self));
+        here.map_or(BODY, |current| current.id)
+    }
+}
+
+/// The scope whose code runs on this thread.
+#[derive(Clone)]
+pub(super) struct Current {
+    link: Arc<Link>,
+    /// Which child, or the body.
+    id: u64,
+    /// Inside of the scope's own poll, and not in a task of it.
+    inline: bool,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+fn current() -> Option<Current> {
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+fn is_polling(link: &Link) -> bool {
+    let here = |current: &Current| current.inline && std::ptr::eq(&*current.link, link);
+    CURRENT
+        .try_with(|current| current.borrow().as_ref().is_some_and(here))
+        .unwrap_or(false)
+}
+
+/// Says that code of child `id` of `link` runs here, until the guard is dropped.
+pub(super) fn enter(link: &Arc<Link>, id: u64, inline: bool) -> Entered {
+    let entered = Current {
+        link: Arc::clone(link),
+        id,
+        inline,
+    };
+    let before = CURRENT.try_with(|current| current.replace(Some(entered)));
+    Entered {
+        before: before.ok().flatten(),
+    }
+}
+
+pub(super) struct Entered {
+    before: Option<Current>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        // Dropped outside of the borrow.
+        drop(CURRENT.try_with(|current| current.replace(before)));
+    }
+}

@@ -1,0 +1,113 @@
+//! A child that runs elsewhere: as a task, or on a thread that may block.
+//!
+//! It borrows nothing, so it can run in parallel. It is still the scope's: the
+//! scope does not leave before it is gone. When it is dropped here (the scope is
+//! dropped from outside), it is aborted, and waiting for its end is handed
+//! upward.
+
+use std::future::Future;
+use std::panic::{Location, resume_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use wakeline_executor::{Handle, JoinHandle};
+
+use super::adopt::{Orphan, Owned, adopt};
+use super::link::{Link, lock};
+use super::member::{End, Place, Placed};
+
+pub(super) struct TaskChild<E> {
+    /// Taken when it has resolved, or is handed upward.
+    handle: Option<JoinHandle<()>>,
+    /// Here and not in the handle, which must not know of `E`: it is handed to
+    /// those who do not either.
+    result: Arc<Mutex<Option<Result<(), E>>>>,
+    link: Arc<Link>,
+    location: &'static Location<'static>,
+}
+
+impl<E: Send + 'static> TaskChild<E> {
+    #[track_caller]
+    pub(super) fn spawn(
+        future: impl Future<Output = Result<(), E>> + Send + 'static,
+        place: Place,
+    ) -> TaskChild<E> {
+        let result = Arc::new(Mutex::new(None));
+        let link = Arc::clone(&place.link);
+        let future = Placed::new(Box::pin(future), place);
+        let slot = Arc::clone(&result);
+        let handle = Handle::current().spawn(async move {
+            let result = future.await;
+            *lock(&slot) = Some(result);
+        });
+        TaskChild {
+            handle: Some(handle),
+            result,
+            link,
+            location: Location::caller(),
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn spawn_blocking(
+        job: impl FnOnce() -> Result<(), E> + Send + 'static,
+        place: Place,
+    ) -> TaskChild<E> {
+        let result = Arc::new(Mutex::new(None));
+        let link = Arc::clone(&place.link);
+        let slot = Arc::clone(&result);
+        let handle = Handle::current().spawn_blocking(move || {
+            let result = place.run(job);
+            *lock(&slot) = Some(result);
+        });
+        TaskChild {
+            handle: Some(handle),
+            result,
+            link,
+            location: Location::caller(),
+        }
+    }
+}
+
+impl<E> TaskChild<E> {
+    pub(super) fn abort(&self) {
+        if let Some(handle) = &self.handle {
+            handle.abort();
+        }
+    }
+
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<End, E>> {
+        let handle = self.handle.as_mut().expect("polled until it was ready");
+        let joined = std::task::ready!(Pin::new(handle).poll(cx));
+        self.handle = None;
+        Poll::Ready(match joined {
+            Ok(()) => match lock(&self.result).take() {
+                Some(Err(error)) => Err(error),
+                _ => Ok(End::Done),
+            },
+            Err(error) => match error.try_into_panic() {
+                Ok(payload) => resume_unwind(payload),
+                Err(_cancelled) => Ok(End::Cut),
+            },
+        })
+    }
+}
+
+impl<E> Drop for TaskChild<E> {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.abort();
+            let work: Owned = Box::pin(async move {
+                // A panic of the orphan is the adopter's to report.
+                if let Err(error) = handle.await
+                    && let Ok(payload) = error.try_into_panic()
+                {
+                    resume_unwind(payload);
+                }
+            });
+            let location = self.location;
+            adopt(&self.link, Orphan { work, location });
+        }
+    }
+}
