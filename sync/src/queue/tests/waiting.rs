@@ -221,6 +221,17 @@ fn without_capacity_a_put_meets_a_receiver() {
 }
 
 #[test]
+fn without_capacity_each_receiver_that_waits_is_a_slot() {
+    let (tx, rx) = fifo(0);
+    let (mut first, mut second) = (rx.recv(), rx.recv());
+    assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+    put(&tx, [1, 2]); // the first one has not looked yet
+    assert_eq!(tx.try_send(3), Err(TrySendError::Full(3)));
+    assert_eq!(*ready(poll(&mut second)).unwrap(), 1);
+    assert_eq!(*ready(poll(&mut first)).unwrap(), 2);
+}
+
+#[test]
 fn a_slot_of_a_rendezvous_survives_its_receiver() {
     let (tx, rx) = fifo(0);
     let mut recv = rx.recv();
