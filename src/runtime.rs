@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wakeline_context::chance;
 use wakeline_executor::{
     self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
 };
@@ -41,6 +42,8 @@ use crate::driver::{BlockingPool, Guest, Worker};
 pub struct Runtime {
     executor: Executor,
     backend: Backend,
+    /// Whether what is drawn repeats itself.
+    start_paused: bool,
 }
 
 impl Runtime {
@@ -66,6 +69,8 @@ impl Runtime {
     /// task or a `block_on`, with advice.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        // With time paused a program repeats itself: what is drawn too.
+        let _seeded = self.start_paused.then(|| chance::seeded(0));
         self.executor.block_on(future)
     }
 
@@ -313,7 +318,11 @@ impl Builder {
             .driver(move |_worker| Ok(Box::new(Worker::new(&of_worker)?)))
             .root_driver(move || Ok(Box::new(Guest::new(Arc::clone(&guests)))))
             .build()?;
-        Ok(Runtime { executor, backend })
+        Ok(Runtime {
+            executor,
+            backend,
+            start_paused: self.start_paused,
+        })
     }
 }
 

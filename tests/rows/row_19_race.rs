@@ -10,6 +10,7 @@ use crate::on_every_runtime;
 use crate::support::drops::poll_once;
 use wakeline::future::{race, race_ok, staggered};
 use wakeline::sync::{Semaphore, oneshot};
+use wakeline::time::sleep;
 use wakeline::{block_on, yield_now};
 
 struct Counts<'a>(&'a Cell<u32>);
@@ -253,4 +254,56 @@ fn a_delay_without_end_is_no_delay_at_all() {
             (Some((1, 2)), vec![(0, 1)])
         );
     });
+}
+
+#[test]
+fn with_time_paused_attempts_start_to_the_moment_and_draws_repeat() {
+    let run = || {
+        let runtime = wakeline::Runtime::builder()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let start = wakeline::time::now();
+            let started = Cell::new(Vec::new());
+            let outcome = staggered(
+                Duration::from_millis(250),
+                (0..4).map(|n| {
+                    let mut times = started.take();
+                    times.push((wakeline::time::now() - start).as_millis());
+                    started.set(times);
+                    async move {
+                        match n {
+                            0 => pending().await,
+                            1 => {
+                                // Fails early: the third does not wait for the delay.
+                                sleep(Duration::from_millis(100)).await;
+                                Err("refused")
+                            }
+                            2 => {
+                                sleep(Duration::from_millis(300)).await;
+                                Ok(n)
+                            }
+                            _ => pending().await,
+                        }
+                    }
+                }),
+            )
+            .await;
+            assert_eq!(outcome.winner, Some((2, 2)));
+            assert_eq!(outcome.errors, [(1, "refused")]);
+            let mut drawn = Vec::new();
+            for _ in 0..20 {
+                drawn.push(wakeline::select! {
+                    () = ready(()) => 0,
+                    () = ready(()) => 1,
+                    () = ready(()) => 2,
+                });
+            }
+            (started.take(), drawn)
+        })
+    };
+    let (started, drawn) = run();
+    assert_eq!(started, [0, 250, 350, 600]);
+    assert_eq!(run(), (started, drawn));
 }

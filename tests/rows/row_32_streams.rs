@@ -338,3 +338,38 @@ fn dropping_an_adapter_drops_what_runs_in_it() {
     drop(running);
     assert_eq!(drops.get(), 4);
 }
+
+#[test]
+fn with_time_paused_the_timed_adapters_keep_to_the_moment() {
+    let runtime = wakeline::Runtime::builder()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let start = wakeline::time::now();
+        let at = || (wakeline::time::now() - start).as_millis();
+        let ms = Duration::from_millis;
+        let every = |period| {
+            iter(1..=5).then(move |n| async move {
+                wakeline::time::sleep(ms(period)).await;
+                n
+            })
+        };
+        let mut paced = Box::pin(every(10).throttle(ms(30)));
+        let mut seen = Vec::new();
+        while let Some(n) = paced.next().await {
+            seen.push((n, at()));
+        }
+        // The pause runs first, then the item is asked for, which takes its 10.
+        assert_eq!(seen, [(1, 10), (2, 50), (3, 90), (4, 130), (5, 170)]);
+
+        let mut chunks = Box::pin(every(10).chunks_timeout(9, ms(25)));
+        let start = at();
+        let mut seen = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            seen.push((chunk, at() - start));
+        }
+        // The time of a chunk runs from its first item.
+        assert_eq!(seen, [(vec![1, 2, 3], 35), (vec![4, 5], 50)]);
+    });
+}

@@ -14,7 +14,7 @@ use crate::support::drops::{poll_idly, poll_once};
 use wakeline::future::join_all;
 use wakeline::stream::{FusedStream, StreamExt, gen_stream, try_gen_stream};
 use wakeline::sync::oneshot;
-use wakeline::{block_on, join, select, spawn, yield_now};
+use wakeline::{CancelToken, FutureExt, block_on, join, select, spawn, yield_now};
 
 /// Notes a word in a log when it is dropped.
 struct Says(&'static str, Rc<RefCell<Vec<&'static str>>>);
@@ -228,6 +228,50 @@ fn a_generator_waits_for_what_its_body_waits_for() {
         assert!(poll_once(pin!(numbers.next())).await.is_pending());
         tx.send(6).expect("it is waited for");
         assert_eq!(numbers.next().await, Some(6));
+    });
+}
+
+#[test]
+fn a_loop_over_an_endless_generator_lets_others_run() {
+    on_every_runtime(|| async {
+        let other = spawn(async {});
+        let mut endless = gen_stream(|y| async move {
+            for n in 0_u64.. {
+                y.emit(n).await;
+            }
+        });
+        while let Some(n) = endless.next().await {
+            if other.is_finished() {
+                break;
+            }
+            assert!(n < 10_000_000, "the other task never ran");
+        }
+    });
+}
+
+#[test]
+fn a_token_that_the_body_puts_in_force_is_not_in_force_in_the_consumer() {
+    on_every_runtime(|| async {
+        let of_body = CancelToken::new();
+        let mut states = gen_stream({
+            let token = of_body.clone();
+            |y| {
+                async move {
+                    for _ in 0..3 {
+                        y.emit(wakeline::checkpoint().is_err()).await;
+                    }
+                }
+                .with_token(token)
+            }
+        });
+        assert_eq!(states.next().await, Some(false));
+        of_body.cancel("the body's own");
+        for _ in 0..2 {
+            // Across the yield: the body is suspended inside of its token.
+            assert!(wakeline::checkpoint().is_ok());
+            assert_eq!(states.next().await, Some(true));
+        }
+        assert!(wakeline::checkpoint().is_ok());
     });
 }
 

@@ -19,8 +19,10 @@
 //! ended by popping its key. `wakeline_sync::ready_list` has the list and why no
 //! wake of it is lost.
 
+mod collect;
 mod entries;
 mod futures;
+mod spawn;
 mod together;
 
 pub use futures::{JoinNext, JoinNextWithId, Shutdown};
@@ -29,11 +31,11 @@ pub use together::{JoinAll, JoinAllResults, TaskError, TryJoinAll};
 pub(crate) use entries::Entries;
 
 use std::fmt;
-use std::future::Future;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use crate::Handle;
+use wakeline_context::{Cause, Reason};
+
 use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
 
 /// Tasks that belong together: awaited in the order in which they end, and
@@ -71,6 +73,7 @@ use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
 #[must_use = "dropping a `JoinSet` aborts its tasks"]
 pub struct JoinSet<T> {
     entries: Entries<T>,
+    made_at: &'static Location<'static>,
 }
 
 /// What has become of one task of a set.
@@ -87,9 +90,11 @@ pub struct Ended<T> {
 
 impl<T> JoinSet<T> {
     /// An empty set.
+    #[track_caller]
     pub fn new() -> JoinSet<T> {
         JoinSet {
             entries: Entries::new(),
+            made_at: Location::caller(),
         }
     }
 
@@ -132,20 +137,6 @@ impl<T> JoinSet<T> {
         let abort = handle.abort_handle();
         self.entries.insert(handle);
         abort
-    }
-
-    /// Spawns a task on this thread into the set; it need not be `Send`.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a `block_on` and of a worker.
-    #[track_caller]
-    pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
-    where
-        F: Future<Output = T> + 'static,
-        T: 'static,
-    {
-        self.insert(crate::spawn_local(future))
     }
 
     /// Waits for the next task to end; `None` if the set is empty.
@@ -243,8 +234,16 @@ impl<T> JoinSet<T> {
 
     /// Aborts every task; each still comes out of the set, as cancelled or with
     /// what it had completed with.
+    #[track_caller]
     pub fn abort_all(&mut self) {
-        self.entries.abort_all();
+        self.cancel_all(Reason::of(Cause::Aborted));
+    }
+
+    /// [`abort_all`](JoinSet::abort_all) that says why, as
+    /// [`JoinHandle::cancel`].
+    #[track_caller]
+    pub fn cancel_all(&mut self, reason: impl Into<Reason>) {
+        self.entries.cancel_all(&reason.into());
     }
 
     /// Empties the set; its tasks go on by themselves.
@@ -325,44 +324,11 @@ impl<T, E> JoinSet<Result<T, E>> {
     }
 }
 
-impl<T: Send + 'static> JoinSet<T> {
-    /// Spawns a task into the set, on the current runtime.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn spawn<F>(&mut self, future: F) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        self.insert(crate::spawn(future))
-    }
-
-    /// Spawns a task into the set, on the runtime of `handle`.
-    #[track_caller]
-    pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        self.insert(handle.spawn(future))
-    }
-
-    /// Runs `job` on a thread that may block, as a member of the set.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn spawn_blocking(&mut self, job: impl FnOnce() -> T + Send + 'static) -> AbortHandle {
-        self.insert(crate::spawn_blocking(job))
-    }
-}
-
 /// Nothing in it is pinned: an output is moved out.
 impl<T> Unpin for JoinSet<T> {}
 
 impl<T> Default for JoinSet<T> {
+    #[track_caller]
     fn default() -> JoinSet<T> {
         JoinSet::new()
     }
@@ -370,7 +336,8 @@ impl<T> Default for JoinSet<T> {
 
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
-        self.entries.abort_all();
+        self.entries
+            .cancel_all(&Reason::at(Cause::Dropped, self.made_at));
     }
 }
 
@@ -379,22 +346,6 @@ impl<T> fmt::Debug for JoinSet<T> {
         f.debug_struct("JoinSet")
             .field("len", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl<T> Extend<JoinHandle<T>> for JoinSet<T> {
-    fn extend<I: IntoIterator<Item = JoinHandle<T>>>(&mut self, handles: I) {
-        for handle in handles {
-            self.insert(handle);
-        }
-    }
-}
-
-impl<T> FromIterator<JoinHandle<T>> for JoinSet<T> {
-    fn from_iter<I: IntoIterator<Item = JoinHandle<T>>>(handles: I) -> JoinSet<T> {
-        let mut set = JoinSet::new();
-        set.extend(handles);
-        set
     }
 }
 

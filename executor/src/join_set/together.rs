@@ -7,6 +7,8 @@ use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use wakeline_context::{Cause, Reason};
+
 use super::JoinSet;
 use crate::task::JoinError;
 
@@ -54,7 +56,8 @@ impl<T> Future for JoinAll<T> {
             match ended.result {
                 Ok(value) => this.values.0.push((ended.nth, value)),
                 Err(error) => {
-                    this.set.abort_all();
+                    this.set
+                        .cancel_all(Reason::at(Cause::Sibling, this.location));
                     match error.try_into_panic() {
                         Ok(payload) => resume_unwind(payload),
                         Err(error) => panic!(
@@ -141,7 +144,8 @@ impl<T, E> Future for TryJoinAll<T, E> {
                 Err(_) if this.failure.is_some() => {}
                 Err(failure) => {
                     this.failure = Some(failure);
-                    this.set.abort_all();
+                    this.set
+                        .cancel_all(Reason::at(Cause::Sibling, this.location));
                 }
             }
         }
