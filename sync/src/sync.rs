@@ -57,4 +57,11 @@ impl<T> Lock<T> {
             Err(poisoned) => poisoned.into_inner(),
         }
     }
+
+    pub(crate) fn into_inner(self) -> T {
+        match self.0.into_inner() {
+            Ok(value) => value,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
 }
