@@ -5,7 +5,7 @@ mod support;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Scratch {
         Scratch(path)
     }
 
-    fn open(&self) -> Arc<OwnedFd> {
+    fn open(&self) -> Arc<op::Descriptor> {
         Arc::new(
             File::options()
                 .read(true)
@@ -158,7 +158,7 @@ fn what_a_cancelled_read_of_a_pipe_has_taken_is_handed_out() {
         let runtime = backend.runtime(1);
         runtime.block_on(async {
             let (reader, mut writer) = std::io::pipe().unwrap();
-            let reader = Arc::new(OwnedFd::from(reader));
+            let reader = Arc::new(op::Descriptor::from(reader));
             let (mut sent, mut received) = (0u64, 0u64);
             let byte = |place: u64| (place % 251) as u8;
             for _ in 0..share(10) {
@@ -213,5 +213,81 @@ fn what_a_cancelled_read_of_a_pipe_has_taken_is_handed_out() {
         });
         let report = runtime.shutdown(Duration::from_secs(10));
         assert_eq!(report.leaked_operations, 0, "{report:?}");
+    });
+}
+
+/// A pipe and a socket, each with what writes to it; in blocking mode or not.
+fn streams(non_blocking: bool) -> Vec<(Arc<op::Descriptor>, Box<dyn std::io::Write>)> {
+    let (pipe, pipe_writer) = std::io::pipe().unwrap();
+    let (socket, socket_writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    if non_blocking {
+        set_nonblocking(&pipe);
+        socket.set_nonblocking(true).unwrap();
+    }
+    vec![
+        (Arc::new(pipe.into()), Box::new(pipe_writer)),
+        (Arc::new(socket.into()), Box::new(socket_writer)),
+    ]
+}
+
+fn set_nonblocking(pipe: &std::io::PipeReader) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: takes integers.
+    let set = unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    assert_eq!(set, 0);
+}
+
+#[test]
+fn a_dropped_read_of_a_pipe_or_socket_takes_nothing() {
+    let _alone = support::alone();
+    let seed = Chance::new();
+    for_each_backend(|backend| {
+        for (workers, non_blocking) in [(1, false), (1, true), (2, false), (2, true)] {
+            let mut chance = seed.fork(workers as u64 * 2 + u64::from(non_blocking));
+            let runtime = backend.runtime(workers);
+            runtime.block_on(async {
+                for (reader, mut writer) in streams(non_blocking) {
+                    let (mut sent, mut received) = (0u64, 0u64);
+                    let byte = |place: u64| (place % 251) as u8;
+                    let read = |most: usize| op::Read {
+                        fd: Arc::clone(&reader),
+                        buf: Vec::with_capacity(most),
+                        offset: u64::MAX,
+                    };
+                    let mut check = |buf: Vec<u8>| {
+                        for got in buf {
+                            assert_eq!(got, byte(received), "byte {received}");
+                            received += 1;
+                        }
+                        received
+                    };
+                    let mut known = 0;
+                    for _ in 0..share(2) {
+                        let send = || {
+                            // Never more than there is room for: this write blocks.
+                            if sent < known + 4096 {
+                                let bytes: Vec<u8> = (sent..sent + 32).map(byte).collect();
+                                writer.write_all(&bytes).unwrap();
+                                sent += 32;
+                            }
+                        };
+                        let reading = op::submit(read(64));
+                        if let Some((result, buf)) =
+                            drop_at_random(&mut chance, reading, send).await
+                        {
+                            assert_eq!(result.expect("read"), buf.len());
+                            known = check(buf);
+                        }
+                    }
+                    while known < sent {
+                        let (result, buf) = op::submit(read(4096)).await;
+                        assert_ne!(result.expect("read"), 0, "lost after byte {known}");
+                        known = check(buf);
+                    }
+                }
+            });
+            let report = runtime.shutdown(Duration::from_secs(10));
+            assert_eq!(report.leaked_operations, 0, "{report:?}");
+        }
     });
 }

@@ -5,7 +5,6 @@ mod support;
 use std::fs::{self, File};
 use std::future::pending;
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ static ALLOCATOR: alloc::Watching = alloc::Watching;
 const FILE: usize = 8 << 20;
 
 /// A file read past the page cache, where the file system can do that.
-fn direct_file() -> Option<(PathBuf, Arc<OwnedFd>)> {
+fn direct_file() -> Option<(PathBuf, Arc<op::Descriptor>)> {
     let path = std::env::temp_dir().join(format!("wakeline-direct-{}", std::process::id()));
     fs::write(&path, vec![1; FILE]).expect("room for 8 MiB");
     match File::options()
@@ -43,11 +42,15 @@ fn direct_file() -> Option<(PathBuf, Arc<OwnedFd>)> {
 /// Starts reads of all kinds, drops the runtime at a random moment, and writes
 /// to what was read from only then: a read that the kernel still had would now
 /// fill a buffer that is freed.
-fn drop_once(runtime: wakeline::Runtime, chance: &mut Chance, direct: Option<&Arc<OwnedFd>>) {
+fn drop_once(
+    runtime: wakeline::Runtime,
+    chance: &mut Chance,
+    direct: Option<&Arc<op::Descriptor>>,
+) {
     let (pipe, mut pipe_writer) = std::io::pipe().unwrap();
-    let pipe = Arc::new(OwnedFd::from(pipe));
+    let pipe = Arc::new(op::Descriptor::from(pipe));
     let (socket, mut socket_writer) = std::os::unix::net::UnixStream::pair().unwrap();
-    let owned = Arc::new(OwnedFd::from(socket.try_clone().unwrap()));
+    let owned = Arc::new(op::Descriptor::from(socket.try_clone().unwrap()));
     let moment = chance.below(6);
     let abandoned = chance.one_in(2);
     runtime.block_on(async {

@@ -3,8 +3,7 @@
 mod common;
 use common::*;
 use std::fs::File;
-use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::io::{Read, Write};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
@@ -20,34 +19,18 @@ fn for_each_small(test: impl Fn(&Reactor)) {
     }
 }
 
-fn pipe() -> (Arc<OwnedFd>, File) {
-    let (read, write) = std::io::pipe().unwrap();
-    (
-        Arc::new(OwnedFd::from(read)),
-        File::from(OwnedFd::from(write)),
-    )
-}
-
-fn read(fd: &Arc<OwnedFd>) -> op::InFlight<op::Read> {
-    op::submit(op::Read {
-        fd: Arc::clone(fd),
-        buf: Vec::with_capacity(8),
-        offset: 0,
-    })
-}
-
 #[test]
 fn more_operations_than_the_ring_holds_all_complete() {
     for_each_small(|reactor| {
-        let pipes: Vec<_> = (0..200).map(|_| pipe()).collect();
-        let mut reads: Vec<_> = pipes.iter().map(|(fd, _)| read(fd)).collect();
+        let pipes: Vec<_> = (0..200).map(|_| full_pipe()).collect();
+        let mut writes: Vec<_> = pipes.iter().map(|(fd, _)| stuck_write(fd)).collect();
         reactor.turn(Some(Duration::ZERO)).unwrap();
-        for (_, write) in &pipes {
-            (&*write).write_all(b"x").unwrap();
+        for (_, reader) in &pipes {
+            (&*reader).read_exact(&mut [0; 1 << 16]).unwrap();
         }
         turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
-        for read in &mut reads {
-            assert!(poll_once(read, Waker::noop()).is_ready());
+        for write in &mut writes {
+            assert!(poll_once(write, Waker::noop()).is_ready());
         }
     });
 }
@@ -55,13 +38,13 @@ fn more_operations_than_the_ring_holds_all_complete() {
 #[test]
 fn a_storm_of_cancels_leaves_nothing_behind() {
     for_each_small(|reactor| {
-        let (fd, _write) = pipe();
+        let (fd, _reader) = full_pipe();
         for round in 0..20 {
-            let reads: Vec<_> = (0..100).map(|_| read(&fd)).collect();
+            let writes: Vec<_> = (0..100).map(|_| stuck_write(&fd)).collect();
             if round % 2 == 0 {
                 reactor.turn(Some(Duration::ZERO)).unwrap();
             }
-            drop(reads);
+            drop(writes);
         }
         turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
         assert_eq!(Arc::strong_count(&fd), 1);

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use wakeline_reactor::op;
+use wakeline_reactor::{Config, Reactor, op};
 
 fn temp_file(content: &[u8]) -> File {
     let path = std::env::temp_dir().join(format!(
@@ -30,10 +30,10 @@ fn temp_file(content: &[u8]) -> File {
     file
 }
 
-fn pipe() -> (Arc<OwnedFd>, File) {
+fn pipe() -> (Arc<op::Descriptor>, File) {
     let (read, write) = std::io::pipe().unwrap();
     (
-        Arc::new(OwnedFd::from(read)),
+        Arc::new(op::Descriptor::from(read)),
         File::from(OwnedFd::from(write)),
     )
 }
@@ -41,7 +41,7 @@ fn pipe() -> (Arc<OwnedFd>, File) {
 #[test]
 fn a_file_is_read_at_an_offset_into_the_spare_capacity() {
     for_each_driver(|reactor| {
-        let fd = Arc::new(OwnedFd::from(temp_file(b"0123456789")));
+        let fd = Arc::new(op::Descriptor::from(temp_file(b"0123456789")));
         let mut buf = Vec::with_capacity(100);
         buf.extend_from_slice(b"> ");
         let (n, buf) = block_on(reactor, op::submit(op::Read { fd, buf, offset: 4 }));
@@ -55,7 +55,7 @@ fn a_file_is_read_at_an_offset_into_the_spare_capacity() {
 fn a_file_is_written_and_synced() {
     for_each_driver(|reactor| {
         let file = temp_file(b"aaaaaa");
-        let fd = Arc::new(OwnedFd::from(file.try_clone().unwrap()));
+        let fd = Arc::new(op::Descriptor::from(file.try_clone().unwrap()));
         let write = op::Write {
             fd: Arc::clone(&fd),
             buf: b"XY".to_vec(),
@@ -115,16 +115,12 @@ fn a_pipe_read_waits_for_its_bytes() {
 #[test]
 fn an_operation_makes_progress_without_being_polled() {
     for_each_driver(|reactor| {
-        let (fd, mut write) = pipe();
-        let mut read = op::submit(op::Read {
-            fd,
-            buf: Vec::with_capacity(8),
-            offset: u64::MAX,
-        });
+        let (fd, mut reader) = full_pipe();
+        let mut write = stuck_write(&fd);
         reactor.turn(Some(Duration::ZERO)).unwrap();
-        write.write_all(b"x").unwrap();
+        reader.read_exact(&mut [0; 1 << 16]).unwrap();
         turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
-        assert!(poll_once(&mut read, Waker::noop()).is_ready());
+        assert!(poll_once(&mut write, Waker::noop()).is_ready());
     });
 }
 
@@ -175,13 +171,8 @@ fn a_cancelled_read_gives_its_buffer_back_and_takes_no_byte() {
 #[test]
 fn an_operation_cancelled_before_it_was_sent_never_ran() {
     for_each_driver(|reactor| {
-        let (fd, _write) = pipe();
-        let read = op::submit(op::Read {
-            fd,
-            buf: Vec::with_capacity(8),
-            offset: u64::MAX,
-        });
-        let mut cancel = read.cancel();
+        let (fd, _reader) = full_pipe();
+        let mut cancel = stuck_write(&fd).cancel();
         let Poll::Ready((n, _)) = poll_once(&mut cancel, Waker::noop()) else {
             panic!("the kernel never had it");
         };
@@ -194,15 +185,14 @@ fn an_operation_cancelled_before_it_was_sent_never_ran() {
 fn a_dropped_operation_wakes_nobody() {
     for_each_driver(|reactor| {
         for sent in [false, true] {
-            let (fd, _write) = pipe();
+            let (fd, _reader) = full_pipe();
             let flag = Flag::new(reactor);
-            let buf = Vec::with_capacity(8);
-            let mut read = op::submit(op::Read { fd, buf, offset: 0 });
-            assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
+            let mut write = stuck_write(&fd);
+            assert!(poll_once(&mut write, &Waker::from(Arc::clone(&flag))).is_pending());
             if sent {
                 reactor.turn(Some(Duration::ZERO)).unwrap();
             }
-            drop(read);
+            drop(write);
             turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
             assert_eq!(flag.count(), 0);
             assert_eq!(Arc::strong_count(&flag), 1);
@@ -213,30 +203,95 @@ fn a_dropped_operation_wakes_nobody() {
 #[test]
 fn a_dropped_operation_frees_its_descriptor() {
     for_each_driver(|reactor| {
-        let (fd, _write) = pipe();
-        let read = op::submit(op::Read {
-            fd: Arc::clone(&fd),
-            buf: Vec::with_capacity(8),
-            offset: 0,
-        });
+        let (fd, _reader) = full_pipe();
+        let write = stuck_write(&fd);
         reactor.turn(Some(Duration::ZERO)).unwrap();
-        drop(read);
+        drop(write);
         turn_until(reactor, || Arc::strong_count(&fd) == 1);
         assert_eq!(reactor.metrics().ops_in_flight, 0);
     });
 }
 
 #[test]
-fn an_operation_dropped_on_another_thread_is_cancelled_too() {
+fn a_dropped_read_of_a_pipe_stops_waiting() {
     for_each_driver(|reactor| {
-        let (fd, _write) = pipe();
-        let read = op::submit(op::Read {
-            fd: Arc::clone(&fd),
+        for sent in [false, true] {
+            let (fd, mut write) = pipe();
+            let flag = Flag::new(reactor);
+            let mut read = op::submit(op::Read {
+                fd: Arc::clone(&fd),
+                buf: Vec::with_capacity(8),
+                offset: 0,
+            });
+            assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
+            if sent {
+                reactor.turn(Some(Duration::ZERO)).unwrap();
+            }
+            drop(read);
+            write.write_all(b"kept").unwrap();
+            turn_until(reactor, || Arc::strong_count(&fd) == 1);
+            assert_eq!(reactor.metrics().ops_in_flight, 0);
+            assert_eq!((flag.count(), Arc::strong_count(&flag)), (0, 1));
+        }
+    });
+}
+
+#[test]
+fn a_read_of_a_pipe_may_move_to_another_reactor() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        let mut read = op::submit(op::Read {
+            fd,
             buf: Vec::with_capacity(8),
             offset: 0,
         });
+        let flag = Flag::new(reactor);
+        assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
         reactor.turn(Some(Duration::ZERO)).unwrap();
-        std::thread::spawn(move || drop(read)).join().unwrap();
+        write.write_all(b"moved").unwrap();
+        turn_until(reactor, || flag.count() == 1);
+        // What was waited for here is taken by a poll there.
+        let (n, buf) = std::thread::spawn(move || {
+            let there = Reactor::new(&Config::default()).unwrap();
+            let _entered = there.enter();
+            block_on(&there, read)
+        })
+        .join()
+        .unwrap();
+        assert_eq!((n.unwrap(), buf), (5, b"moved".to_vec()));
+    });
+}
+
+#[test]
+fn a_cancel_after_the_wait_takes_no_byte() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        let read = |buf| {
+            op::submit(op::Read {
+                fd: Arc::clone(&fd),
+                buf,
+                offset: 0,
+            })
+        };
+        let mut first = read(Vec::with_capacity(8));
+        let flag = Flag::new(reactor);
+        assert!(poll_once(&mut first, &Waker::from(Arc::clone(&flag))).is_pending());
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        write.write_all(b"kept").unwrap();
+        turn_until(reactor, || flag.count() == 1);
+        let (n, buf) = block_on(reactor, first.cancel());
+        assert_eq!(n.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        assert_eq!(block_on(reactor, read(buf)).1, b"kept");
+    });
+}
+
+#[test]
+fn an_operation_dropped_on_another_thread_is_cancelled_too() {
+    for_each_driver(|reactor| {
+        let (fd, _reader) = full_pipe();
+        let write = stuck_write(&fd);
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        std::thread::spawn(move || drop(write)).join().unwrap();
         turn_until(reactor, || Arc::strong_count(&fd) == 1);
     });
 }

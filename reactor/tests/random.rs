@@ -4,8 +4,7 @@
 mod common;
 use common::*;
 use proptest::prelude::*;
-use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -103,44 +102,75 @@ fn op_step() -> impl Strategy<Value = OpStep> {
     ]
 }
 
-fn run_ops(reactor: &Reactor, steps: &[OpStep]) {
+fn run_reads(reactor: &Reactor, steps: &[OpStep]) {
     let (read, mut write) = std::io::pipe().unwrap();
-    let fd = Arc::new(OwnedFd::from(read));
-    let mut reads = Vec::new();
+    let fd = Arc::new(op::Descriptor::from(read));
     let submit = || {
-        let buf = Vec::with_capacity(1);
         op::submit(op::Read {
             fd: Arc::clone(&fd),
-            buf,
+            buf: Vec::with_capacity(1),
             offset: u64::MAX,
         })
     };
+    let check = |result: io::Result<usize>, buf: Vec<u8>| {
+        assert_eq!(result.unwrap_or(0), buf.len());
+        assert_eq!(buf.capacity(), 1, "the buffer comes back");
+    };
+    run_ops(reactor, steps, &fd, submit, check, || {
+        write.write_all(b"x").unwrap();
+    });
+}
+
+fn run_writes(reactor: &Reactor, steps: &[OpStep]) {
+    let (fd, mut reader) = full_pipe();
+    let check = |_, buf: Vec<u8>| assert_eq!(buf, [7; 8], "the buffer comes back");
+    run_ops(
+        reactor,
+        steps,
+        &fd,
+        || stuck_write(&fd),
+        check,
+        || {
+            // Room for the next ones; it may be empty by now.
+            let _ = reader.read(&mut [0; 4096]);
+        },
+    );
+}
+
+fn run_ops<O: op::Op>(
+    reactor: &Reactor,
+    steps: &[OpStep],
+    fd: &Arc<op::Descriptor>,
+    submit: impl Fn() -> op::InFlight<O>,
+    check: impl Fn(io::Result<O::Output>, O::Back),
+    mut send: impl FnMut(),
+) {
+    let mut ops = Vec::new();
     for step in steps {
         match *step {
-            OpStep::Submit => reads.push(submit()),
-            OpStep::Send => write.write_all(b"x").unwrap(),
+            OpStep::Submit => ops.push(submit()),
+            OpStep::Send => send(),
             OpStep::Turn => {
                 reactor.turn(Some(Duration::ZERO)).unwrap();
             }
-            _ if reads.is_empty() => {}
-            OpStep::Drop(n) => drop(reads.swap_remove(n % reads.len())),
+            _ if ops.is_empty() => {}
+            OpStep::Drop(n) => drop(ops.swap_remove(n % ops.len())),
             OpStep::Cancel(n) => {
-                let read = reads.swap_remove(n % reads.len());
-                let (result, buf) = block_on(reactor, read.cancel());
-                assert_eq!(result.unwrap_or(0), buf.len());
-                assert_eq!(buf.capacity(), 1, "the buffer comes back");
+                let op = ops.swap_remove(n % ops.len());
+                let (result, back) = block_on(reactor, op.cancel());
+                check(result, back);
             }
             OpStep::Look(n) => {
-                let at = n % reads.len();
-                if poll_once(&mut reads[at], Waker::noop()).is_ready() {
-                    drop(reads.swap_remove(at));
+                let at = n % ops.len();
+                if poll_once(&mut ops[at], Waker::noop()).is_ready() {
+                    drop(ops.swap_remove(at));
                 }
             }
         }
     }
-    drop(reads);
+    drop(ops);
     turn_until(reactor, || {
-        reactor.metrics().ops_in_flight == 0 && Arc::strong_count(&fd) == 1
+        reactor.metrics().ops_in_flight == 0 && Arc::strong_count(fd) == 1
     });
 }
 
@@ -154,6 +184,7 @@ proptest! {
 
     #[test]
     fn no_operation_is_left_behind(steps in proptest::collection::vec(op_step(), 0..80)) {
-        for_each_driver(|reactor| run_ops(reactor, &steps));
+        for_each_driver(|reactor| run_reads(reactor, &steps));
+        for_each_driver(|reactor| run_writes(reactor, &steps));
     }
 }

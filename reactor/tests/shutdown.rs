@@ -15,14 +15,6 @@ use std::time::Duration;
 use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Drained, Reactor, Source, op};
 
-fn pipe() -> (Arc<OwnedFd>, File) {
-    let (read, write) = std::io::pipe().unwrap();
-    (
-        Arc::new(OwnedFd::from(read)),
-        File::from(OwnedFd::from(write)),
-    )
-}
-
 #[test]
 fn a_drain_ends_every_watch_and_operation() {
     for_each_driver(|reactor| {
@@ -30,25 +22,20 @@ fn a_drain_ends_every_watch_and_operation() {
         let flag = Flag::new(reactor);
         let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
         assert!(poll_once(&mut wait, &Waker::from(Arc::clone(&flag))).is_pending());
-        let (fd, _write) = pipe();
-        let buf = Vec::with_capacity(16);
-        let mut read = op::submit(op::Read {
-            fd: Arc::clone(&fd),
-            buf,
-            offset: 0,
-        });
-        assert!(poll_once(&mut read, &Waker::from(Arc::clone(&flag))).is_pending());
+        let (fd, _reader) = full_pipe();
+        let mut write = stuck_write(&fd);
+        assert!(poll_once(&mut write, &Waker::from(Arc::clone(&flag))).is_pending());
         reactor.turn(Some(Duration::ZERO)).unwrap();
 
         assert_eq!(reactor.drain(Duration::from_secs(10)), Drained::Clean);
         assert_eq!(flag.count(), 2);
         let metrics = reactor.metrics();
         assert_eq!((metrics.armed, metrics.ops_in_flight), (0, 0));
-        let Poll::Ready((n, buf)) = poll_once(&mut read, Waker::noop()) else {
+        let Poll::Ready((n, buf)) = poll_once(&mut write, Waker::noop()) else {
             panic!("it was cancelled");
         };
         assert_eq!(n.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
-        assert_eq!(buf.capacity(), 16);
+        assert_eq!(buf, [7; 8]);
     });
 }
 
@@ -80,7 +67,7 @@ fn a_reactor_dropped_with_a_read_in_flight_has_the_buffer_back_first() {
             .open(&path);
         let file = direct.or_else(|_| File::open(&path)).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let fd = Arc::new(OwnedFd::from(file));
+        let fd = Arc::new(op::Descriptor::from(file));
 
         let reactor = Reactor::new(&config(kind)).unwrap();
         let mut read = {

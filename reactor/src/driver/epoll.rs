@@ -122,7 +122,8 @@ impl Epoll {
         op: &Arc<dyn AnyOp>,
         counts: &Counts,
     ) -> io::Result<Option<Key>> {
-        let direction = match op.attempt() {
+        let attempt = op.waits().map_or_else(|| op.attempt(), Attempt::Wait);
+        let direction = match attempt {
             Attempt::Done(result) => {
                 op.complete_alone(result);
                 return Ok(None);
@@ -224,6 +225,10 @@ impl Epoll {
                     source
                         .state
                         .deliver(bits(event), &mut turning.harvest.wakers);
+                }
+                Some(Slot::Op { op, .. }) if op.waits().is_some() => {
+                    op.give_back(&mut turning.harvest.wakers);
+                    self.release(key, turning.harvest, turning.counts);
                 }
                 Some(Slot::Op { op, .. }) => {
                     if let Attempt::Done(result) = op.attempt() {

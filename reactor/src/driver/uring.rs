@@ -164,7 +164,7 @@ impl Uring {
     pub(crate) fn submit(&mut self, op: &Arc<dyn AnyOp>) -> Key {
         let what = What::Op {
             op: Arc::clone(op),
-            polls: None,
+            polls: op.waits(),
         };
         let key = self.slots.insert(Slot::staged(what));
         self.ops_held += 1;
@@ -415,6 +415,10 @@ impl Uring {
         let What::Op { op, polls } = &mut slot.what else {
             return;
         };
+        if polls.is_some() && !cancel_asked && op.waits().is_some() {
+            op.give_back(&mut harvest.wakers);
+            return self.free(key, harvest);
+        }
         // Every poll ends with another try, also one that failed: that tells why.
         let wait = match (polls.take(), done.result) {
             (Some(_), _) => Some(None),

@@ -31,6 +31,11 @@ pub(crate) trait AnyOp: Send + Sync {
     fn attempt(&self) -> Attempt;
     /// Where it waits if its descriptor is in non-blocking mode.
     fn direction(&self) -> Option<Direction>;
+    /// The driver is only to wait in this direction, and then to give the
+    /// operation back to its future.
+    fn waits(&self) -> Option<Direction>;
+    /// The wait is over: its future tries again.
+    fn give_back(&self, wakers: &mut Vec<Waker>);
     /// The descriptor to watch, where it waits.
     fn raw_fd(&self) -> RawFd;
     /// A second descriptor of that file.
@@ -47,11 +52,15 @@ pub(crate) trait AnyOp: Send + Sync {
 }
 
 enum State<O: Op> {
-    /// The driver has it, or it waits for a pool thread.
+    /// Its future tries it, in its own polls.
+    Polled { op: O, cancelled: bool },
+    /// The driver has it, or it waits for a pool thread. `waits`: the driver
+    /// does not run it, but waits and gives it back.
     Held {
         op: O,
         waker: Option<Waker>,
         cancelled: bool,
+        waits: Option<Direction>,
     },
     /// A pool thread has it.
     Running { waker: Option<Waker> },
@@ -71,29 +80,60 @@ pub(crate) struct OpCell<O: Op> {
 
 impl<O: Op> OpCell<O> {
     pub(super) fn new(op: O) -> OpCell<O> {
-        let state = State::Held {
-            op,
-            waker: None,
-            cancelled: false,
+        let state = if op.takes_for_good() {
+            State::Polled {
+                op,
+                cancelled: false,
+            }
+        } else {
+            held(op, false, None)
         };
         OpCell {
             state: Lock::new(state),
         }
     }
 
-    fn finish(&self, mut op: O, result: io::Result<u32>) -> Option<Waker> {
-        let (result, back) = op.finish(result);
-        self.set_done(State::Done {
-            result,
-            back,
-            _op: Some(op),
-        })
+    /// Whether its future tries it; else a driver is to have it.
+    pub(super) fn is_polled(&self) -> bool {
+        matches!(&*self.state.lock(), State::Polled { .. })
+    }
+
+    /// A try by the future, if it is the future's to try; `true`: a driver is
+    /// to have it now.
+    pub(super) fn try_here(&self) -> bool {
+        let mut state = self.state.lock();
+        let (mut op, cancelled) = match std::mem::replace(&mut *state, State::Taken) {
+            State::Polled { op, cancelled } => (op, cancelled),
+            other => {
+                *state = other;
+                return false;
+            }
+        };
+        let attempt = if cancelled {
+            Attempt::Done(Err(cancelled_error()))
+        } else {
+            op.attempt()
+        };
+        let (next, hand_over) = match attempt {
+            Attempt::Done(result) => (done(op, result), false),
+            Attempt::Wait(direction) => (held(op, cancelled, Some(direction)), true),
+            // It cannot be tried without blocking: then the driver has to take.
+            Attempt::Block => (held(op, cancelled, None), true),
+        };
+        *state = next;
+        hand_over
+    }
+
+    fn finish(&self, op: O, result: io::Result<u32>) -> Option<Waker> {
+        self.set_done(done(op, result))
     }
 
     fn set_done(&self, done: State<O>) -> Option<Waker> {
         match std::mem::replace(&mut *self.state.lock(), done) {
             State::Held { waker, .. } | State::Running { waker } => waker,
-            State::Done { .. } | State::Taken => unreachable!("completed twice"),
+            State::Polled { .. } | State::Done { .. } | State::Taken => {
+                unreachable!("completed twice")
+            }
         }
     }
 
@@ -105,6 +145,7 @@ impl<O: Op> OpCell<O> {
                 op,
                 waker,
                 cancelled,
+                ..
             } => {
                 *state = State::Running { waker };
                 Some((op, cancelled))
@@ -134,18 +175,23 @@ impl<O: Op> OpCell<O> {
     pub(super) fn forget_waker(&self) {
         let waker = match &mut *self.state.lock() {
             State::Held { waker, .. } | State::Running { waker } => waker.take(),
-            State::Done { .. } | State::Taken => None,
+            State::Polled { .. } | State::Done { .. } | State::Taken => None,
         };
         drop(waker); // after the lock
     }
 
-    /// Marks a cancel for a pool thread that has not begun.
+    /// Marks a cancel for a pool thread that has not begun, and for the
+    /// future's next try.
     pub(super) fn mark_cancelled(&self) {
-        if let State::Held { cancelled, .. } = &mut *self.state.lock() {
+        if let State::Polled { cancelled, .. } | State::Held { cancelled, .. } =
+            &mut *self.state.lock()
+        {
             *cancelled = true;
         }
     }
 
+    /// The outcome, or the latest waker is kept. What is the future's to try
+    /// must have been tried: a driver has it, and this is its reply.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<(io::Result<O::Output>, O::Back)> {
         let mut state = self.state.lock();
         if matches!(&*state, State::Held { .. } | State::Running { .. }) {
@@ -167,12 +213,36 @@ impl<O: Op> OpCell<O> {
             drop(waker);
             state = self.state.lock();
         }
+        if matches!(&*state, State::Polled { .. }) {
+            // Given back between the try and this: it is worth another one.
+            drop(state);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let taken = std::mem::replace(&mut *state, State::Taken);
         drop(state);
         match taken {
             State::Done { result, back, .. } => Poll::Ready((result, back)),
             _ => panic!("the future of an operation was polled after it was ready"),
         }
+    }
+}
+
+fn held<O: Op>(op: O, cancelled: bool, waits: Option<Direction>) -> State<O> {
+    State::Held {
+        op,
+        waker: None,
+        cancelled,
+        waits,
+    }
+}
+
+fn done<O: Op>(mut op: O, result: io::Result<u32>) -> State<O> {
+    let (result, back) = op.finish(result);
+    State::Done {
+        result,
+        back,
+        _op: Some(op),
     }
 }
 
@@ -197,6 +267,31 @@ impl<O: Op> AnyOp for OpCell<O> {
 
     fn direction(&self) -> Option<Direction> {
         O::DIRECTION
+    }
+
+    fn waits(&self) -> Option<Direction> {
+        match &*self.state.lock() {
+            State::Held { waits, .. } => *waits,
+            _ => None,
+        }
+    }
+
+    fn give_back(&self, wakers: &mut Vec<Waker>) {
+        let mut state = self.state.lock();
+        let waker = match std::mem::replace(&mut *state, State::Taken) {
+            State::Held {
+                op,
+                waker,
+                cancelled,
+                ..
+            } => {
+                *state = State::Polled { op, cancelled };
+                waker
+            }
+            _ => unreachable!("only the driver that holds it gives it back"),
+        };
+        drop(state);
+        wakers.extend(waker);
     }
 
     fn raw_fd(&self) -> RawFd {

@@ -8,6 +8,7 @@
 )]
 
 use super::cell::Attempt;
+use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{LENGTH_MAX, NO_OFFSET, Op, attempt_of, retry, wait_for};
 use crate::state::Direction;
@@ -16,7 +17,7 @@ use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// Reads from `offset` into the spare capacity of `buf`.
@@ -27,7 +28,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Read {
     /// What to read from.
-    pub fd: Arc<OwnedFd>,
+    pub fd: Arc<Descriptor>,
     /// Where to; it is not grown.
     pub buf: Vec<u8>,
     /// From where, in bytes.
@@ -77,6 +78,10 @@ impl Steps for Read {
         attempt_of(self.call(libc::RWF_NOWAIT), Direction::Read)
     }
 
+    fn takes_for_good(&self) -> bool {
+        self.fd.is_stream()
+    }
+
     fn block(&mut self) -> io::Result<u32> {
         loop {
             match retry(|| self.call(0)) {
@@ -93,7 +98,7 @@ impl Steps for Read {
     }
 
     fn duplicate_fd(&self) -> io::Result<OwnedFd> {
-        self.fd.try_clone()
+        self.fd.as_fd().try_clone_to_owned()
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, Vec<u8>) {
@@ -121,7 +126,7 @@ impl Steps for Read {
 #[derive(Debug)]
 pub struct Write {
     /// What to write to.
-    pub fd: Arc<OwnedFd>,
+    pub fd: Arc<Descriptor>,
     /// What to write.
     pub buf: Vec<u8>,
     /// Where, in bytes.
@@ -180,7 +185,7 @@ impl Steps for Write {
     }
 
     fn duplicate_fd(&self) -> io::Result<OwnedFd> {
-        self.fd.try_clone()
+        self.fd.as_fd().try_clone_to_owned()
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, Vec<u8>) {
@@ -192,7 +197,7 @@ impl Steps for Write {
 #[derive(Debug)]
 pub struct Fsync {
     /// The file.
-    pub fd: Arc<OwnedFd>,
+    pub fd: Arc<Descriptor>,
     /// Leave out metadata that reading the data back does not need.
     pub data_only: bool,
 }

@@ -24,7 +24,9 @@ pub(crate) struct Ticket {
 /// Starts `op` on this thread's reactor.
 ///
 /// It makes progress in the reactor's turns, whether or not the future is
-/// polled. On a thread without a reactor the future is ready with an error.
+/// polled; but a [`Read`](super::Read) of what has no positions (a pipe, a
+/// socket) takes its bytes in the future's polls only. On a thread without a
+/// reactor the future is ready with an error.
 ///
 /// # Example
 ///
@@ -61,17 +63,26 @@ pub(crate) struct Ticket {
 #[track_caller]
 pub fn submit<O: Op>(op: O) -> InFlight<O> {
     let cell = Arc::new(OpCell::new(op));
-    let ticket = match current::get() {
-        Ok(core) => core.submit(Arc::clone(&cell) as Arc<dyn AnyOp>),
-        Err(error) => {
-            cell.complete_alone(Err(error));
-            None
-        }
+    let ticket = if cell.is_polled() {
+        None
+    } else {
+        hand_over(&cell)
     };
     InFlight {
         cell,
         ticket,
         location: Location::caller(),
+    }
+}
+
+/// Gives the operation to this thread's driver.
+fn hand_over<O: Op>(cell: &Arc<OpCell<O>>) -> Option<Ticket> {
+    match current::get() {
+        Ok(core) => core.submit(Arc::clone(cell) as Arc<dyn AnyOp>),
+        Err(error) => {
+            cell.complete_alone(Err(error));
+            None
+        }
     }
 }
 
@@ -87,10 +98,11 @@ pub fn submit<O: Op>(op: O) -> InFlight<O> {
 /// happened all the same; its buffer is then freed, and a descriptor that it
 /// made is closed. To learn what happened, use [`cancel`](InFlight::cancel).
 ///
-/// A read of a file loses nothing that way, as it can be read again. What a
-/// read has taken out of a *pipe* or a *socket* is lost with its buffer: either
-/// `cancel` it, or read through a [`Source`](crate::Source), which takes a byte
-/// only in the poll that returns it.
+/// A read loses nothing that way. A file can be read again; and out of a pipe
+/// or a socket bytes are taken only by the poll that returns them. The
+/// exception is a descriptor in blocking mode that the kernel cannot read
+/// without blocking (a terminal; a pipe before Linux 6.4): there the driver has
+/// to take, and only `cancel` hands out what it took.
 ///
 /// # Panics
 ///
@@ -148,9 +160,9 @@ impl<O: Op> InFlight<O> {
     }
 
     fn ask(&self) {
-        match &self.ticket {
-            Some(ticket) => Core::cancel(ticket),
-            None => self.cell.mark_cancelled(),
+        self.cell.mark_cancelled();
+        if let Some(ticket) = &self.ticket {
+            Core::cancel(ticket);
         }
     }
 }
@@ -164,6 +176,9 @@ impl<O: Op> Future for InFlight<O> {
             return Poll::Pending;
         };
         let this = self.get_mut();
+        if this.cell.try_here() {
+            this.ticket = hand_over(&this.cell);
+        }
         let result = this.cell.poll(cx);
         if result.is_ready() {
             unit.spend();

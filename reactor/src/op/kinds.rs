@@ -44,6 +44,11 @@ pub(crate) mod sealed {
         fn entry(&mut self) -> Entry;
         /// A try without blocking.
         fn attempt(&mut self) -> Attempt;
+        /// Whether what it takes cannot be had again: then only the poll that
+        /// hands it out may take it, and the driver just waits.
+        fn takes_for_good(&self) -> bool {
+            false
+        }
         /// The blocking form.
         fn block(&mut self) -> io::Result<u32>;
         /// Where it waits if the descriptor is in non-blocking mode.

@@ -1,13 +1,23 @@
 //! One-shot operations: files, connects, closes; what readiness cannot express.
 //!
 //! ```text
-//!   submit ──▶ Held ──1──▶ Done ──3──▶ Taken
-//!               │ 2           ▲
-//!               └─▶ Running ──┘
+//!   submit ──────▶ Held ──1──▶ Done ──3──▶ Taken
+//!     │           ▲ │ │ 2         ▲ ▲
+//!     │         4 │ │ └─▶ Running ┘ │
+//!     │           │ ▼ 5             │
+//!     └────────▶ Polled ──────6─────┘
 //! ```
 //! 1 `OpCell::complete`  the driver has the result
 //! 2 `OpCell::run`       a pool thread has the operation and blocks for it
 //! 3 `InFlight::poll`    the future hands out result and buffer
+//! 4 `OpCell::try_here`  a try found nothing: the driver waits for readiness
+//! 5 `OpCell::give_back` the wait is over: the future tries again
+//! 6 `OpCell::try_here`  a try by the future itself was the end
+//!
+//! Which of the two ways is the operation's choice. What can be had again goes
+//! to the driver: a dropped future costs nothing but the work. A read of a pipe
+//! or socket takes its bytes for good, so only the poll that hands them out may
+//! take them; the driver's part is to wait.
 //!
 //! The operation owns its buffer and descriptor, and the driver holds a count
 //! of it until the kernel has let go (invariant 1). So a future may be dropped
@@ -15,12 +25,14 @@
 //! freed and a descriptor that came back is closed.
 
 mod cell;
+mod descriptor;
 mod file;
 mod in_flight;
 mod kinds;
 mod socket;
 
 pub(crate) use cell::{AnyOp, Attempt};
+pub use descriptor::Descriptor;
 pub use file::{Fsync, OpenAt, Read, Write};
 pub(crate) use in_flight::Ticket;
 pub use in_flight::{Cancel, InFlight, submit};

@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::pin::pin;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Config, Direction, Done, DriverKind, Offload, Reactor, Source, probe};
+use wakeline_reactor::{Config, Direction, Done, DriverKind, Offload, Reactor, Source, op, probe};
 
 /// A thread for each job.
 pub struct Threads;
@@ -114,6 +114,26 @@ pub fn pair() -> (Source, Source) {
     a.set_nonblocking(true).unwrap();
     b.set_nonblocking(true).unwrap();
     (Source::new(OwnedFd::from(a)), Source::new(OwnedFd::from(b)))
+}
+
+/// The write end of a pipe that is full, and its read end in non-blocking mode:
+/// a write to it is an operation that the kernel holds.
+pub fn full_pipe() -> (Arc<op::Descriptor>, std::fs::File) {
+    let (read, mut write) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut write, &[0; 1 << 16]).unwrap();
+    let read = std::fs::File::from(OwnedFd::from(read));
+    // SAFETY: takes integers; the descriptor is ours.
+    unsafe { libc::fcntl(read.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    (Arc::new(op::Descriptor::from(write)), read)
+}
+
+/// An operation that the kernel holds, see [`full_pipe`].
+pub fn stuck_write(fd: &Arc<op::Descriptor>) -> op::InFlight<op::Write> {
+    op::submit(op::Write {
+        fd: Arc::clone(fd),
+        buf: vec![7; 8],
+        offset: 0,
+    })
 }
 
 /// A source, and the other end as a blocking stream.

@@ -193,12 +193,20 @@ fn a_cancel_for_a_slot_that_ended_meanwhile_is_not_sent() {
     bench.end();
 }
 
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    use std::io::Write;
+    let (read, mut write) = std::io::pipe().unwrap();
+    write.write_all(&[0; 1 << 16]).unwrap();
+    (read, write)
+}
+
 fn read_op() -> (
     op::InFlight<op::Read>,
     Arc<dyn AnyOp>,
     std::sync::Weak<dyn AnyOp>,
 ) {
-    let fd = Arc::new(OwnedFd::from(std::fs::File::open("/dev/zero").unwrap()));
+    let file = std::fs::File::open("/proc/self/exe").unwrap();
+    let fd = Arc::new(op::Descriptor::from(file));
     let buf = Vec::with_capacity(16);
     let (future, op) = op::InFlight::detached(op::Read { fd, buf, offset: 0 });
     let weak = Arc::downgrade(&op);
@@ -275,17 +283,17 @@ fn operations_beyond_the_completion_ring_wait() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
-    let (read, _write) = std::io::pipe().unwrap();
-    let fd = Arc::new(OwnedFd::from(read));
+    // Writes to a full pipe, which the kernel holds.
+    let (_read, write) = full_pipe();
+    let fd = Arc::new(op::Descriptor::from(write));
     let mut futures = Vec::new();
     for _ in 0..bench.uring.ops_max + 5 {
-        let buf = Vec::with_capacity(1);
-        let read = op::Read {
+        let write = op::Write {
             fd: Arc::clone(&fd),
-            buf,
+            buf: vec![0],
             offset: 0,
         };
-        let (future, op) = op::InFlight::detached(read);
+        let (future, op) = op::InFlight::detached(write);
         bench.uring.submit(&op);
         futures.push(future);
     }

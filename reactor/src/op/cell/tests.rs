@@ -91,6 +91,34 @@ mod models {
         });
     }
 
+    /// A cancel that races with the end of the wait is not lost on the way back.
+    #[test]
+    fn loom_a_cancel_that_races_with_the_wait_stops_the_operation() {
+        loom::model(|| {
+            let (cell, runs) = cell();
+            *cell.state.lock() = held(
+                Dummy {
+                    runs: Arc::clone(&runs),
+                },
+                false,
+                Some(Direction::Read),
+            );
+            let driver = thread::spawn({
+                let cell = Arc::clone(&cell);
+                move || cell.give_back(&mut Vec::new())
+            });
+            cell.mark_cancelled();
+            driver.join().unwrap();
+            assert!(!cell.try_here(), "no driver is to have it again");
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready((result, ())) = cell.poll(&mut cx) else {
+                panic!("it was cancelled")
+            };
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+            assert_eq!(runs.load(Ordering::SeqCst), 0);
+        });
+    }
+
     /// A cancel that races with the pool's thread: it ran once, or was stopped.
     #[test]
     fn loom_a_cancel_that_races_with_the_pool_runs_once_or_never() {

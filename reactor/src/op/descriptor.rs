@@ -1,0 +1,73 @@
+//! A descriptor that operations share, and whether it has positions.
+
+#![allow(unsafe_code, reason = "one fstat(2) into its own memory")]
+
+use crate::sys::check;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
+
+/// A descriptor for operations, which share it in an `Arc`.
+///
+/// It remembers what it is: a read must know, and asks the kernel only once.
+///
+/// # Example
+///
+/// ```
+/// use std::fs::File;
+/// use std::sync::Arc;
+/// use wakeline_reactor::op::Descriptor;
+///
+/// let file: Arc<Descriptor> = Arc::new(File::open("/proc/self/comm")?.into());
+/// assert!(!file.is_stream());
+/// let (reader, _writer) = std::io::pipe()?;
+/// assert!(Descriptor::from(reader).is_stream());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Descriptor {
+    fd: OwnedFd,
+    stream: OnceLock<bool>,
+}
+
+impl Descriptor {
+    /// Whether what is read from it is gone: a pipe, a socket, a terminal.
+    ///
+    /// Files, directories and disks can be read again.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        *self.stream.get_or_init(|| is_stream(&self.fd))
+    }
+}
+
+fn is_stream(fd: &OwnedFd) -> bool {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `stat` is writable memory of that type for the length of the call.
+    let filled = check(unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) });
+    filled.is_ok_and(|_| {
+        // SAFETY: the call has succeeded, so it has filled the structure.
+        let mode = unsafe { stat.assume_init_ref() }.st_mode & libc::S_IFMT;
+        !matches!(mode, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
+    })
+}
+
+impl<T: Into<OwnedFd>> From<T> for Descriptor {
+    fn from(fd: T) -> Descriptor {
+        Descriptor {
+            fd: fd.into(),
+            stream: OnceLock::new(),
+        }
+    }
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Descriptor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
