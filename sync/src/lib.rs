@@ -13,6 +13,9 @@
 //!                              wakes: woken once the lock is gone
 //! ```
 //!
+//! The channels stand on the same list: [`mpsc`] (many senders, one receiver),
+//! [`broadcast`] (every value for everyone) and [`watch`] (the last value).
+//!
 //! Everything here runs on any executor: a task that has to wait leaves its
 //! `Waker`, and whoever makes it possible calls that. No thread is blocked, no
 //! clock read, no runtime needed.

@@ -60,8 +60,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 struct Shared<T> {
-    /// Whether the sender has sent or gone. Only a hint, so Relaxed throughout:
-    /// whoever acts on it takes the lock and looks.
+    /// Whether the sender has sent or gone: the state is not `Open` for good.
     ended: AtomicBool,
     lock: Lock<Inner<T>>,
 }
@@ -102,7 +101,8 @@ impl<T> Sender<T> {
             return Err(value);
         }
         inner.state = State::Sent(value);
-        shared.ended.store(true, Ordering::Relaxed);
+        // Release pairs with the Acquire in the receiver's poll.
+        shared.ended.store(true, Ordering::Release);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         wake(wakers.0);
@@ -177,7 +177,8 @@ impl<T> Drop for Sender<T> {
         if let State::Open = inner.state {
             inner.state = State::NoSender;
         }
-        shared.ended.store(true, Ordering::Relaxed);
+        // Release pairs with the Acquire in the receiver's poll.
+        shared.ended.store(true, Ordering::Release);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         wake(wakers.0);
@@ -298,6 +299,25 @@ impl<T> Receiver<T> {
     }
 }
 
+impl<T> Receiver<T> {
+    /// The value or the end, of which one is there.
+    fn take_ended(&mut self) -> Result<T, RecvError> {
+        let result = match self.shared.take().map(Arc::try_unwrap) {
+            // The sender is done with it: nobody to lock out.
+            Some(Ok(shared)) => take(&mut shared.lock.into_inner().state),
+            Some(Err(shared)) => {
+                let mut inner = shared.lock.lock();
+                take(&mut inner.state)
+            }
+            None => None,
+        };
+        match result {
+            Some(result) => result,
+            None => unreachable!("the sender has sent or gone"),
+        }
+    }
+}
+
 /// The value or the end, or nothing if neither is there yet.
 fn take<T>(state: &mut State<T>) -> Option<Result<T, RecvError>> {
     match state {
@@ -321,11 +341,12 @@ impl<T> Future for Receiver<T> {
             )
         };
         let unit = ready!(budget::poll_proceed(cx));
-        // Foreign code, so before the lock; and not at all if it is for nothing.
-        let waker = match shared.ended.load(Ordering::Relaxed) {
-            true => None,
-            false => Some(cx.waker().clone()),
-        };
+        // Acquire: what is seen as ended has its state set.
+        if shared.ended.load(Ordering::Acquire) {
+            unit.spend();
+            return Poll::Ready(self.take_ended());
+        }
+        let waker = cx.waker().clone(); // foreign code: before the lock
         let mut inner = shared.lock.lock();
         if let Some(result) = take(&mut inner.state) {
             drop(inner); // before the waker
@@ -333,7 +354,7 @@ impl<T> Future for Receiver<T> {
             self.shared = None;
             return Poll::Ready(result);
         }
-        let old = mem::replace(&mut inner.receiver, waker);
+        let old = inner.receiver.replace(waker);
         drop(inner);
         drop(old);
         unit.refund();

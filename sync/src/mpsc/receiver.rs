@@ -66,7 +66,7 @@ impl<T> Receiver<T> {
 
     /// Waits for values and moves up to `limit` of them to the end of `buffer`;
     /// gives their number. Zero means that nothing will come any more, or that
-    /// `limit` is zero.
+    /// `limit` is zero. All of them count as one unit of the poll's budget.
     ///
     /// # Cancellation
     ///
