@@ -67,6 +67,24 @@ pub mod net {
 ///
 /// Time without waiting for it is in [`time`]: [`pause`](time::pause),
 /// [`advance`](time::advance), [`Builder::start_paused`].
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use wakeline::{Runtime, spawn, test::wait_all_blocked, time};
+///
+/// let runtime = Runtime::builder().start_paused(true).build()?;
+/// runtime.block_on(async {
+///     let minute = spawn(time::sleep(Duration::from_secs(60)));
+///     wait_all_blocked().await; // it sleeps by now, and no time has passed
+///     time::advance(Duration::from_secs(59)).await;
+///     assert!(!minute.is_finished());
+///     time::advance(Duration::from_secs(1)).await;
+///     assert!(minute.is_finished());
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub mod test {
     pub use wakeline_reactor::time::{WaitAllBlocked, wait_all_blocked};
 }

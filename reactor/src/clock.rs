@@ -123,6 +123,13 @@ impl Clock {
     }
 
     /// A clock that is stopped from the start, at the present.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let clock = wakeline_reactor::Clock::stopped();
+    /// assert_eq!(clock.now(), clock.now());
+    /// ```
     #[must_use]
     pub fn stopped() -> Clock {
         let clock = Clock::new();
@@ -139,6 +146,16 @@ impl Clock {
 
     /// Makes it the clock of this thread, which has no reactor, until the guard
     /// is dropped: for threads that run a runtime's blocking jobs.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_reactor::{Clock, time};
+    ///
+    /// let clock = Clock::stopped();
+    /// let _entered = clock.enter();
+    /// assert_eq!(time::now(), clock.now());
+    /// ```
     pub fn enter(&self) -> EnteredClock {
         EnteredClock::new(self.clone())
     }

@@ -201,6 +201,18 @@ impl Reactor {
     /// # Errors
     ///
     /// As `turn`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline_reactor::{Config, Reactor};
+    ///
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// let no_jobs = || false;
+    /// reactor.turn_beside(Some(Duration::from_millis(1)), &no_jobs)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn turn_beside(
         &self,
         limit: Option<Duration>,

@@ -102,6 +102,34 @@ fn advance_does_not_wait_for_jobs() {
 }
 
 #[test]
+fn a_dropped_advance_does_not_move_the_time_beside_a_job() {
+    paused(|| async {
+        let start = time::now();
+        let _ = advance(S(60)).timeout(Duration::ZERO).await;
+        let job = spawn_blocking(|| std::thread::sleep(MS(5)));
+        job.await.expect("no panic");
+        assert_eq!(time::now(), start);
+    });
+}
+
+#[test]
+fn a_wake_from_another_thread_is_looked_after_before_an_advance_goes_on() {
+    paused(|| async {
+        let start = time::now();
+        let (tx, rx) = wakeline::sync::oneshot::channel();
+        let task = spawn(async move { (rx.await, time::now()) });
+        wait_all_blocked().await;
+        // While this thread is awake, so that nothing takes the notification.
+        let thread = std::thread::spawn(move || tx.send(7));
+        thread.join().expect("no panic").expect("received");
+        advance(S(1)).await;
+        assert!(task.is_finished());
+        assert_eq!(task.await.expect("no panic"), (Ok(7), start));
+        assert_eq!(time::now() - start, S(1));
+    });
+}
+
+#[test]
 fn a_job_sees_the_clock_of_its_runtime() {
     paused(|| async {
         sleep(S(3_600)).await;
@@ -245,5 +273,32 @@ fn a_shutdown_of_a_paused_runtime_lets_its_tasks_end_in_their_time() {
         runtime.block_on(async { drop(spawn(sleep(S(3_600)))) });
         let report = runtime.shutdown(S(60));
         assert_eq!((report.finished, report.cut_off.len()), (1, 0));
+    });
+}
+
+#[test]
+fn in_a_foreign_loop_time_jumps_too_and_waits_for_jobs() {
+    crate::support::for_each_backend(|backend| {
+        let builder = backend.builder().start_paused(true);
+        let runtime = builder.build().expect("a runtime");
+        let start = runtime.block_on(async { time::now() });
+        let ended = Arc::new(AtomicBool::new(false));
+        let task = runtime.spawn(async {
+            sleep(S(60)).await;
+            time::now()
+        });
+        drop(runtime.spawn_blocking({
+            let ended = Arc::clone(&ended);
+            move || {
+                std::thread::sleep(MS(5));
+                ended.store(true, Ordering::SeqCst);
+            }
+        }));
+        while !task.is_finished() {
+            runtime.poll_once(S(1)).expect("a driver");
+        }
+        assert!(ended.load(Ordering::SeqCst));
+        let at = runtime.block_on(task).expect("no panic");
+        assert_eq!(at - start, S(60));
     });
 }

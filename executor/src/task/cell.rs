@@ -116,10 +116,15 @@ impl Header {
     /// The task's node, made now if there is none; `task` is this very task.
     pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
         debug_assert!(ptr::eq(task.as_ptr(), self));
-        self.node.get_or_init(|| {
+        self.node_or(|| {
             // SAFETY: the vtable is of this task, which `self` shows to live.
             unsafe { (self.vtable.new_node)(task) }
         })
+    }
+
+    /// The task's node, or this one from now on.
+    pub(super) fn node_or(&self, make: impl FnOnce() -> Node) -> &Node {
+        self.node.get_or_init(make)
     }
 
     /// The task's node, if someone has asked for it.

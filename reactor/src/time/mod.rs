@@ -41,6 +41,12 @@
 //! - **A dropped timer is gone**: its entry is freed by the drop, and the loop is
 //!   not woken for it.
 //!
+//! # Time that stands still
+//!
+//! A program's tests need not wait. Where time is [paused](pause) it passes only
+//! when nothing can run, and then at once; `virtual_time.rs` has the rules. Code
+//! that takes part reads the clock by [`now`], and not by `Instant::now`.
+//!
 //! # Example
 //!
 //! ```

@@ -32,7 +32,16 @@ use wakeline_context::budget;
 /// with a limit of zero. When the limit passes, the future is dropped, and then
 /// [`Elapsed`] is returned: this is a hard cancel, at a point where it waited.
 ///
-/// Of nested timeouts with the same deadline the inner one reports.
+/// So it returns at the limit, also if what it dropped was a handle: the task
+/// of a `JoinHandle` runs on. To wait until everything is really gone, with time
+/// to clean up, is what a scope with a deadline does.
+///
+/// # Nested
+///
+/// The inner future is asked first, so of two limits that have passed the inner
+/// one reports. The code around it then goes on, and the outer limit ends it at
+/// its next suspension; if there is none, it is in time. (asyncio and trio let
+/// the outer one win.)
 ///
 /// # Errors
 ///

@@ -157,6 +157,12 @@ pub fn resume() {
 }
 
 /// Whether this thread's time is paused; `false` where there is no runtime.
+///
+/// # Example
+///
+/// ```
+/// assert!(!wakeline_reactor::time::is_paused()); // no runtime here
+/// ```
 #[must_use]
 pub fn is_paused() -> bool {
     current::clock().is_some_and(|clock| clock.is_stopped())
@@ -241,7 +247,8 @@ pub fn advance(duration: Duration) -> Advance {
 /// Waits until every other task waits, no blocking job is queued or runs, and
 /// no operation is in flight.
 ///
-/// It returns before paused time moves on. It works with time that is not
+/// It returns before paused time moves on, so a task that asks again and again
+/// stops the time. It works with time that is not
 /// paused, too: until the thread has nothing to do at this moment. If several
 /// wait, all of them go on.
 ///
