@@ -205,12 +205,11 @@ impl Waiting {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod size {
     use super::Header;
 
     /// What each task costs beside its future: a larger header is a decision.
-    #[cfg(not(loom))]
     #[test]
     fn a_header_has_fifteen_words() {
         assert_eq!(size_of::<Header>(), 15 * size_of::<usize>());
