@@ -93,7 +93,8 @@ pub trait FutureExt: Future + Sized {
     ///
     /// # Panics
     ///
-    /// If it is polled after it was ready.
+    /// If it is polled after it was ready; if the token has a deadline and there
+    /// is no runtime on the thread.
     ///
     /// # Cancellation
     ///

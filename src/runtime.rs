@@ -69,8 +69,11 @@ impl Runtime {
         self.executor.block_on(future)
     }
 
-    /// Takes one turn of the driver, at most for `limit`, and polls each task that
-    /// is then ready once: to run a one-worker runtime inside of another loop.
+    /// Polls each task that is ready once, takes one turn of the driver, and polls
+    /// each that is ready then: to run a one-worker runtime inside of another loop.
+    ///
+    /// If none is ready before the turn, that sleeps until something happens, at
+    /// most for `limit`; with zero it never sleeps.
     ///
     /// # Errors
     ///

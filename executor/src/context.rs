@@ -4,15 +4,17 @@
 //! context is its thread-local, and what is woken on the thread goes straight
 //! into the thread's own queues: no lock, no interrupt, no other thread.
 //!
+//! `context/entered.rs` has the way in and out of it.
+//!
 //! Every borrow here is released before foreign code runs; a push or a pop
 //! runs none.
+
+mod entered;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -21,6 +23,10 @@ use crate::metrics::WorkerCounters;
 use crate::queue::{Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
 use crate::task::{self, Header, JoinHandle, Origin, Runnable};
+
+pub(crate) use entered::{
+    Entered, EnteredShared, enter, enter_shared, is_entered, is_passing, set_passing, shared, with,
+};
 
 /// Woken tasks that may run before the queue's head, one after the other.
 const LIFO_CAP: u8 = 3;
@@ -35,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) kind: Kind,
     /// Wakers of those who yielded: woken after the next turn.
     deferred: RefCell<Vec<Waker>>,
+    /// Since the last turn of the driver: also from one `block_on` to the next.
+    polls: Cell<u32>,
     /// A task runs, so what is queued has to wait or be stolen.
     busy: Cell<bool>,
     /// Which of a worker's two queues is looked at first; changes each time.
@@ -60,102 +68,6 @@ pub(crate) struct Worker {
     streak: Cell<u8>,
 }
 
-thread_local! {
-    /// A thread of the blocking pool: it comes and goes.
-    static PASSING: Cell<bool> = const { Cell::new(false) };
-    static CURRENT: RefCell<Option<Rc<Context>>> = const { RefCell::new(None) };
-    /// The executor of a thread that runs no tasks: a blocking job's, say.
-    static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
-}
-
-/// Runs `f` with this thread's context. `f` must not run foreign code.
-pub(crate) fn with<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
-    // While the thread ends its context is gone, and so is its right to run
-    // tasks: everything goes the way of another thread's wake.
-    let mut f = Some(f);
-    let result = CURRENT.try_with(|current| {
-        let f = f.take().expect("taken once");
-        f(current.borrow().as_deref())
-    });
-    match (result, f) {
-        (Ok(result), _) => result,
-        (Err(_), Some(f)) => f(None),
-        (Err(_), None) => unreachable!("`try_with` fails before it calls"),
-    }
-}
-
-/// Whether this thread is inside a `block_on` or is a worker.
-pub(crate) fn is_entered() -> bool {
-    with(|current| current.is_some())
-}
-
-/// The executor that this thread belongs to, if any.
-pub(crate) fn shared() -> Option<Arc<Shared>> {
-    let entered = || {
-        ENTERED
-            .try_with(|entered| entered.borrow().clone())
-            .ok()
-            .flatten()
-    };
-    with(|current| current.map(|current| Arc::clone(&current.shared))).or_else(entered)
-}
-
-/// Marks a thread of the blocking pool, for its whole life.
-pub(crate) fn set_passing() {
-    PASSING.set(true);
-}
-
-/// Whether this thread is one of a blocking pool, whose idle end would be the
-/// end of an executor that is bound to it.
-pub(crate) fn is_passing() -> bool {
-    PASSING.get()
-}
-
-/// Makes `context` this thread's, until the guard is dropped.
-pub(crate) fn enter(context: Rc<Context>) -> Entered {
-    // Fails only while the thread ends and drops its tasks; they can do
-    // without, as what they wake then goes the way of another thread's wake.
-    let before = CURRENT.try_with(|current| current.replace(Some(context)));
-    Entered {
-        before: before.ok().flatten(),
-    }
-}
-
-pub(crate) struct Entered {
-    /// Another executor's, one of whose tasks drops the executor of `context`.
-    before: Option<Rc<Context>>,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let before = self.before.take();
-        let left = CURRENT.try_with(|current| current.replace(before));
-        // Dropped here, outside of the borrow: it may be the last one.
-        drop(left);
-    }
-}
-
-/// Makes an executor findable on a thread that runs no tasks.
-pub(crate) fn enter_shared(shared: Arc<Shared>) -> EnteredShared {
-    EnteredShared {
-        before: ENTERED.with(|entered| entered.replace(Some(shared))),
-        not_send: PhantomData,
-    }
-}
-
-pub(crate) struct EnteredShared {
-    before: Option<Arc<Shared>>,
-    /// Belongs to the thread whose entry it takes back.
-    not_send: PhantomData<*const ()>,
-}
-
-impl Drop for EnteredShared {
-    fn drop(&mut self) {
-        let before = self.before.take();
-        drop(ENTERED.try_with(|entered| entered.replace(before)));
-    }
-}
-
 /// Spawns a task that stays on this thread.
 #[track_caller]
 pub(crate) fn spawn_local<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
@@ -163,13 +75,9 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let current = CURRENT
-        .try_with(|current| current.borrow().clone())
-        .ok()
-        .flatten()
-        .expect(
-            "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
-        );
+    let current = entered::current().expect(
+        "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
+    );
     let scheduler = Local {
         home: Arc::clone(&current.home),
         shared: Arc::clone(&current.shared),
@@ -212,6 +120,7 @@ impl Context {
             local: RefCell::default(),
             kind,
             deferred: RefCell::default(),
+            polls: Cell::new(0),
             busy: Cell::new(false),
             local_first: Cell::new(false),
         }
@@ -336,6 +245,17 @@ impl Context {
         if !self.shared.inject.is_empty() {
             self.notify_one();
         }
+    }
+
+    /// Counts polls; how many there were since the last turn of the driver.
+    pub(crate) fn count_polls(&self, polls: u32) -> u32 {
+        let polls = self.polls.get() + polls;
+        self.polls.set(polls);
+        polls
+    }
+
+    pub(crate) fn forget_polls(&self) {
+        self.polls.set(0);
     }
 
     pub(crate) fn has_deferred(&self) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!   the loop of a window system, of a game        poll_once(limit)
-//!     handle its events                             anything ready? then do not sleep
-//!     poll_once(a frame's time) ───────────────▶    a turn of the driver: I/O, timers
-//!     draw                                          each task that is ready now, once
+//!     handle its events                             each task that is ready, once
+//!     poll_once(a frame's time) ───────────────▶    a turn of the driver: I/O, timers;
+//!     draw                                          sleeps only if none is ready again
+//!                                                   each task that is ready now, once
 //! ```
 
 use std::io;
@@ -21,17 +22,19 @@ use crate::worker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// Tasks that were polled.
+    /// How many polls of tasks there were.
     pub polled: usize,
     /// Whether tasks are ready again: call at once, or give the others time.
     pub more: bool,
 }
 
 impl Executor {
-    /// Takes one turn of the driver and polls each task that is then ready once.
+    /// Polls each task that is ready once, takes one turn of the driver, and polls
+    /// each that is ready then.
     ///
-    /// If no task is ready beforehand the turn sleeps until something happens, at
-    /// most for `limit`; with zero it never sleeps. The thread that calls this or
+    /// If none is ready before the turn, that sleeps until something happens, at
+    /// most for `limit`; with zero it never sleeps. Tasks that wait for sockets
+    /// are polled in each call, to watch them again. The thread that calls this or
     /// `block_on` first is the one that the executor is bound to.
     ///
     /// # Errors
@@ -60,7 +63,7 @@ impl Executor {
     ///     executor.poll_once(Duration::ZERO)?;
     ///     frames += 1;
     /// }
-    /// assert_eq!(frames, 2);
+    /// assert_eq!(frames, 1, "before the turn, and after it");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]

@@ -1,13 +1,15 @@
 //! What the threads of one executor share: queues, tasks, who sleeps, the pool.
 
+mod ending;
+mod schedule;
+
 use std::future::Future;
 use std::io;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, Reason, install_token};
 use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
@@ -17,9 +19,11 @@ use crate::home::Home;
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
-use crate::report::ShutdownReport;
-use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, Schedule, Task, TaskInfo};
+use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, TaskInfo};
 use crate::unobserved::Hook;
+
+use schedule::{Cleanup, Stealable};
+pub(crate) use schedule::{Order, cancel};
 
 /// One executor, seen by all of its threads, handles and tasks.
 pub(crate) struct Shared {
@@ -190,86 +194,6 @@ impl Shared {
         }
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        // Acquire pairs with the Release in `close`.
-        self.closing.load(Acquire)
-    }
-
-    /// Whether the threads may leave: nothing is taken any more and nothing is left.
-    pub(crate) fn is_over(&self) -> bool {
-        // Acquire pairs with the Release in `close`.
-        self.closed.load(Acquire) && !self.has_tasks()
-    }
-
-    /// Whether a task is left, or a cleanup.
-    pub(crate) fn has_tasks(&self) -> bool {
-        self.task_count() + self.cleanups.len() > 0
-    }
-
-    /// Whether a one-worker executor has its thread.
-    pub(crate) fn is_bound(&self) -> bool {
-        matches!(&self.flavour, Flavour::One(only) if only.bound.get().is_some())
-    }
-
-    /// Says until when a shutdown gives its tasks time; `None` is for ever.
-    pub(crate) fn set_grace(&self, deadline: Option<Instant>) {
-        // Fails in the end of an executor that has been shut down: the first counts.
-        let _ = self.grace.set(deadline);
-    }
-
-    /// Until when the cleanup lane goes on, asked when its time has come.
-    pub(crate) fn lane_deadline(&self) -> Option<Instant> {
-        let least = Instant::now().checked_add(self.cleanup_grace);
-        match self.grace.get() {
-            Some(grace) => Some((*grace)?.max(least?)),
-            None => least,
-        }
-    }
-
-    /// The time of the cleanup lane is over: what is left in it is aborted.
-    pub(crate) fn close_lane(&self) {
-        {
-            let mut left = self.leftovers();
-            if left.cleanups.is_none() {
-                left.cleanups = Some((self.cleanups_ended(), self.cleanups.infos()));
-            }
-        }
-        self.close();
-        self.cleanups.abort_all(None);
-    }
-
-    /// The end begins: tells all tasks, and takes no new ones but cleanups.
-    pub(crate) fn begin_end(&self, reason: Reason) {
-        // Wakes foreign wakers: no lock is held here.
-        task::quietly(|| {
-            self.node.cancel(reason);
-        });
-        // The lists first: who sees `closing` and all lists empty leaves, and
-        // must not leave behind a task that was taken in between.
-        self.owned.close();
-        for home in self.homes() {
-            home.owned.close();
-        }
-        self.closing.store(true, Release);
-        self.interrupt_all();
-    }
-
-    /// Takes no cleanups either: once nothing is left the threads leave.
-    pub(crate) fn close(&self) {
-        self.begin_end(Reason::of(Cause::Shutdown));
-        self.cleanups.close();
-        self.closed.store(true, Release);
-        self.interrupt_all();
-    }
-
-    /// Aborts every task that is left.
-    pub(crate) fn abort_all(&self) {
-        self.owned.abort_all(None);
-        for home in self.homes() {
-            home.owned.abort_all(None);
-        }
-    }
-
     pub(crate) fn interrupt_all(&self) {
         for home in self.homes() {
             home.interrupt();
@@ -322,115 +246,6 @@ impl Shared {
             home.interrupt();
         }
     }
-
-    /// A task has ended; while closing, the last one ends the waiting.
-    pub(crate) fn task_ended(&self) {
-        // The task was taken out under a lock of its list. Whoever looked at the
-        // list before and still saw the task had seen `closing`, so it is seen
-        // here; whoever looks later sees that the task is gone.
-        if self.is_closing() && self.task_count() == 0 {
-            self.tell_all();
-        }
-    }
-
-    /// A task of the cleanup lane has ended.
-    fn cleanup_ended(&self) {
-        if self.is_closing() {
-            // Relaxed: a number for the report, no more.
-            self.cleanups_ended.fetch_add(1, Relaxed);
-            if self.cleanups.len() == 0 {
-                self.tell_all();
-            }
-        }
-    }
-
-    fn cleanups_ended(&self) -> usize {
-        self.cleanups_ended.load(Relaxed)
-    }
-
-    fn tell_all(&self) {
-        self.interrupt_all();
-        drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn add_leaked(&self, operations: usize) {
-        self.leftovers().operations += operations;
-    }
-
-    pub(crate) fn add_leftovers_to(&self, report: &mut ShutdownReport) {
-        let mut left = self.leftovers();
-        report.leaked_operations = left.operations;
-        if let Some((finished, cut_off)) = left.cleanups.take() {
-            report.cleanups_finished = finished;
-            report.cleanups_cut_off = cut_off;
-        }
-    }
-
-    fn leftovers(&self) -> MutexGuard<'_, Leftovers> {
-        self.leftovers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn alive(&self) -> usize {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn worker_started(&self) {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-    }
-
-    pub(crate) fn worker_ended(&self) {
-        let left = {
-            let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-            *alive -= 1;
-            *alive
-        };
-        self.changed.notify_all();
-        if left == 0 && self.is_closing() {
-            self.cancel_left();
-        }
-    }
-
-    /// Cancels the tasks that no thread will run any more: all workers of a
-    /// closing executor have ended, by a panic or a broken driver.
-    pub(crate) fn cancel_left(&self) {
-        let left = || self.owned.len() + self.cleanups.len() > 0;
-        if !left() {
-            return;
-        }
-        self.owned.abort_all(None);
-        self.cleanups.abort_all(None);
-        while left() {
-            let queued = self.inject.take_all();
-            queued.for_each(|task| context::runnable(task).cancel());
-            // Another thread may just be queueing one.
-            std::thread::yield_now();
-        }
-    }
-
-    /// Blocks until `done`, looked at whenever something ended, or for `limit`.
-    pub(crate) fn wait_until(&self, limit: Duration, done: impl Fn(usize) -> bool) -> bool {
-        let deadline = Instant::now().checked_add(limit);
-        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if done(*alive) {
-                return true;
-            }
-            let left = deadline.map_or(Duration::MAX, |at| {
-                at.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
-                return false;
-            }
-            alive = self
-                .changed
-                .wait_timeout(alive, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
 }
 
 impl Many {
@@ -441,76 +256,5 @@ impl Many {
         {
             home.interrupt();
         }
-    }
-}
-
-/// Where a task comes from, which decides how far forward it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// It was woken: it may run next, its data is warm.
-    Woken,
-    /// It was just spawned: behind those who wait already.
-    Spawned,
-    /// It woke itself: behind everybody.
-    Yielded,
-}
-
-impl Order {
-    /// Of a task that was woken, by itself while it ran or by someone else.
-    pub(crate) fn of_wake(yielded: bool) -> Order {
-        if yielded {
-            Order::Yielded
-        } else {
-            Order::Woken
-        }
-    }
-}
-
-/// Ends a task that was never queued: its future is dropped unpolled.
-pub(crate) fn cancel(task: &Task, runnable: Runnable) {
-    // The token in force is the spawner's.
-    let _none = install_token(None);
-    task.abort();
-    runnable.run();
-}
-
-/// The scheduler of tasks that any worker may run.
-pub(crate) struct Stealable(Arc<Shared>);
-
-impl Schedule for Stealable {
-    fn schedule(&self, runnable: Runnable, yielded: bool) {
-        self.0.enqueue(runnable, Order::of_wake(yielded));
-    }
-
-    fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.0.owned.remove(key);
-        self.0.task_ended();
-        task
-    }
-
-    fn runtime(&self) -> &Shared {
-        &self.0
-    }
-}
-
-/// The scheduler of the cleanup lane: as of tasks that any worker may run, but
-/// the end of the runtime comes later for them.
-pub(crate) struct Cleanup(Arc<Shared>);
-
-impl Schedule for Cleanup {
-    const SHIELDED: bool = true;
-
-    fn schedule(&self, runnable: Runnable, yielded: bool) {
-        self.0.enqueue(runnable, Order::of_wake(yielded));
-    }
-
-    fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.0.cleanups.remove(key);
-        self.0.cleanup_ended();
-        task
-    }
-
-    fn runtime(&self) -> &Shared {
-        &self.0
     }
 }

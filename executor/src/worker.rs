@@ -24,7 +24,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::context::{Context, runnable};
+use crate::context::{Context, Kind, runnable};
 use crate::driver::Driver;
 use crate::idle::WokenBy;
 use crate::poll_once::Turn;
@@ -72,11 +72,16 @@ pub(crate) fn run<R: Root>(
     driver: &mut dyn Driver,
     root: &mut R,
 ) -> io::Result<R::Output> {
-    let mut polls = 0;
+    // Bursts that are shorter than that each, one after the other, must not keep
+    // the driver and the tasks waiting for ever.
+    if matches!(context.kind, Kind::Only) && context.count_polls(0) >= TURN_EVERY {
+        once(context, driver, Duration::ZERO)?;
+    }
     let mut search = Search::default();
     loop {
         let rooted = match root.poll() {
             Progress::Done(output) => {
+                context.count_polls(1);
                 stop_searching(context, &mut search);
                 return Ok(output);
             }
@@ -89,19 +94,20 @@ pub(crate) fn run<R: Root>(
             stop_searching(context, &mut search);
             context.run(next);
         }
-        polls += u32::from(ran) + u32::from(rooted);
+        let polls = context.count_polls(u32::from(ran) + u32::from(rooted));
         if polls >= TURN_EVERY {
-            polls = 0;
             context.take_in();
             turn(context, driver, Some(Duration::ZERO))?;
         } else if !ran && !rooted && !context.take_in() && !steal(context, &mut search) {
-            polls = 0;
             idle(context, driver, root.limit(), &mut search)?;
         }
     }
 }
 
-/// One turn of the driver, then each task that is ready once.
+/// Each task that is ready, once; a turn of the driver; each that is then ready.
+///
+/// In this order, as a thread that has left its driver finds nothing armed: the
+/// first round arms, the turn looks, the second has what it brought.
 ///
 /// # Errors
 ///
@@ -111,22 +117,30 @@ pub(crate) fn once(
     driver: &mut dyn Driver,
     limit: Duration,
 ) -> io::Result<Turn> {
+    let before = round(context);
+    let more = context.take_in() || context.queued() > 0 || context.has_deferred();
+    if more {
+        turn(context, driver, Some(Duration::ZERO))?;
+    } else {
+        turn_idle(context, driver, Some(limit))?;
+    }
+    let after = round(context);
+    Ok(Turn {
+        polled: before + after,
+        more: context.take_in() || context.queued() > 0 || context.has_deferred(),
+    })
+}
+
+/// Polls each task that is ready once; those that these wake have to wait, or
+/// a foreign loop would never go on.
+fn round(context: &Context) -> usize {
     context.take_in();
-    let ready = context.queued() > 0 || context.has_deferred();
-    turn(
-        context,
-        driver,
-        Some(if ready { Duration::ZERO } else { limit }),
-    )?;
-    context.take_in();
-    let polled = context.queued();
-    // Those that these wake have to wait, or a foreign loop would never go on.
-    for _ in 0..polled {
+    let ready = context.queued();
+    for _ in 0..ready {
         let next = context.next().expect("only this thread takes them out");
         context.run(next);
     }
-    let more = context.take_in() || context.queued() > 0 || context.has_deferred();
-    Ok(Turn { polled, more })
+    ready
 }
 
 /// Runs aborted tasks until `done`, without a driver: it is broken.
@@ -143,6 +157,7 @@ pub(crate) fn run_undriven(context: &Context, done: impl Fn() -> bool) {
 
 /// One turn of the driver, then those who had yielded to it.
 fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> io::Result<()> {
+    context.forget_polls();
     context.counters.turns.add(1);
     driver.turn(limit)?;
     context.wake_deferred();
@@ -159,6 +174,7 @@ fn turn_idle(
     driver: &mut dyn Driver,
     limit: Option<Duration>,
 ) -> io::Result<()> {
+    context.forget_polls();
     context.counters.turns.add(1);
     driver.turn_idle(limit, &|| context.shared.pool.watch())?;
     context.wake_deferred();
@@ -176,6 +192,7 @@ fn idle(
         return turn(context, driver, Some(Duration::ZERO));
     }
     context.counters.parks.add(1);
+    context.forget_polls();
     let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
         return turn_idle(context, driver, limit);
     };

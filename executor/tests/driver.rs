@@ -1,8 +1,10 @@
 //! What the executor asks of its driver: how often, and how seldom.
 
+use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Waker;
 use std::time::Duration;
 
 use wakeline_executor::{
@@ -215,4 +217,90 @@ fn when_the_last_worker_is_gone_its_tasks_are_cancelled() {
         .expect_err("nobody is left to run it");
     assert!(error.is_cancelled(), "{error}");
     drop(executor.block_on(woken));
+}
+
+/// Lets a job go on once it was told of it, and wakes somebody once it was told
+/// that there is none.
+struct Asking {
+    park: ParkDriver,
+    release: mpsc::Sender<()>,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Driver for Asking {
+    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.park.turn(limit)
+    }
+
+    fn turn_idle(&mut self, limit: Option<Duration>, jobs: &dyn Fn() -> bool) -> io::Result<()> {
+        if jobs() {
+            self.release.send(()).unwrap();
+            return self.park.turn(limit);
+        }
+        let waker = self.waker.lock().unwrap().take();
+        waker.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        self.park.interrupt()
+    }
+}
+
+#[test]
+fn a_driver_that_asked_for_jobs_is_interrupted_at_the_end_of_the_last_one() {
+    let (release, released) = mpsc::channel();
+    let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let theirs = Arc::clone(&waker);
+    let executor = Executor::builder()
+        .workers(1)
+        .driver(move |_| {
+            let (release, waker) = (release.clone(), Arc::clone(&theirs));
+            let park = ParkDriver::new();
+            Ok(Box::new(Asking {
+                park,
+                release,
+                waker,
+            }))
+        })
+        .build()
+        .unwrap();
+    executor.block_on(async {
+        // Nobody waits for it, so its end wakes nobody.
+        drop(spawn_blocking(move || released.recv().unwrap()));
+        let mut polled = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut polled, true) {
+                return std::task::Poll::Ready(());
+            }
+            *waker.lock().unwrap() = Some(cx.waker().clone());
+            std::task::Poll::Pending
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_thread_for_blocking_jobs_keeps_what_surrounds_it() {
+    thread_local!(static INSIDE: Cell<bool> = const { Cell::new(false) });
+    struct Leaves;
+    impl Drop for Leaves {
+        fn drop(&mut self) {
+            INSIDE.set(false);
+        }
+    }
+    let executor = Executor::builder()
+        .workers(1)
+        .blocking_surround(|| {
+            INSIDE.set(true);
+            Box::new(Leaves)
+        })
+        .build()
+        .unwrap();
+    executor.block_on(async {
+        for _ in 0..3 {
+            assert!(spawn_blocking(|| INSIDE.get()).await.unwrap());
+        }
+        assert!(!INSIDE.get());
+    });
 }

@@ -158,6 +158,7 @@ impl Clock {
     }
 
     pub(crate) fn stop(&self) {
+        origin(); // before the moment that is to be counted from it
         let mut state = self.lock();
         if matches!(*state, State::Real) {
             STOPPED.fetch_add(1, Relaxed); // as in `now`

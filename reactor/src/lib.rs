@@ -85,6 +85,7 @@ mod sync;
 mod sys;
 pub mod time;
 mod timers;
+mod timing;
 mod waiters;
 
 pub use clock::Clock;

@@ -350,44 +350,6 @@ impl Core {
         }
     }
 
-    /// The present by this reactor's clock.
-    #[inline]
-    pub(crate) fn now_nanos(&self) -> u64 {
-        match &self.clock {
-            Some(clock) if self.special.get() => clock::nanos(clock.now()),
-            _ => clock::now_nanos(),
-        }
-    }
-
-    fn fire_timers(&self, harvest: &mut Harvest) -> usize {
-        let mut timers = self.timers.borrow_mut();
-        if timers.is_empty() {
-            return 0;
-        }
-        let before = harvest.wakers.len();
-        timers.advance(self.now_nanos(), &mut harvest.wakers);
-        let fired = harvest.wakers.len() - before;
-        add(&self.counts.timers_fired, fired as u64);
-        fired
-    }
-
-    /// How long a turn with this limit may sleep.
-    fn until(&self, limit: Option<Duration>) -> Sleep {
-        if limit == Some(Duration::ZERO) {
-            // It would not have slept: the mark stays for a turn that would.
-            return Sleep::No;
-        }
-        if self.home.parker.is_notified() {
-            return Sleep::Notified;
-        }
-        let mut timer = self.timers.borrow().next();
-        if self.special.get() {
-            timer = timer.and_then(|nanos| self.real_nanos(nanos));
-        }
-        let limit = limit.map(|limit| clock::after(clock::now_nanos(), limit));
-        Sleep::Until(timer.into_iter().chain(limit).min())
-    }
-
     /// Has the driver watch a direction of `source`, or both.
     pub(crate) fn arm(
         &self,

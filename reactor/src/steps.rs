@@ -20,9 +20,6 @@ use crate::parker::Parker;
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-/// The end of time: a deadline beyond it is never.
-pub(crate) const LAST: u64 = u64::MAX - 1;
-
 /// What a turn that finds nothing will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

@@ -134,11 +134,11 @@ fn destructors_may_wake_lock_and_spawn_and_what_they_spawn_is_refused() {
         let log = Arc::clone(&lock);
         let sleeper = runtime.spawn(async move {
             // Woken by the other's destructor, in the midst of the end.
-            drop(woken.await);
+            let _ = woken.await;
             pending::<()>().await
         });
         let bomb = OnDrop::new(move || {
-            drop(wake.send(()));
+            let _ = wake.send(());
             let refused = spawn(async { "never" });
             let local = task::try_current().map(|_| spawn_local(async { "never" }));
             let mut log = log.lock().unwrap();
@@ -223,6 +223,7 @@ fn a_cleanup_that_a_destructor_leaves_is_awaited_after_the_drops() {
     with_every_runtime(|runtime| {
         let log = Arc::new(Mutex::new(Vec::new()));
         let theirs = Arc::clone(&log);
+        let (started, is_started) = wakeline::sync::oneshot::channel::<()>();
         drop(runtime.spawn(async move {
             let log = Arc::clone(&theirs);
             let _guard = OnDrop::new(move || {
@@ -236,13 +237,10 @@ fn a_cleanup_that_a_destructor_leaves_is_awaited_after_the_drops() {
                     log.lock().unwrap().push(cleaned);
                 }));
             });
+            drop(started);
             pending::<()>().await
         }));
-        runtime.block_on(async {
-            for _ in 0..3 {
-                yield_now().await;
-            }
-        });
+        let _ = runtime.block_on(is_started);
         let report = runtime.shutdown(Duration::ZERO);
         assert_eq!(*log.lock().unwrap(), ["dropped", "cleaned"]);
         assert_eq!(

@@ -36,6 +36,16 @@ impl Main {
         line.trim_end().to_owned()
     }
 
+    fn until_ready(&mut self) {
+        loop {
+            match self.line().as_str() {
+                "ready" => return,
+                "" => panic!("it ended before it was ready"),
+                _ => {}
+            }
+        }
+    }
+
     fn interrupt(&self) {
         send(self.child.id().into(), libc::SIGINT);
     }
@@ -54,7 +64,7 @@ fn each(what: &str, test: impl Fn(Main)) {
     for_each_backend(|backend| {
         for workers in [1, 2] {
             let mut main = Main::start(backend.option(), workers, what);
-            while main.line() != "ready" {}
+            main.until_ready();
             test(main);
         }
     });
@@ -144,6 +154,19 @@ fn a_main_that_never_looks_can_be_dropped_from_outside() {
         main.interrupt();
         let (status, lines) = main.rest();
         assert_eq!(lines, ["dropped, Some(Interrupt)", "outcome stopped"]);
+        assert_eq!(status.code(), Some(0));
+    });
+}
+
+#[test]
+fn a_scope_as_main_drops_its_children_and_awaits_its_cleanup() {
+    each("scope", |main| {
+        main.interrupt();
+        let (status, lines) = main.rest();
+        assert_eq!(
+            lines,
+            ["dropped, Some(Interrupt)", "file saved", "outcome stopped"]
+        );
         assert_eq!(status.code(), Some(0));
     });
 }

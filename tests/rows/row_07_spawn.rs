@@ -110,7 +110,7 @@ struct Output(mpsc::Sender<(Option<task::Id>, ThreadId)>);
 impl Drop for Output {
     fn drop(&mut self) {
         let id = task::try_current().map(|task| task.id());
-        drop(self.0.send((id, thread::current().id())));
+        let _ = self.0.send((id, thread::current().id()));
     }
 }
 
@@ -118,14 +118,17 @@ impl Drop for Output {
 fn the_output_of_a_detached_task_is_dropped_where_it_ran_and_inside_of_it() {
     with_every_runtime(|runtime| {
         let (tell, told) = mpsc::channel();
+        let (go, gone) = wakeline::sync::oneshot::channel::<()>();
         let place = Arc::new(Mutex::new(None));
         let ran_on = Arc::clone(&place);
         let task = runtime.spawn(async move {
+            let _ = gone.await;
             *ran_on.lock().unwrap() = Some(thread::current().id());
             Output(tell)
         });
         let id = task.id();
         drop(task);
+        drop(go);
         while place.lock().unwrap().is_none() {
             runtime.block_on(yield_now());
         }

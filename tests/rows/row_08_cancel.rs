@@ -22,7 +22,7 @@ struct Witness(mpsc::Sender<(ThreadId, Option<Reason>)>);
 impl Drop for Witness {
     fn drop(&mut self) {
         let reason = task::cancel_node().and_then(|node| node.reason());
-        drop(self.0.send((thread::current().id(), reason)));
+        let _ = self.0.send((thread::current().id(), reason));
     }
 }
 
@@ -70,7 +70,7 @@ fn a_sleeping_task_is_woken_and_gone_before_its_handle_resolves() {
         let witness = Witness(tell);
         let task = spawn(async move {
             let _witness = witness;
-            drop(started.send(()));
+            let _ = started.send(());
             sleep(Duration::from_secs(3600)).await;
         });
         is_started.await.expect("it runs");

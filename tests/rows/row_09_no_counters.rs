@@ -3,9 +3,13 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use wakeline::sync::oneshot;
-use wakeline::{CancelToken, Cancelled, FutureExt, checkpoint, current_token, spawn, yield_now};
+use wakeline::{
+    CancelToken, Cancelled, FutureExt, ScopeError, checkpoint, current_token, scope, spawn,
+    yield_now,
+};
 
 use crate::on_every_runtime;
 
@@ -131,5 +135,96 @@ fn what_has_ended_by_its_own_cancel_leaves_what_surrounds_it_open() {
         .with_token(outer.clone())
         .await;
         assert!(!outer.is_cancelled());
+    });
+}
+
+type Plain<T> = Result<T, ScopeError<&'static str>>;
+
+/// A scope whose child fails, and whose cleanup takes its time: meanwhile the
+/// outer token is cancelled.
+async fn fails_while_the_outer_is_cancelled(outer: CancelToken) -> Plain<()> {
+    scope(|s| async move {
+        let _guard = s.guard(outer, |outer| async move {
+            yield_now().await; // the error is being handled
+            outer.cancel("from outside");
+            yield_now().await;
+        });
+        s.spawn(async { Err::<(), _>("inner") });
+        pending().await
+    })
+    .await
+}
+
+#[test]
+fn a_scope_that_handles_its_own_failure_swallows_no_cancel_from_outside() {
+    on_every_runtime(|| async {
+        // With time to listen: the inner scope ends by its own failure, and the
+        // next look of the outer body finds the cancel.
+        let outer: Plain<&str> = scope(|s| async move {
+            let inner = fails_while_the_outer_is_cancelled(s.token()).await;
+            let Err(ScopeError::Failed(errors)) = inner else {
+                panic!("{inner:?}")
+            };
+            assert_eq!(errors.into_iter().collect::<Vec<_>>(), ["inner"]);
+            assert_eq!(checkpoint().unwrap_err().reason().text(), "from outside");
+            pending()
+                .or_cancelled()
+                .await
+                .map_err(|_| "the outer body saw it")
+        })
+        .signal_grace(Duration::from_secs(3600))
+        .await;
+        let Err(ScopeError::Failed(errors)) = outer else {
+            panic!("{outer:?}")
+        };
+        assert_eq!(
+            errors.reason().expect("it was cancelled").text(),
+            "from outside"
+        );
+        assert_eq!(
+            errors.into_iter().collect::<Vec<_>>(),
+            ["the outer body saw it"]
+        );
+    });
+}
+
+#[test]
+fn a_scope_cancelled_while_an_inner_one_handles_its_failure_is_cancelled() {
+    on_every_runtime(|| async {
+        // With no time to listen the outer body is dropped where it stands.
+        let outer: Plain<()> = scope(|s| async move {
+            let inner = fails_while_the_outer_is_cancelled(s.token()).await;
+            panic!("the body is gone before {inner:?}")
+        })
+        .await;
+        let Err(ScopeError::Cancelled(reason)) = outer else {
+            panic!("{outer:?}")
+        };
+        assert_eq!(reason.text(), "from outside");
+    });
+}
+
+#[test]
+fn a_scope_that_cancels_itself_leaves_nothing_for_the_outer_one_to_count() {
+    on_every_runtime(|| async {
+        let outer: Plain<u32> = scope(|_| async {
+            let mut ended = 0;
+            for _ in 0..100 {
+                let inner: Plain<()> = scope(|s| async move {
+                    s.cancel("done");
+                    pending().await
+                })
+                .await;
+                let Err(ScopeError::Cancelled(reason)) = inner else {
+                    panic!("{inner:?}")
+                };
+                assert_eq!(reason.text(), "done");
+                assert!(checkpoint().is_ok());
+                ended += 1;
+            }
+            Ok(ended)
+        })
+        .await;
+        assert_eq!(outer.unwrap(), 100);
     });
 }

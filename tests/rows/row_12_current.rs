@@ -75,7 +75,7 @@ fn it_is_right_in_destructors_on_abort_and_on_completion() {
     struct Tells(mpsc::Sender<Option<task::Id>>);
     impl Drop for Tells {
         fn drop(&mut self) {
-            drop(self.0.send(here()));
+            let _ = self.0.send(here());
         }
     }
     on_every_runtime(|| async {
@@ -169,7 +169,7 @@ fn the_future_of_a_block_on_is_dropped_under_its_own_id() {
     struct Tells(mpsc::Sender<u64>);
     impl Drop for Tells {
         fn drop(&mut self) {
-            drop(self.0.send(current_task()));
+            let _ = self.0.send(current_task());
         }
     }
     with_every_runtime(|runtime| {

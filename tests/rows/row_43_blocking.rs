@@ -109,7 +109,7 @@ fn a_job_sees_each_way_in_which_it_is_cancelled() {
         let spawner = spawn(async move {
             let job = spawn_blocking(move || {
                 drop(started);
-                drop(tell.send(until_cancelled()));
+                let _ = tell.send(until_cancelled());
             });
             drop(job.await);
         });
@@ -173,7 +173,7 @@ fn a_result_that_comes_after_the_end_is_dropped_quietly() {
     struct Result(mpsc::Sender<()>);
     impl Drop for Result {
         fn drop(&mut self) {
-            drop(self.0.send(()));
+            let _ = self.0.send(());
         }
     }
     with_every_runtime(|runtime| {
@@ -275,9 +275,9 @@ fn a_cancelled_waiter_leaves_the_job_running_and_it_may_ask() {
         let (tell, told) = wakeline::sync::oneshot::channel();
         let waiter = spawn(async move {
             let job = spawn_blocking(move || {
-                drop(started.send(()));
+                let _ = started.send(());
                 theirs.pass();
-                drop(tell.send(task::is_cancelled()));
+                let _ = tell.send(task::is_cancelled());
             });
             drop(job.await);
             pending::<()>().await

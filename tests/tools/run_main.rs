@@ -12,9 +12,10 @@ use std::future::pending;
 use std::io::{BufRead, stdin};
 use std::time::Duration;
 
+use wakeline::cancel::Cause;
 use wakeline::signal::unix::{SignalKind, signal};
 use wakeline::time::sleep;
-use wakeline::{FutureExt, Runtime, checkpoint, current_token};
+use wakeline::{FutureExt, Runtime, ScopeError, checkpoint, current_token, scope};
 
 /// Says when it is dropped, and what the token in force says then.
 struct Says;
@@ -78,6 +79,27 @@ async fn ask_twice() -> &'static str {
     pending().await
 }
 
+/// A scope as main: its children are dropped, its finalizers awaited.
+async fn scoped() -> &'static str {
+    let result: Result<(), ScopeError<()>> = scope(|s| async move {
+        let _file = s.guard("file", |file| async move {
+            sleep(Duration::from_millis(1)).await;
+            println!("{file} saved");
+        });
+        s.spawn(async {
+            let _says = Says;
+            println!("ready");
+            pending::<Result<(), ()>>().await
+        });
+        pending().await
+    })
+    .await;
+    match result {
+        Err(ScopeError::Cancelled(reason)) if reason.cause() == Cause::Interrupt => "stopped",
+        other => panic!("{other:?}"),
+    }
+}
+
 fn stuck() -> ! {
     println!("ready");
     loop {
@@ -101,6 +123,7 @@ fn main() {
         "itself" => runtime.run(cancelled_by_itself()),
         "same-poll" => runtime.run(ends_in_the_same_poll()),
         "twice" => runtime.run(ask_twice()),
+        "scope" => runtime.run(scoped()),
         "stuck" => runtime.run(async { stuck() }),
         "from-outside" => {
             let deaf = async {

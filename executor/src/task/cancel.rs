@@ -22,7 +22,7 @@ use std::panic::Location;
 use wakeline_context::{Cause, Reason, current_token};
 use wakeline_sync::cancel::Node;
 
-use super::raw::Task;
+use super::refs::Task;
 use super::running::{Running, running};
 
 /// The node of the running task in the cancel tree, or that of the `block_on`;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use wakeline_context::{Cause, Kind, Reason, budget, waiting_on};
 
-use super::raw::Task;
+use super::refs::Task;
 use super::{Id, JoinError};
 
 /// A task's handle: await it for the task's output.

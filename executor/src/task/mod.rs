@@ -38,15 +38,18 @@ mod id;
 mod join;
 mod owned;
 mod raw;
+mod refs;
 mod running;
 mod state;
+mod waker;
 
 #[cfg(all(test, loom))]
 mod tests;
 
 pub(crate) use cell::{Header, Origin};
 pub(crate) use owned::Owned;
-pub(crate) use raw::{Runnable, Schedule, Task, new, quietly};
+pub(crate) use raw::{Schedule, new, quietly};
+pub(crate) use refs::{Runnable, Task};
 pub(crate) use running::Root;
 
 pub use cancel::{cancel_node, is_cancelled};

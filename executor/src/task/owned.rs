@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use slab::Slab;
 use wakeline_context::Reason;
 
-use super::{Id, Task, TaskInfo};
+use super::{Id, Task, TaskInfo, TaskState};
 
 const SHARDS: usize = 8;
 
@@ -85,8 +85,13 @@ impl Owned {
         tasks
     }
 
+    /// Without those that have ended and only wait to be taken out.
     pub(crate) fn infos(&self) -> Vec<TaskInfo> {
-        self.snapshot().iter().map(Task::info).collect()
+        let infos = self.snapshot();
+        let infos = infos.iter().map(Task::info);
+        infos
+            .filter(|info| info.state != TaskState::Complete)
+            .collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -7,16 +7,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
 use wakeline_context::PollScope;
 use wakeline_sync::cancel::Node;
 
+use super::JoinError;
 use super::cancel::unspoken;
 use super::cell::{Cell, Header, Origin, Stage, Vtable};
+use super::refs::{Runnable, Task};
 use super::running::Entered;
-use super::state::{Pause, Start, Wake};
-use super::{JoinError, TaskInfo, TaskState};
+use super::state::{Pause, Start};
+use super::waker::waker;
 use crate::shared::Shared;
 use crate::unobserved::Unobserved;
 
@@ -47,25 +49,6 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     }
 }
 
-/// A counted reference to a task.
-pub(crate) struct Task(NonNull<Header>);
-
-// SAFETY: through a `Task` only the header is touched, whose parts are atomic
-// or guarded by the state (table in the module's doc); freeing the task from
-// another thread touches the stage, but by then it is `Consumed` or holds the
-// output of a handle that was `Send`.
-unsafe impl Send for Task {}
-// SAFETY: as above; every method takes the header by shared reference.
-unsafe impl Sync for Task {}
-
-/// The right to run a task once: an entry of a run queue. Not counted.
-#[must_use = "a `Runnable` that is dropped is a task that never runs again"]
-pub(crate) struct Runnable(NonNull<Header>);
-
-// SAFETY: a `Runnable` of a local task is handed to its home thread by the
-// scheduler, and only run there; one of a stealable task has a `Send` future.
-unsafe impl Send for Runnable {}
-
 /// Makes a task: its owned reference, its handle's reference, its first entry.
 pub(crate) fn new<F: Future, S: Schedule>(
     future: F,
@@ -79,123 +62,6 @@ pub(crate) fn new<F: Future, S: Schedule>(
     });
     let task = NonNull::from(Box::leak(cell)).cast::<Header>();
     (Task(task), Task(task), Runnable(task))
-}
-
-impl Task {
-    pub(crate) fn header(&self) -> &Header {
-        // SAFETY: this reference is counted, so the task is not freed before
-        // it is dropped, and the header is only ever shared.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// Aborts the task without a word, as its runtime ends; else `cancel`.
-    pub(crate) fn abort(&self) {
-        let header = self.header();
-        match header.state.abort() {
-            // SAFETY: `Enqueue` made us the one who queues it.
-            Wake::Enqueue => unsafe { (header.vtable.schedule)(self.0) },
-            // SAFETY: we hold a counted reference to this very task.
-            Wake::Nothing => unsafe { (header.vtable.aborted)(self.0) },
-        }
-    }
-
-    pub(crate) fn info(&self) -> TaskInfo {
-        let header = self.header();
-        TaskInfo {
-            id: header.id,
-            name: header.name.clone(),
-            state: TaskState::from_word(header.state.describe()),
-            spawned_at: header.spawned_at,
-            waiting_on: header.waiting.get(),
-        }
-    }
-
-    /// Gives the reference up without counting it down.
-    pub(super) fn into_raw(self) -> NonNull<Header> {
-        ManuallyDrop::new(self).0
-    }
-
-    pub(super) fn as_raw(&self) -> NonNull<Header> {
-        self.0
-    }
-}
-
-impl Clone for Task {
-    fn clone(&self) -> Task {
-        self.header().state.retain();
-        Task(self.0)
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        if self.header().state.release() {
-            // SAFETY: that was the last reference, and a task that is queued
-            // or running has the owned list's, so nobody else looks at it.
-            unsafe { (self.header().vtable.free)(self.0) }
-        }
-    }
-}
-
-impl Runnable {
-    /// Polls the task once, or drops its future if it was aborted.
-    pub(crate) fn run(self) {
-        let task = self.into_raw();
-        // SAFETY: a `Runnable` is made by `new` and by the transitions that
-        // say so, once each, and is used up here: the task is WOKEN, alive
-        // through the owned list, and nobody else runs it.
-        let vtable = unsafe { task.as_ref() }.vtable;
-        // SAFETY: as above; the vtable is of this task's type.
-        unsafe { (vtable.run)(task) }
-    }
-
-    /// Ends a queued task where it is: its future is dropped here, unpolled.
-    pub(crate) fn cancel(self) {
-        // SAFETY: as in `run`; the borrow ends before the task can be freed.
-        let wake = unsafe { self.0.as_ref() }.state.abort();
-        debug_assert_eq!(
-            wake,
-            Wake::Nothing,
-            "a `Runnable` was of a task that is not queued"
-        );
-        self.run();
-    }
-
-    /// Ends a queued task that nobody can run, with the reason.
-    pub(crate) fn refuse(self, error: io::Error) {
-        let task = self.into_raw();
-        // SAFETY: as in `run`.
-        let vtable = unsafe { task.as_ref() }.vtable;
-        // SAFETY: as above.
-        unsafe { (vtable.refuse)(task, error) }
-    }
-
-    /// For an intrusive queue or one of pointers.
-    pub(crate) fn into_raw(self) -> NonNull<Header> {
-        ManuallyDrop::new(self).0
-    }
-
-    /// # Safety
-    ///
-    /// `task` comes from `into_raw`, and each such pointer comes back once.
-    pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Runnable {
-        Runnable(task)
-    }
-
-    pub(crate) fn is(&self, task: &Task) -> bool {
-        self.0 == task.0
-    }
-}
-
-impl Drop for Runnable {
-    fn drop(&mut self) {
-        // Only a bug of the executor gets here. The task leaks, as its owned
-        // reference stays, which is sound; a debug build says so.
-        debug_assert!(
-            std::thread::panicking(),
-            "a queue entry was dropped: its task would never run again"
-        );
-    }
 }
 
 const fn vtable<F: Future, S: Schedule>() -> Vtable {
@@ -445,55 +311,4 @@ unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
 unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: `new` leaked a box of this type, and the last reference is gone.
     drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
-}
-
-static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
-
-/// A waker over a reference that the caller counted, or lends.
-fn waker(task: NonNull<Header>) -> Waker {
-    // SAFETY: the functions below keep the contract of `RawWaker`: each waker
-    // stands for one counted reference, and headers are thread-safe.
-    unsafe { Waker::from_raw(RawWaker::new(task.as_ptr().cast_const().cast(), &WAKER)) }
-}
-
-/// # Safety
-///
-/// `data` is the data of a live waker of ours.
-unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Task> {
-    // SAFETY: `waker` made it from a `NonNull`.
-    ManuallyDrop::new(Task(unsafe {
-        NonNull::new_unchecked(data.cast_mut().cast())
-    }))
-}
-
-unsafe fn clone_waker(data: *const ()) -> RawWaker {
-    // SAFETY: the waker that is being cloned lives.
-    let task = unsafe { borrowed(data) };
-    let task = Task::clone(&task);
-    RawWaker::new(task.into_raw().as_ptr().cast_const().cast(), &WAKER)
-}
-
-unsafe fn wake(data: *const ()) {
-    // SAFETY: the waker lives until this returns, and its reference is ours.
-    let task = ManuallyDrop::into_inner(unsafe { borrowed(data) });
-    wake_task(&task);
-}
-
-unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: the waker lives during the call.
-    let task = unsafe { borrowed(data) };
-    wake_task(&task);
-}
-
-unsafe fn drop_waker(data: *const ()) {
-    // SAFETY: the waker's reference is ours to release.
-    drop(ManuallyDrop::into_inner(unsafe { borrowed(data) }));
-}
-
-fn wake_task(task: &Task) {
-    let header = task.header();
-    if header.state.wake() == Wake::Enqueue {
-        // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
-        unsafe { (header.vtable.schedule)(task.0) }
-    }
 }

@@ -24,6 +24,8 @@
 //! - **Exact.** A timer fires when the clock shows its deadline, to the
 //!   nanosecond. Timers of one deadline fire together, in the order of their
 //!   registration; what they woke runs until it waits before time goes on.
+//!   (A task is queued then; the future of `block_on` is no task and is polled
+//!   before the queue.)
 //! - **Only when all is blocked.** Time moves when no task is ready and none
 //!   has yielded. A task that is always ready therefore stops it.
 //! - **Jobs are work.** Auto-advance waits for blocking jobs, queued or running,
@@ -38,11 +40,11 @@
 //! The kernel is asked before each step, without waiting, and what it reports
 //! goes first. But it is not part of this world: a packet on its way is no
 //! work that anyone could count, and a thread of the program's own is not
-//! known here either. So a task that waits for a socket counts as blocked, and a timeout around
-//! it may fire at once. What was written to a loopback socket is usually there
-//! at the next look, which is no promise. A test of code with sockets keeps
-//! the time of its sockets real, puts a pipe of its own in their place, or
-//! turns [`auto_advance`] off while bytes are under way.
+//! known here either. So a task that waits for a socket counts as blocked, and
+//! a timeout around it may fire at once. What was written to a loopback socket
+//! is usually there at the next look, which is no promise. A test of code with
+//! sockets keeps its time real, puts a channel in their place, or turns
+//! [`auto_advance`] off while bytes are under way.
 //!
 //! # Where it works
 //!
@@ -51,28 +53,23 @@
 //! `block_on` that runs beside the worker, on another thread, goes by the real
 //! clock; blocking jobs see the runtime's.
 
-use crate::clock;
+mod futures;
+
+pub use futures::{Advance, WaitAllBlocked};
+
 use crate::current;
-use crate::harvest::Harvest;
-use crate::inbox::Message;
-use crate::metrics::add;
 use crate::reactor::Core;
-use crate::remote::Home;
-use crate::steps::{self, Id, Step};
-use std::future::Future;
+use futures::Wait;
 use std::panic::Location;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use wakeline_context::{Kind, waiting_on};
 
 /// Stops the clock of this runtime: from here on time passes only when all is
 /// blocked, and then at once.
 ///
 /// Then it jumps to the next deadline. A test that sleeps for hours takes
-/// milliseconds, and the moments it sees are the same in each run. The rules are in
-/// the table below; code must look at the clock by [`now`](super::now).
+/// milliseconds, and the moments it sees are the same in each run, if it looks
+/// at the clock by [`now`](super::now).
 ///
 /// | what happens                        | does time move?                     |
 /// |-------------------------------------|-------------------------------------|
@@ -283,117 +280,6 @@ pub fn wait_all_blocked() -> WaitAllBlocked {
     }
 }
 
-/// The future of [`advance`].
-#[derive(Debug)]
-#[must_use = "time moves only while this is awaited"]
-pub struct Advance {
-    duration: Duration,
-    wait: Wait,
-    location: &'static Location<'static>,
-}
-
-/// The future of [`wait_all_blocked`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct WaitAllBlocked {
-    wait: Wait,
-    location: &'static Location<'static>,
-}
-
-/// A future that waits for a step: `New`, then `Listed`, then `Over`.
-#[derive(Debug)]
-enum Wait {
-    New,
-    Listed(Entry),
-    /// Its step was taken.
-    Over,
-}
-
-/// A place among those who wait; removed when this is dropped.
-#[derive(Debug)]
-struct Entry {
-    home: u64,
-    id: Id,
-}
-
-impl Future for Advance {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.wait, Wait::New) {
-            let waker = cx.waker().clone();
-            let core = paused_core("time::advance");
-            let target = clock::after(core.now_nanos(), self.duration).min(steps::LAST);
-            let id = core.steps.borrow_mut().wait_for_moment(target, waker);
-            self.wait = core.listed(id);
-        }
-        let location = self.location;
-        self.wait.poll(cx, "time::advance", location)
-    }
-}
-
-impl Future for WaitAllBlocked {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.wait, Wait::New) {
-            let waker = cx.waker().clone();
-            let core = core("wait_all_blocked");
-            let id = core.steps.borrow_mut().wait_for_quiet(waker);
-            self.wait = core.listed(id);
-        }
-        let location = self.location;
-        self.wait.poll(cx, "wait_all_blocked", location)
-    }
-}
-
-impl Wait {
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        what: &str,
-        location: &'static Location<'static>,
-    ) -> Poll<()> {
-        let Wait::Listed(entry) = self else {
-            return Poll::Ready(());
-        };
-        let mut waker = cx.waker().clone();
-        let listed = current::if_home(entry.home, |core| {
-            match core.steps.borrow_mut().get_mut(entry.id) {
-                Some(listed) => std::mem::swap(listed, &mut waker),
-                None => return false,
-            }
-            true
-        });
-        drop(waker); // the older one, after the borrow
-        match listed {
-            None => {
-                panic!("{what}, made at {location}, was polled on another thread than at first")
-            }
-            Some(true) => {
-                waiting_on(Kind::Timer, 0, location);
-                Poll::Pending
-            }
-            Some(false) => {
-                *self = Wait::Over;
-                Poll::Ready(())
-            }
-        }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let found = current::if_home(self.home, |core| {
-            let removed = core.remove_step(self.id);
-            drop(removed); // after the borrow: it is foreign code
-        });
-        if found.is_none() {
-            Home::send_to(self.home, Message::CancelStep(self.id));
-        }
-    }
-}
-
 /// This thread's reactor, if its time may be paused.
 ///
 /// # Panics
@@ -423,91 +309,4 @@ fn paused_core(what: &str) -> Rc<Core> {
         "{what}: time is not paused: call `time::pause` first"
     );
     core
-}
-
-/// The steps of time, as a turn takes them.
-impl Core {
-    /// What this turn will do if it finds nothing.
-    #[cold]
-    pub(crate) fn next_step(&self, jobs: &dyn Fn() -> bool) -> Step {
-        let paused = self.clock.as_ref().is_some_and(|clock| clock.is_stopped());
-        let first = paused.then(|| self.timers.borrow().first_deadline());
-        let in_flight = || self.driver.borrow().held().1 > 0 || jobs();
-        let quiet = || steps::is_quiet(&self.home.parker, in_flight);
-        self.steps.borrow().decide(paused, first.flatten(), quiet)
-    }
-
-    /// The turn found nothing; returns how many timers fired.
-    #[cold]
-    pub(crate) fn take_step(&self, step: Step, harvest: &mut Harvest) -> usize {
-        if self.home.parker.is_notified() {
-            // Another thread has queued something meanwhile: the loop looks
-            // for it before time moves. The mark is taken, as by a sleep.
-            self.home.parker.unpark();
-            return 0;
-        }
-        let wakers = &mut harvest.wakers;
-        let mut fired = 0;
-        match step {
-            Step::Stay => {}
-            Step::Settle => self.steps.borrow_mut().settle(wakers),
-            Step::To(moment) => {
-                if let Some(clock) = &self.clock {
-                    clock.set(moment);
-                }
-                self.timers.borrow_mut().advance(moment, wakers);
-                fired = wakers.len();
-                add(&self.counts.timers_fired, fired as u64);
-                if fired == 0 {
-                    self.steps.borrow_mut().arrive(moment, wakers);
-                }
-            }
-        }
-        self.update_special();
-        fired
-    }
-
-    pub(crate) fn remove_step(&self, id: Id) -> Option<Waker> {
-        let removed = self.steps.borrow_mut().remove(id);
-        self.update_special();
-        removed
-    }
-
-    fn listed(&self, id: Id) -> Wait {
-        self.update_special();
-        Wait::Listed(Entry {
-            home: self.home.id,
-            id,
-        })
-    }
-
-    fn update_special(&self) {
-        let real = self.clock.as_ref().is_none_or(|clock| clock.is_real());
-        self.special.set(!real || !self.steps.borrow().is_empty());
-    }
-
-    /// When the real clock shows `nanos` of this one; `None` if it is stopped.
-    #[cold]
-    pub(crate) fn real_nanos(&self, nanos: u64) -> Option<u64> {
-        match &self.clock {
-            Some(clock) => clock.real_nanos(nanos),
-            None => Some(nanos),
-        }
-    }
-
-    /// The clock was stopped or set going: wakes who has a timer, so that they
-    /// set it anew.
-    fn restart_timers(&self, exact: bool) {
-        self.update_special();
-        let mut harvest = Harvest::default();
-        if !exact {
-            self.steps.borrow_mut().give_up(&mut harvest.wakers);
-            self.update_special();
-        }
-        let now = self.now_nanos();
-        self.timers
-            .borrow_mut()
-            .restart(now, exact, &mut harvest.wakers);
-        harvest.finish();
-    }
 }

@@ -38,6 +38,8 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// Ticks that the levels cover: 2^36.
 const COVERED_BITS: u32 = SLOT_BITS * LEVELS as u32;
+/// The last tick that may be advanced to: "never" has to stay beyond.
+pub(crate) const LAST: u64 = (u64::MAX >> COVERED_BITS << COVERED_BITS) - 1;
 /// How many entries of a coarse slot are looked at to say exactly when the
 /// first of them is due; with more, the answer is the slot's beginning.
 const LOOK: usize = 8;
@@ -131,6 +133,7 @@ impl<T> Wheel<T> {
     ///
     /// A `now_tick` before an earlier one counts as that one.
     pub(crate) fn advance(&mut self, now_tick: u64, fired: &mut Vec<T>) {
+        debug_assert!(now_tick <= LAST);
         while let Some((begin, place)) = self.first() {
             if begin > now_tick {
                 break;
@@ -168,7 +171,7 @@ impl<T> Wheel<T> {
             Place::Beyond => self.beyond,
         };
         let earliest = self.entries.earliest(list, usize::MAX);
-        earliest.filter(|deadline| *deadline < u64::MAX)
+        earliest.filter(|deadline| *deadline <= LAST)
     }
 
     /// Takes everything out, in no particular order.
@@ -189,7 +192,7 @@ impl<T> Wheel<T> {
     /// may be earlier: the ticks have another length now. Keys given out so
     /// far are stale.
     pub(crate) fn restart(&mut self, elapsed: u64, out: &mut Vec<T>) {
-        self.advance(u64::MAX, out);
+        self.advance(LAST, out);
         self.drain(out); // those that are due never
         self.elapsed = elapsed;
         self.first_stamp = self.entries.next_stamp();

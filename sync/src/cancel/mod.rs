@@ -224,7 +224,8 @@ impl Node {
     }
 
     /// The earliest deadline of this node and of its ancestors up to the first
-    /// shield.
+    /// shield; for an open node, since one that is cancelled has no use for it
+    /// and is not told of new ones.
     ///
     /// # Example
     ///

@@ -1,4 +1,6 @@
 #[cfg(loom)]
 mod models;
 #[cfg(not(loom))]
+mod table;
+#[cfg(not(loom))]
 mod unit;

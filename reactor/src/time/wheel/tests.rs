@@ -83,7 +83,7 @@ fn equal_deadlines_fire_in_the_order_of_insertion_through_every_cascade() {
         assert!(advanced(&mut wheel, deadline - before).is_empty());
         wheel.insert(deadline, number as u64);
     }
-    assert_eq!(advanced(&mut wheel, u64::MAX), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(advanced(&mut wheel, LAST), [0, 1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
@@ -144,6 +144,35 @@ fn draining_hands_out_everything() {
     assert_eq!(advanced(&mut wheel, 5), [5]);
 }
 
+#[test]
+fn the_first_deadline_is_found_exactly_among_many_of_one_slot_and_never_is_none() {
+    let mut wheel = Wheel::new();
+    wheel.insert(u64::MAX, 0);
+    assert_eq!(wheel.first_deadline(), None);
+    for (base, deadlines) in [(1_000_000, 1..=40), (1 << 40, 1..=40)] {
+        for far in deadlines.clone().rev() {
+            wheel.insert(base + far, far);
+        }
+        for far in deadlines {
+            assert_eq!(wheel.first_deadline(), Some(base + far));
+            assert_eq!(advanced(&mut wheel, base + far), [far]);
+        }
+    }
+    assert_eq!(wheel.first_deadline(), None);
+}
+
+#[test]
+fn never_stays_where_it_is_at_the_end_of_time() {
+    let mut wheel = Wheel::new();
+    let key = wheel.insert(u64::MAX, 1);
+    assert!(advanced(&mut wheel, LAST).is_empty());
+    let late = wheel.insert(LAST + 1, 2);
+    assert_eq!(wheel.first_deadline(), None, "beyond the last tick");
+    assert_eq!(wheel.remove(late), Some(2));
+    assert_eq!(wheel.remove(key), Some(1));
+    assert!(wheel.is_empty());
+}
+
 /// Ticks near each level's edges as well as anywhere.
 fn distances() -> impl Strategy<Value = u64> {
     prop_oneof![
@@ -163,6 +192,10 @@ enum Step {
     Advance(u64),
     /// To the tick that `next_tick` names.
     Sleep,
+    /// To the first deadline.
+    Jump,
+    /// From this tick on, all is new.
+    Restart(u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -171,6 +204,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<usize>().prop_map(Step::Remove),
         2 => distances().prop_map(|by| Step::Advance(by % (1 << 40))),
         1 => Just(Step::Sleep),
+        2 => Just(Step::Jump),
+        1 => distances().prop_map(|to| Step::Restart(to % (1 << 40))),
     ];
     proptest::collection::vec(step, 1..120)
 }
@@ -198,9 +233,18 @@ proptest! {
                     prop_assert_eq!(wheel.remove(key), map.remove(&dull));
                 }
                 Step::Remove(_) => {}
-                Step::Advance(_) | Step::Sleep => {
+                Step::Restart(to) => {
+                    let mut out = Vec::new();
+                    wheel.restart(to, &mut out);
+                    let all: Vec<u64> = std::mem::take(&mut map).into_values().collect();
+                    prop_assert_eq!(out, all);
+                    prop_assert!(keys.iter().all(|(key, _)| wheel.is_stale(*key)));
+                    now = to;
+                }
+                Step::Advance(_) | Step::Sleep | Step::Jump => {
                     let to = match step {
                         Step::Advance(by) => now + by,
+                        Step::Jump => wheel.first_deadline().unwrap_or(now),
                         _ => wheel.next_tick().unwrap_or(now),
                     };
                     now = now.max(to);
@@ -211,6 +255,7 @@ proptest! {
             }
             prop_assert_eq!(wheel.len(), map.len());
             let first = map.keys().next().map(|(deadline, _)| *deadline);
+            prop_assert_eq!(wheel.first_deadline(), first.filter(|first| *first < u64::MAX));
             match (wheel.next_tick(), first) {
                 (Some(next), Some(first)) => prop_assert!(next <= first),
                 (None, first) => prop_assert!(first.is_none() || first == Some(u64::MAX)),

@@ -1,0 +1,145 @@
+//! The two ways to have a task: a counted reference, and the right to run it.
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use super::cell::Header;
+use super::state::Wake;
+use super::{TaskInfo, TaskState};
+
+/// A counted reference to a task.
+pub(crate) struct Task(pub(super) NonNull<Header>);
+
+// SAFETY: through a `Task` only the header is touched, whose parts are atomic
+// or guarded by the state (table in the module's doc); freeing the task from
+// another thread touches the stage, but by then it is `Consumed` or holds the
+// output of a handle that was `Send`.
+unsafe impl Send for Task {}
+// SAFETY: as above; every method takes the header by shared reference.
+unsafe impl Sync for Task {}
+
+/// The right to run a task once: an entry of a run queue. Not counted.
+#[must_use = "a `Runnable` that is dropped is a task that never runs again"]
+pub(crate) struct Runnable(pub(super) NonNull<Header>);
+
+// SAFETY: a `Runnable` of a local task is handed to its home thread by the
+// scheduler, and only run there; one of a stealable task has a `Send` future.
+unsafe impl Send for Runnable {}
+
+impl Task {
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: this reference is counted, so the task is not freed before
+        // it is dropped, and the header is only ever shared.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Aborts the task without a word, as its runtime ends; else `cancel`.
+    pub(crate) fn abort(&self) {
+        let header = self.header();
+        match header.state.abort() {
+            // SAFETY: `Enqueue` made us the one who queues it.
+            Wake::Enqueue => unsafe { (header.vtable.schedule)(self.0) },
+            // SAFETY: we hold a counted reference to this very task.
+            Wake::Nothing => unsafe { (header.vtable.aborted)(self.0) },
+        }
+    }
+
+    pub(crate) fn info(&self) -> TaskInfo {
+        let header = self.header();
+        TaskInfo {
+            id: header.id,
+            name: header.name.clone(),
+            state: TaskState::from_word(header.state.describe()),
+            spawned_at: header.spawned_at,
+            waiting_on: header.waiting.get(),
+        }
+    }
+
+    /// Gives the reference up without counting it down.
+    pub(super) fn into_raw(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).0
+    }
+
+    pub(super) fn as_raw(&self) -> NonNull<Header> {
+        self.0
+    }
+}
+
+impl Clone for Task {
+    fn clone(&self) -> Task {
+        self.header().state.retain();
+        Task(self.0)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.header().state.release() {
+            // SAFETY: that was the last reference, and a task that is queued
+            // or running has the owned list's, so nobody else looks at it.
+            unsafe { (self.header().vtable.free)(self.0) }
+        }
+    }
+}
+
+impl Runnable {
+    /// Polls the task once, or drops its future if it was aborted.
+    pub(crate) fn run(self) {
+        let task = self.into_raw();
+        // SAFETY: a `Runnable` is made by `new` and by the transitions that
+        // say so, once each, and is used up here: the task is WOKEN, alive
+        // through the owned list, and nobody else runs it.
+        let vtable = unsafe { task.as_ref() }.vtable;
+        // SAFETY: as above; the vtable is of this task's type.
+        unsafe { (vtable.run)(task) }
+    }
+
+    /// Ends a queued task where it is: its future is dropped here, unpolled.
+    pub(crate) fn cancel(self) {
+        // SAFETY: as in `run`; the borrow ends before the task can be freed.
+        let wake = unsafe { self.0.as_ref() }.state.abort();
+        debug_assert_eq!(
+            wake,
+            Wake::Nothing,
+            "a `Runnable` was of a task that is not queued"
+        );
+        self.run();
+    }
+
+    /// Ends a queued task that nobody can run, with the reason.
+    pub(crate) fn refuse(self, error: io::Error) {
+        let task = self.into_raw();
+        // SAFETY: as in `run`.
+        let vtable = unsafe { task.as_ref() }.vtable;
+        // SAFETY: as above.
+        unsafe { (vtable.refuse)(task, error) }
+    }
+
+    /// For an intrusive queue or one of pointers.
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// # Safety
+    ///
+    /// `task` comes from `into_raw`, and each such pointer comes back once.
+    pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Runnable {
+        Runnable(task)
+    }
+
+    pub(crate) fn is(&self, task: &Task) -> bool {
+        self.0 == task.0
+    }
+}
+
+impl Drop for Runnable {
+    fn drop(&mut self) {
+        // Only a bug of the executor gets here. The task leaks, as its owned
+        // reference stays, which is sound; a debug build says so.
+        debug_assert!(
+            std::thread::panicking(),
+            "a queue entry was dropped: its task would never run again"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! A task's waker: a counted reference, as std's table of functions has it.
+
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::cell::Header;
+use super::refs::Task;
+use super::state::Wake;
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
+
+/// A waker over a reference that the caller counted, or lends.
+pub(super) fn waker(task: NonNull<Header>) -> Waker {
+    // SAFETY: the functions below keep the contract of `RawWaker`: each waker
+    // stands for one counted reference, and headers are thread-safe.
+    unsafe { Waker::from_raw(RawWaker::new(task.as_ptr().cast_const().cast(), &WAKER)) }
+}
+
+/// # Safety
+///
+/// `data` is the data of a live waker of ours.
+unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Task> {
+    // SAFETY: `waker` made it from a `NonNull`.
+    ManuallyDrop::new(Task(unsafe {
+        NonNull::new_unchecked(data.cast_mut().cast())
+    }))
+}
+
+unsafe fn clone_waker(data: *const ()) -> RawWaker {
+    // SAFETY: the waker that is being cloned lives.
+    let task = unsafe { borrowed(data) };
+    let task = Task::clone(&task);
+    RawWaker::new(task.into_raw().as_ptr().cast_const().cast(), &WAKER)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the waker lives until this returns, and its reference is ours.
+    let task = ManuallyDrop::into_inner(unsafe { borrowed(data) });
+    wake_task(&task);
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the waker lives during the call.
+    let task = unsafe { borrowed(data) };
+    wake_task(&task);
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the waker's reference is ours to release.
+    drop(ManuallyDrop::into_inner(unsafe { borrowed(data) }));
+}
+
+fn wake_task(task: &Task) {
+    let header = task.header();
+    if header.state.wake() == Wake::Enqueue {
+        // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
+        unsafe { (header.vtable.schedule)(task.0) }
+    }
+}
