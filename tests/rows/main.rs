@@ -73,6 +73,7 @@ mod row_26_virtual_time;
 mod row_26_virtual_time_and_the_world;
 mod row_27_scope;
 mod row_27_scope_exit_table;
+mod row_27_scope_random;
 mod row_28_start;
 mod row_29_cancel_tokens;
 mod row_30_spawn_into_cancelled;
