@@ -295,8 +295,8 @@ fn a_loop_of_selects_over_what_is_always_ready_lets_others_run() {
     // One thread: the other task runs only if this one gives way.
     let runtime = wakeline::Runtime::builder().workers(1).build().unwrap();
     runtime.block_on(async {
-        let other = spawn(async {});
         let busy = spawn(async move {
+            let other = spawn(async {});
             let mut rounds = 0_u64;
             while !other.is_finished() {
                 select! {
