@@ -62,6 +62,7 @@ mod row_18_as_completed;
 mod row_19_race;
 mod row_19_select;
 mod row_20_scope_shield;
+mod row_19_select_syntax;
 mod row_20_shield;
 mod row_21_sleep;
 mod row_22_timeout;
