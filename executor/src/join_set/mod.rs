@@ -204,6 +204,9 @@ impl<T> JoinSet<T> {
     /// The next task that has ended, if one has: [`join_next`](JoinSet::join_next)
     /// without waiting.
     ///
+    /// On several workers a set hears of an end a moment after
+    /// [`is_finished`](AbortHandle::is_finished) is true.
+    ///
     /// # Example
     ///
     /// ```
