@@ -25,7 +25,8 @@ use crate::shared::{Flavour, Order, Shared, cancel};
 use crate::task::{self, Header, JoinHandle, Origin, Runnable};
 
 pub(crate) use entered::{
-    Entered, EnteredShared, enter, enter_shared, is_entered, is_passing, set_passing, shared, with,
+    Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
+    shared, with,
 };
 
 /// Woken tasks that may run before the queue's head, one after the other.

@@ -23,11 +23,13 @@ mod hook;
 mod report;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod unpolled;
 mod watch;
 
 pub use config::{DebugConfig, DebugMode};
 pub use dump::{Cycle, Dump};
-pub use report::{Finding, Report, Subject, Then};
+pub use report::{Finding, Report, Subject, SubjectKind, Then};
+pub use unpolled::Unpolled;
 
 pub(crate) use dump::{EnteredRoot, Roots};
 pub(crate) use errors::error_in;

@@ -26,7 +26,7 @@ use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
-use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, Then};
+use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, Then};
 
 thread_local! {
     static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
@@ -114,10 +114,10 @@ impl Root {
             debug,
             entry: debug.roots.enter(self.id, self.at),
             subject: Subject {
-                id: self.id,
+                kind: SubjectKind::Root,
+                id: Some(self.id),
                 name: None,
                 spawned_at: self.at,
-                is_root: true,
             },
         })
     }
