@@ -42,6 +42,7 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_01_lifetime;
+mod row_02_turn_order;
 mod row_03_from_sync;
 mod row_04_loop_control;
 mod row_05_ctrl_c;

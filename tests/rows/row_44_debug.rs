@@ -141,7 +141,20 @@ fn a_slow_poll_that_was_the_last_one_says_how_it_ended() {
                 spin(LONG);
                 std::task::Poll::<()>::Pending
             }));
-            while foreign.id() != told.recv().ok().as_ref().and_then(of).unwrap() {}
+            let report = loop {
+                match told.try_recv() {
+                    Ok(report) if of(&report) == Some(foreign.id()) => break report,
+                    _ => yield_now().await,
+                }
+            };
+            let pending = matches!(
+                report.finding,
+                Finding::SlowPoll {
+                    then: Then::Pending,
+                    ..
+                }
+            );
+            assert!(pending, "{report}");
             foreign.abort();
         });
     });
@@ -350,22 +363,20 @@ fn what_a_set_or_a_scope_drops_unpolled_is_reported() {
             set.spawn(async {});
             drop(set);
 
-            let (line, in_scope) = mpsc::channel();
+            let (give, given) = mpsc::channel();
             let mut dropped = Box::pin(scope(|s| async move {
                 s.spawn(async { Ok::<(), ()>(std::future::pending().await) });
-                yield_now().await; // that one is polled now
-                line.send(line!() + 1).unwrap();
-                s.spawn(async { Ok(()) });
+                give.send(s).unwrap();
                 std::future::pending::<Result<(), ()>>().await
             }));
-            let in_scope = std::future::poll_fn(|cx| {
-                assert!(dropped.as_mut().poll(cx).is_pending());
-                match in_scope.try_recv() {
-                    Ok(line) => std::task::Poll::Ready(line),
-                    Err(_) => std::task::Poll::Pending,
-                }
+            std::future::poll_fn(|cx| {
+                assert!(dropped.as_mut().poll(cx).is_pending()); // the first child runs
+                std::task::Poll::Ready(())
             })
             .await;
+            let s = given.recv().unwrap();
+            let in_scope = line!() + 1;
+            s.spawn(async { Ok(()) });
             drop(dropped);
             yield_now().await;
             [(SubjectKind::Task, in_set), (SubjectKind::Child, in_scope)]
@@ -545,7 +556,7 @@ fn the_dump_shows_tasks_that_wait_for_each_other_or_for_themselves() {
                 let (first, second, both) = (first.clone(), second.clone(), both.clone());
                 spawn(async move {
                     let _first = first.lock().await;
-                    both.wait().await;
+                    both.wait().await.expect("nobody leaves");
                     drop(second.lock().await);
                 })
             };

@@ -179,9 +179,10 @@ impl fmt::Display for Finding {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.finding.fmt(f)?;
-        match self.left_out {
-            0 => Ok(()),
-            count => write!(f, " ({count} more reports were left out before)"),
+        match (&self.finding, self.left_out) {
+            (_, 0) => Ok(()),
+            (Finding::LeftOut, count) => write!(f, ", {count} more findings were not reported"),
+            (_, count) => write!(f, " ({count} more of this sort were not reported)"),
         }
     }
 }
