@@ -44,6 +44,11 @@ pub(super) fn running() -> Option<Running> {
     RUNNING.get()
 }
 
+/// Whether that is the future of a `block_on`.
+pub(crate) fn is_root() -> bool {
+    matches!(running(), Some(Running::Root(_)))
+}
+
 /// Marks a task as the one that this thread runs, until it is dropped.
 pub(super) struct Entered {
     task: NonNull<Header>,
