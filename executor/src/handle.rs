@@ -140,10 +140,13 @@ impl Handle {
         crate::block_on::block_on(&self.shared, future)
     }
 
-    /// The executor's tasks that are not complete, each at some moment.
+    /// The executor's tasks that are not complete, each at some moment; those of
+    /// the cleanup lane last.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskInfo> {
-        self.shared.tasks()
+        let mut tasks = self.shared.tasks();
+        tasks.extend(self.shared.cleanups.infos());
+        tasks
     }
 
     /// What the workers have done since the start.

@@ -116,10 +116,15 @@ impl Header {
     /// The task's node, made now if there is none; `task` is this very task.
     pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
         debug_assert!(ptr::eq(task.as_ptr(), self));
-        self.node.get_or_init(|| {
+        self.node_or(|| {
             // SAFETY: the vtable is of this task, which `self` shows to live.
             unsafe { (self.vtable.new_node)(task) }
         })
+    }
+
+    /// The task's node, or this one from now on.
+    pub(super) fn node_or(&self, make: impl FnOnce() -> Node) -> &Node {
+        self.node.get_or_init(make)
     }
 
     /// The task's node, if someone has asked for it.
@@ -200,12 +205,11 @@ impl Waiting {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod size {
     use super::Header;
 
     /// What each task costs beside its future: a larger header is a decision.
-    #[cfg(not(loom))]
     #[test]
     fn a_header_has_fifteen_words() {
         assert_eq!(size_of::<Header>(), 15 * size_of::<usize>());
