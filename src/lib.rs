@@ -74,6 +74,7 @@ pub use scope::{
     scope_local,
 };
 pub use wakeline_context::{context_local, local, task_local};
+pub use wakeline_executor::debug;
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, Metrics,
     ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wakeline_context::chance;
+use wakeline_executor::debug::DebugMode;
 use wakeline_executor::{
     self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
 };
@@ -276,13 +277,47 @@ impl Builder {
         self
     }
 
+    /// Debug mode: `true`, `false`, or a [`DebugConfig`](crate::debug::DebugConfig)
+    /// for on with other than the default choices.
+    ///
+    /// It reports polls that take too long, failures of tasks that nobody has
+    /// looked at, and tasks that end without ever having run: see
+    /// [`debug`](crate::debug). If this is not called, `WAKELINE_DEBUG=1` in the
+    /// environment turns it on; `0` or nothing leaves it off, and anything else
+    /// is an error of [`build`](Builder::build).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wakeline::Runtime;
+    /// use wakeline::debug::{DebugConfig, Finding};
+    ///
+    /// let (reports, told) = mpsc::channel();
+    /// let debug = DebugConfig::new().on_report(move |report| drop(reports.send(report.clone())));
+    /// let runtime = Runtime::builder().workers(1).debug(debug).build()?;
+    /// runtime.block_on(async {
+    ///     drop(wakeline::spawn(async { Err::<(), _>("disk full") })); // nobody will see it
+    ///     wakeline::yield_now().await;
+    /// });
+    /// let report = told.try_recv().unwrap();
+    /// assert!(matches!(report.finding, Finding::Unobserved { .. }));
+    /// assert!(report.to_string().ends_with(": disk full"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn debug(mut self, debug: impl Into<DebugMode>) -> Builder {
+        self.executor = self.executor.debug(debug);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
     ///
     /// If no driver can be set up or a thread cannot be started. The error
     /// names the likely cause: the limit of descriptors, of locked memory, a
-    /// sandbox, an old kernel.
+    /// sandbox, an old kernel. If `WAKELINE_DEBUG` is read and is neither `1` nor
+    /// `0`, with [`InvalidInput`](io::ErrorKind::InvalidInput).
     ///
     /// # Panics
     ///

@@ -48,6 +48,7 @@ mod builder;
     reason = "makes handles and queue entries from what `task` and `queue` gave"
 )]
 mod context;
+pub mod debug;
 mod driver;
 mod end;
 mod executor;

@@ -154,7 +154,10 @@ pub(super) struct Waiting {
     what: AtomicU64,
 }
 
-const KINDS: [Kind; 12] = [
+/// In `what`, before the first poll: no leaf has such an id.
+const NEVER_POLLED: u64 = u64::MAX;
+
+const KINDS: [Kind; 13] = [
     Kind::Read,
     Kind::Write,
     Kind::Accept,
@@ -164,6 +167,7 @@ const KINDS: [Kind; 12] = [
     Kind::Join,
     Kind::Blocking,
     Kind::Lock,
+    Kind::Mutex,
     Kind::Channel,
     Kind::Signal,
     Kind::Yield,
@@ -173,12 +177,13 @@ impl Waiting {
     fn new() -> Waiting {
         Waiting {
             location: AtomicPtr::new(ptr::null_mut()),
-            what: AtomicU64::new(0),
+            what: AtomicU64::new(NEVER_POLLED),
         }
     }
 
     pub(super) fn set(&self, waiting: Option<WaitingOn>) {
         let Some(waiting) = waiting else {
+            self.what.store(0, Relaxed);
             self.location.store(ptr::null_mut(), Relaxed);
             return;
         };
@@ -189,6 +194,11 @@ impl Waiting {
         self.what.store(waiting.id << 8 | kind as u64, Relaxed);
         self.location
             .store(ptr::from_ref(waiting.location).cast_mut(), Relaxed);
+    }
+
+    /// Whether a poll has come back pending, or the task has ended.
+    pub(super) fn was_polled(&self) -> bool {
+        self.what.load(Relaxed) != NEVER_POLLED
     }
 
     pub(super) fn get(&self) -> Option<WaitingOn> {
