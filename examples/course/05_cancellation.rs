@@ -100,7 +100,7 @@ async fn interrupted() -> Result<(), ScopeError<std::io::Error>> {
 }
 
 fn main() {
-    let runtime = support::runtime();
+    let runtime = support::runtime(|builder| builder);
     runtime.block_on(course());
     match runtime.run(interrupted()) {
         Err(ScopeError::Cancelled(reason)) => say!("main: stopped by {:?}", reason.cause()),

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use wakeline::test::wait_all_blocked;
 use wakeline::time::{advance, auto_advance, interval_at, now, sleep};
-use wakeline::{FutureExt, Runtime, spawn};
+use wakeline::{FutureExt, spawn};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -86,9 +86,6 @@ async fn course() {
 }
 
 fn main() {
-    // As in a test: `Builder::start_paused`, or `time::pause()` inside of it.
-    match Runtime::builder().start_paused(true).build() {
-        Ok(runtime) => runtime.block_on(course()),
-        Err(error) => say!("cannot start the runtime: {error}"),
-    }
+    // In a test: `Runtime::builder().start_paused(true)`, or `time::pause()`.
+    support::runtime(|builder| builder.start_paused(true)).block_on(course());
 }

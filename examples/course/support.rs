@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Write, stdout};
 use std::process::exit;
 use std::time::{Duration, Instant};
 
-use wakeline::{Runtime, time};
+use wakeline::{Builder, Runtime, time};
 
 /// Milliseconds, as all of the course measures them.
 #[allow(dead_code, reason = "not each part needs it")]
@@ -45,14 +45,15 @@ pub(crate) fn ms_since(start: Instant) -> u128 {
     (time::now() - start).as_millis()
 }
 
-/// A runtime of one worker, its clock paused.
-pub(crate) fn runtime() -> Runtime {
+/// A runtime of one worker, its clock paused, and what else `choose` chooses.
+pub(crate) fn runtime(choose: impl FnOnce(Builder) -> Builder) -> Runtime {
     if let Some(surplus) = std::env::args().nth(1) {
         eprintln!("a part of the course takes no arguments, and so not {surplus:?}");
         exit(2);
     }
     let real = std::env::var_os("WAKELINE_COURSE").is_some_and(|clock| clock == "real");
-    match Runtime::builder().workers(1).start_paused(!real).build() {
+    let builder = Runtime::builder().workers(1).start_paused(!real);
+    match choose(builder).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("cannot start the runtime: {error}");
@@ -64,5 +65,5 @@ pub(crate) fn runtime() -> Runtime {
 /// Runs `main` on a [`runtime`].
 #[allow(dead_code, reason = "some parts do more with their runtime")]
 pub(crate) fn run<F: Future>(main: F) -> F::Output {
-    runtime().block_on(main)
+    runtime(|builder| builder).block_on(main)
 }
