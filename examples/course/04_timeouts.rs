@@ -24,6 +24,7 @@
 mod support;
 
 use std::pin::pin;
+use std::time::Duration;
 
 use support::{MS, ms_since};
 use wakeline::time::{now, sleep, timeout};
@@ -46,7 +47,7 @@ fn main() {
         let start = now();
         let late = page().timeout(50 * MS).await;
         say!("too late: {} after {} ms", elapsed(&late), ms_since(start));
-        let ready = async { "at hand" }.timeout(0 * MS).await;
+        let ready = async { "at hand" }.timeout(Duration::ZERO).await;
         say!("done already, limit 0: {ready:?}");
 
         let start = now();
