@@ -50,7 +50,7 @@ pub(crate) use cell::{Header, Origin};
 pub(crate) use owned::Owned;
 pub(crate) use raw::{Schedule, new, quietly};
 pub(crate) use refs::{Runnable, Task};
-pub(crate) use running::{Listed, Root};
+pub(crate) use running::{Listed, Root, is_root};
 
 pub use cancel::{cancel_node, is_cancelled};
 pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};

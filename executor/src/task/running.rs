@@ -26,7 +26,7 @@ use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
-use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, Then};
+use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, Then};
 
 thread_local! {
     static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
@@ -42,6 +42,11 @@ pub(super) enum Running {
 /// What this thread polls or drops, if anything.
 pub(super) fn running() -> Option<Running> {
     RUNNING.get()
+}
+
+/// Whether that is the future of a `block_on`.
+pub(crate) fn is_root() -> bool {
+    matches!(running(), Some(Running::Root(_)))
 }
 
 /// Marks a task as the one that this thread runs, until it is dropped.
@@ -114,10 +119,10 @@ impl Root {
             debug,
             entry: debug.roots.enter(self.id, self.at),
             subject: Subject {
-                id: self.id,
+                kind: SubjectKind::Root,
+                id: Some(self.id),
                 name: None,
                 spawned_at: self.at,
-                is_root: true,
             },
         })
     }
