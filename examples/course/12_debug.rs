@@ -12,8 +12,8 @@
 //! warning of the compiler here.
 //!
 //! ```text
-//! at the door: "anna" waits for a join
-//! at the door: "bert" waits for a join
+//! at the table: "anna" waits for a mutex
+//! at the table: "bert" waits for a mutex
 //! 2 wait for each other: a deadlock
 //! reports:
 //!   "hasty" kept its thread for more than 100 ms; now it has ended
@@ -29,29 +29,30 @@ use std::thread;
 
 use support::MS;
 use wakeline::debug::{DebugConfig, Finding, Report};
-use wakeline::sync::oneshot;
+use wakeline::sync;
 use wakeline::test::wait_all_blocked;
-use wakeline::{Handle, JoinHandle, task, yield_now};
+use wakeline::{Handle, task, yield_now};
 
 fn named(name: &str) -> task::Builder {
     task::Builder::new().name(name)
 }
 
-/// Two at a door: after you; no, after you.
-async fn after_you() {
-    let (introduce, other) = oneshot::channel::<JoinHandle<()>>();
-    let anna = named("anna").spawn(async {
-        if let Ok(other) = other.await {
-            let _ = other.await;
-        }
-    });
-    let bert = named("bert").spawn(async { drop(anna.await) });
-    let _ = introduce.send(bert);
+/// Two forks, two diners, each with one in hand and waiting for the other.
+async fn dine() {
+    let forks = [(); 2].map(|()| Arc::new(sync::Mutex::new(())));
+    for (name, first, second) in [("anna", 0, 1), ("bert", 1, 0)] {
+        let (first, second) = (Arc::clone(&forks[first]), Arc::clone(&forks[second]));
+        drop(named(name).spawn(async move {
+            let _one = first.lock().await;
+            yield_now().await;
+            let _both = second.lock().await;
+        }));
+    }
     wait_all_blocked().await;
     let dump = Handle::current().dump(); // `say!("{dump}")` shows it all
     for task in &dump.tasks {
         if let (Some(name), Some(waiting)) = (&task.name, task.waiting_on) {
-            say!("at the door: {name:?} waits for a {}", waiting.kind);
+            say!("at the table: {name:?} waits for a {}", waiting.kind);
         }
     }
     for circle in dump.cycles() {
@@ -93,7 +94,7 @@ fn main() {
         });
     let runtime = support::runtime(|builder| builder.debug(debug));
     runtime.block_on(async {
-        after_you().await;
+        dine().await;
         go_wrong().await;
     });
     drop(runtime);
