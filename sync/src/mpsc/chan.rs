@@ -27,8 +27,9 @@ pub(super) use receiving::Found;
 use crate::event::Event;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
+use crate::wakes::Wakes;
 use std::collections::VecDeque;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 /// The capacity that means "no limit".
 pub(super) const UNBOUNDED: usize = usize::MAX;
@@ -166,9 +167,7 @@ impl<T> Chan<T> {
         let mut waker = None;
         let slot = self.use_slot(guard.get(), purpose, &mut waker);
         drop(guard);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        Wakes::one(waker);
         slot
     }
 
@@ -206,23 +205,17 @@ impl<T> Chan<T> {
         slot
     }
 
-    /// What became of a sender in the queue.
-    pub(super) fn poll_queued(
-        &self,
-        ticket: Ticket,
-        purpose: &mut Use<'_, T>,
-        waker: &Waker,
-    ) -> Poll<Result<(), Closed>> {
-        if !self.list.is_granted(ticket) {
-            let waker = waker.clone();
-            if self.lock().update(ticket, waker) {
-                return Poll::Pending;
-            }
-        }
+    /// Whether a sender is in the queue still; its latest waker is kept then.
+    pub(super) fn keeps_waiting(&self, ticket: Ticket, waker: &Waker) -> bool {
+        !self.list.is_granted(ticket) && self.list.keep_waiting(ticket, waker).is_none()
+    }
+
+    /// What became of a sender that left the queue; it looks once.
+    pub(super) fn look(&self, ticket: Ticket, purpose: &mut Use<'_, T>) -> Result<(), Closed> {
         let mut held = self.lock();
         match held.cancel(ticket) {
-            Cancelled::Granted => Poll::Ready(self.use_promised(&mut held, purpose)),
-            Cancelled::Evicted => Poll::Ready(Err(Closed)),
+            Cancelled::Granted => self.use_promised(&mut held, purpose),
+            Cancelled::Evicted => Err(Closed),
             Cancelled::Waiting(()) => unreachable!("it left the queue"),
         }
     }
