@@ -139,6 +139,9 @@ impl<T> Chan<T> {
         if state.closed || state.waiting {
             return 0; // what is free while somebody waits is the front's
         }
+        if self.capacity == UNBOUNDED {
+            return UNBOUNDED; // nobody counts, see `served`
+        }
         state.slots.saturating_sub(self.used(state))
     }
 
