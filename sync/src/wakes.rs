@@ -88,7 +88,7 @@ mod tests {
     fn a_waker_that_panics_while_the_thread_unwinds_does_not_end_the_process() {
         let caught = catch_unwind(AssertUnwindSafe(|| {
             let mut wakes = Wakes::default();
-            wakes.push(crate::testing::panics());
+            wakes.push(Waker::from(Arc::new(PanicsAt(0..1, AtomicUsize::new(0)))));
             panic!("the first");
         }));
         let payload = caught.unwrap_err().downcast::<&str>().expect("a text");
