@@ -246,39 +246,66 @@ fn the_driver_is_asked_also_while_tasks_never_let_the_queue_run_empty() {
 
 #[test]
 fn two_who_wake_each_other_do_not_keep_a_third_waiting() {
-    // Each wake puts the other into the place that runs next; on one worker of
-    // two, as the other one is kept busy by the first task.
-    with_every_runtime(|runtime| {
-        runtime.block_on(async {
+    // Each wake puts the other into the place that runs next. They have one
+    // worker: where there is another, it is in a poll that does not end.
+    for_each_backend(|backend| {
+        for workers in [1, 2] {
+            eprintln!("-- {workers} worker(s)");
+            let runtime = backend.runtime(workers);
             let rounds = Arc::new(AtomicUsize::new(0));
             let stop = Arc::new(AtomicBool::new(false));
+            let busy = (workers == 2).then(|| occupy(&runtime, &stop));
             let (ping, pong) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
             let player = |mine: &Arc<Notify>, other: &Arc<Notify>| {
                 let (mine, other) = (mine.clone(), other.clone());
                 let (stop, rounds) = (stop.clone(), rounds.clone());
                 async move {
                     while !stop.load(SeqCst) {
-                        rounds.fetch_add(1, SeqCst);
+                        let round = rounds.fetch_add(1, SeqCst);
                         other.notify_one();
+                        if round > 100_000 {
+                            stop.store(true, SeqCst);
+                            panic!("the third had no turn in {round} rounds");
+                        }
                         mine.notified().await;
                     }
                     other.notify_one();
                 }
             };
-            let first = spawn(player(&ping, &pong));
-            let second = spawn(player(&pong, &ping));
-            let third = spawn({
-                let (stop, rounds) = (stop.clone(), rounds.clone());
-                async move {
-                    while rounds.load(SeqCst) < 100 {
-                        yield_now().await;
-                    }
-                    stop.store(true, SeqCst);
+            runtime.block_on(async {
+                let (first, second) = (spawn(player(&ping, &pong)), spawn(player(&pong, &ping)));
+                let third = {
+                    let (stop, rounds) = (stop.clone(), rounds.clone());
+                    spawn(async move {
+                        while rounds.load(SeqCst) < 100 && !stop.load(SeqCst) {
+                            yield_now().await;
+                        }
+                        stop.store(true, SeqCst);
+                    })
+                };
+                third.await.unwrap();
+                first.await.unwrap();
+                second.await.unwrap();
+                if let Some(busy) = busy {
+                    busy.await.unwrap();
                 }
             });
-            third.await.unwrap();
-            first.await.unwrap();
-            second.await.unwrap();
-        });
+        }
     });
+}
+
+/// Keeps a worker of the runtime in a poll until `stop`.
+fn occupy(runtime: &Runtime, stop: &Arc<AtomicBool>) -> wakeline::JoinHandle<()> {
+    let (started, stop) = (Arc::new(AtomicBool::new(false)), stop.clone());
+    let here = started.clone();
+    let busy = runtime.spawn(async move {
+        here.store(true, SeqCst);
+        while !stop.load(SeqCst) {
+            std::thread::yield_now();
+        }
+    });
+    while !started.load(SeqCst) {
+        std::thread::yield_now();
+    }
+    busy
 }
