@@ -122,3 +122,25 @@ impl<F> fmt::Debug for Unconstrained<F> {
         f.debug_struct("Unconstrained").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use wakeline_context::PollScope;
+
+    #[test]
+    fn it_gives_way_once_the_poll_has_spent_its_units_unless_unconstrained() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _poll = PollScope::enter();
+        for step in 0..budget::PER_POLL {
+            let polled = Pin::new(&mut consume_budget()).poll(&mut cx);
+            assert!(polled.is_ready(), "step {step}");
+        }
+        assert!(Pin::new(&mut consume_budget()).poll(&mut cx).is_pending());
+        let mut free = unconstrained(consume_budget());
+        assert!(Pin::new(&mut free).poll(&mut cx).is_ready());
+        let charged = Pin::new(&mut consume_budget()).poll(&mut cx);
+        assert!(charged.is_pending(), "the limit is in force again");
+    }
+}

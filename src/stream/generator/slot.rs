@@ -34,7 +34,7 @@ struct State<T> {
     emitters: Vec<Waker>,
     /// Of a consumer that found nothing.
     consumer: Option<Waker>,
-    /// The body is done.
+    /// The body is done, or the stream was dropped.
     closed: bool,
 }
 
@@ -85,7 +85,7 @@ impl<T> Slot<T> {
         Poll::Ready(placed.item)
     }
 
-    /// The body is done; what it has left in the slot.
+    /// There will be no consumer; what is left in the slot.
     pub(super) fn close(&self) -> Option<T> {
         let mut state = self.lock();
         state.closed = true;
@@ -180,8 +180,9 @@ impl<T> Emitter<T> {
 
     /// Gives `item` to the consumer and waits until it asks for the next one.
     ///
-    /// Once the body has ended (an emitter can be carried out of it) there is no
-    /// consumer any more: the item is dropped.
+    /// An emitter can be carried out of the body, also into another task. Once the
+    /// body has ended or the stream was dropped, there is no consumer any more: the
+    /// item is dropped, and the future is ready.
     ///
     /// # Cancellation
     ///
