@@ -191,6 +191,17 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    /// Lets go of the links above one by one, as `Lane` does: the last of a deep
+    /// nest of scopes must not need a stack of that depth.
+    fn drop(&mut self) {
+        let mut next = self.place.take().and_then(|place| place.above);
+        while let Some(mut link) = next.and_then(Arc::into_inner) {
+            next = link.place.take().and_then(|place| place.above);
+        }
+    }
+}
+
 /// The scope whose code runs on this thread.
 #[derive(Clone)]
 pub(super) struct Current {

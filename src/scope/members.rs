@@ -66,6 +66,8 @@ impl<F, R, E> Driver<F, R, E> {
                     task.abort();
                     self.insert(id, Placed::new(Kind::Task(task), place));
                 }
+                // It had ended before it came: nobody cut it off.
+                Kind::Failed(Some(error)) => self.child_ended(Ok(Err(error))),
                 kind => {
                     self.story.cut();
                     self.discard(Placed::new(kind, place));

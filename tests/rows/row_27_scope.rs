@@ -940,3 +940,38 @@ fn a_scope_that_was_moved_out_of_a_cancelled_one_half_way_ends_by_itself() {
         assert_eq!(reason.text(), "enough");
     });
 }
+
+type Level = Pin<Box<dyn Future<Output = Result<(), &'static str>> + Send>>;
+
+/// A scope in a task of a scope, and so on.
+fn deep(levels: u32) -> Level {
+    Box::pin(async move {
+        let _: Plain<()> = scope(|s| async move {
+            if levels > 0 {
+                s.spawn_task(deep(levels - 1));
+            }
+            pending().await
+        })
+        .await;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_deep_nest_of_tasks_and_scopes_needs_no_deep_stack_to_be_dropped() {
+    let thread = std::thread::Builder::new().stack_size(512 << 10);
+    let ends = || {
+        // One worker, which is this thread: its end has no limit of time.
+        let runtime = wakeline::Runtime::builder().workers(1).build().unwrap();
+        let outermost = runtime.spawn(deep(4_000));
+        let handle = runtime.handle();
+        runtime.block_on(async {
+            while handle.tasks().len() < 4_001 {
+                yield_now().await;
+            }
+        });
+        drop(runtime);
+        assert!(outermost.is_finished());
+    };
+    thread.spawn(ends).unwrap().join().unwrap();
+}

@@ -268,6 +268,48 @@ fn a_cancel_of_the_target_reaches_the_child_only_when_it_is_ready() {
     });
 }
 
+/// As above, but the child fails in the poll in which it is ready: that is no
+/// less a failure because the target is cancelled.
+#[test]
+fn an_error_in_the_poll_that_is_ready_counts_in_a_cancelled_target_too() {
+    on_every_runtime(|| async {
+        let go = Event::new();
+        let (handle, target) = oneshot::channel();
+        let result: Plain<()> = scope(|outer| {
+            let go = &go;
+            async move {
+                let inner = outer.spawn(async move {
+                    let result: Plain<()> = scope(|s| {
+                        let _ = handle.send(s);
+                        pending::<Result<(), _>>()
+                    })
+                    .await;
+                    Ok(result)
+                });
+                let target = target.await.unwrap();
+                let mut start = target.start(move |ready| async move {
+                    go.wait().await;
+                    let _ = ready.set(5);
+                    Err("too late")
+                });
+                assert!(timeout(Duration::from_millis(1), &mut start).await.is_err());
+                target.cancel("while it starts");
+                assert!(timeout(Duration::from_millis(1), &mut start).await.is_err());
+                go.set();
+                assert_eq!(start.await, Ok(5));
+                let error = inner.await.unwrap().unwrap_err();
+                assert_eq!(
+                    error.errors().and_then(|all| all.first()),
+                    Some(&"too late")
+                );
+                Ok(())
+            }
+        })
+        .await;
+        result.unwrap();
+    });
+}
+
 #[test]
 fn a_scope_stays_open_while_a_start_is_in_progress() {
     on_every_runtime(|| async {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use wakeline::sync::oneshot;
@@ -737,4 +737,33 @@ fn where_nobody_takes_them_finalizers_are_all_dropped_though_each_panics() {
     let caught = catch_unwind(AssertUnwindSafe(|| drop(dropped)));
     assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "planned");
     assert_eq!(count.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_waker_that_panics_when_the_scope_is_dropped_leaves_nothing_behind() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("planned");
+        }
+    }
+    let held = Arc::new(());
+    let theirs = Arc::clone(&held);
+    let mut handle = None;
+    let dropped = scope(|s| {
+        handle = Some(s.clone());
+        s.spawn(async move {
+            let _held = theirs;
+            pending::<Result<(), ()>>().await
+        });
+        pending::<Result<(), ()>>()
+    });
+    let handle = handle.unwrap();
+    let mut listens = handle.token().cancelled();
+    let waker = Waker::from(Arc::new(Panics));
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(&mut listens).poll(&mut cx).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(dropped))).is_err());
+    assert_eq!(Arc::strong_count(&held), 1, "the child is gone");
+    assert!(handle.try_spawn(async { Ok(()) }).is_err());
 }

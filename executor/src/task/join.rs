@@ -81,6 +81,12 @@ impl<T> JoinHandle<T> {
     /// it and the task's destructors see the reason; so does who awaits the
     /// handle, by [`JoinError::reason`]. The first reason stays.
     ///
+    /// It is no request: the task has no time to end by itself, except for what
+    /// is left of a poll in progress. What it has awaited, a scope say, is dropped
+    /// from outside; cleanups that this hands to the runtime go on there, and the
+    /// handle does not wait for them. To ask code to stop and to wait until it
+    /// has cleaned up, give it a token of its own and cancel that.
+    ///
     /// # Example
     ///
     /// ```
