@@ -87,7 +87,7 @@ fn exclusive() -> Vec<Primitive> {
         row!("OnceCell::get_or_init", One, async {
             let cell = leak(OnceCell::new());
             // Whoever makes it never finishes, and a grant is its end.
-            let mut maker = Some(waiting(cell.get_or_init(|| pending::<u8>())));
+            let mut maker = Some(waiting(cell.get_or_init(pending::<u8>)));
             World::new(
                 || cell.get_or_init(|| async { 7 }),
                 move || drop(maker.take()),

@@ -67,7 +67,10 @@ fn tasks() -> Vec<Primitive> {
             let event = leak(Event::new());
             let wait = move || {
                 scope(|s| async move {
-                    let child = s.spawn(async { Ok(event.wait().await) });
+                    let child = s.spawn(async {
+                        event.wait().await;
+                        Ok(())
+                    });
                     let _ = child.await; // cancelled, where a test drops the scope
                     Ok::<(), ()>(())
                 })
