@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wakeline_context::chance;
+use wakeline_executor::debug::DebugMode;
 use wakeline_executor::{
     self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
 };
@@ -41,6 +43,8 @@ use crate::driver::{BlockingPool, Guest, Worker};
 pub struct Runtime {
     executor: Executor,
     backend: Backend,
+    /// Whether what is drawn repeats itself.
+    start_paused: bool,
 }
 
 impl Runtime {
@@ -66,6 +70,8 @@ impl Runtime {
     /// task or a `block_on`, with advice.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        // With time paused a program repeats itself: what is drawn too.
+        let _seeded = self.start_paused.then(|| chance::seeded(0));
         self.executor.block_on(future)
     }
 
@@ -271,13 +277,47 @@ impl Builder {
         self
     }
 
+    /// Debug mode: `true`, `false`, or a [`DebugConfig`](crate::debug::DebugConfig)
+    /// for on with other than the default choices.
+    ///
+    /// It reports polls that take too long, failures of tasks that nobody has
+    /// looked at, and tasks that end without ever having run: see
+    /// [`debug`](crate::debug). If this is not called, `WAKELINE_DEBUG=1` in the
+    /// environment turns it on; `0` or nothing leaves it off, and anything else
+    /// is an error of [`build`](Builder::build).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use wakeline::Runtime;
+    /// use wakeline::debug::{DebugConfig, Finding};
+    ///
+    /// let (reports, told) = mpsc::channel();
+    /// let debug = DebugConfig::new().on_report(move |report| drop(reports.send(report.clone())));
+    /// let runtime = Runtime::builder().workers(1).debug(debug).build()?;
+    /// runtime.block_on(async {
+    ///     drop(wakeline::spawn(async { Err::<(), _>("disk full") })); // nobody will see it
+    ///     wakeline::yield_now().await;
+    /// });
+    /// let report = told.try_recv().unwrap();
+    /// assert!(matches!(report.finding, Finding::Unobserved { .. }));
+    /// assert!(report.to_string().ends_with(": disk full"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn debug(mut self, debug: impl Into<DebugMode>) -> Builder {
+        self.executor = self.executor.debug(debug);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
     ///
     /// If no driver can be set up or a thread cannot be started. The error
     /// names the likely cause: the limit of descriptors, of locked memory, a
-    /// sandbox, an old kernel.
+    /// sandbox, an old kernel. If `WAKELINE_DEBUG` is read and is neither `1` nor
+    /// `0`, with [`InvalidInput`](io::ErrorKind::InvalidInput).
     ///
     /// # Panics
     ///
@@ -313,7 +353,11 @@ impl Builder {
             .driver(move |_worker| Ok(Box::new(Worker::new(&of_worker)?)))
             .root_driver(move || Ok(Box::new(Guest::new(Arc::clone(&guests)))))
             .build()?;
-        Ok(Runtime { executor, backend })
+        Ok(Runtime {
+            executor,
+            backend,
+            start_paused: self.start_paused,
+        })
     }
 }
 

@@ -7,9 +7,10 @@
 //!
 //! Each thread draws from a sequence of its own (xorshift64*), whose seed is
 //! its number in the order of first draws: a program of one thread repeats
-//! itself. A simulation sets the seed with [`replace_seed`].
+//! itself. A simulation sets the seed with [`seeded`].
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,34 +33,41 @@ fn spread(number: u64) -> u64 {
     NonZeroU64::new(z ^ (z >> 31)).map_or(1, NonZeroU64::get)
 }
 
-/// Starts this thread's sequence anew from `seed`; gives what continues the
-/// one before, for [`restore`].
+/// Starts this thread's sequence anew from `seed`, until the guard is dropped;
+/// then the sequence before goes on.
 ///
 /// # Example
 ///
 /// ```
 /// use wakeline_context::chance;
 ///
-/// let before = chance::replace_seed(7);
-/// let first: Vec<usize> = (0..8).map(|_| chance::below(6)).collect();
-/// drop(chance::replace_seed(7));
-/// let again: Vec<usize> = (0..8).map(|_| chance::below(6)).collect();
-/// assert_eq!(first, again);
-/// chance::restore(before);
+/// let draw = || {
+///     let _seeded = chance::seeded(7);
+///     [(); 8].map(|()| chance::below(6))
+/// };
+/// assert_eq!(draw(), draw());
 /// ```
-#[must_use = "what it gives continues the sequence before"]
-pub fn replace_seed(seed: u64) -> Sequence {
-    Sequence(STATE.replace(spread(seed)))
+#[must_use = "the sequence before goes on when this is dropped"]
+pub fn seeded(seed: u64) -> Seeded {
+    Seeded {
+        before: STATE.replace(spread(seed)),
+        of_this_thread: PhantomData,
+    }
 }
 
-/// Goes on with the sequence that [`replace_seed`] took away.
-pub fn restore(sequence: Sequence) {
-    STATE.set(sequence.0);
-}
-
-/// Where a thread's sequence stands.
+/// The guard of [`seeded`].
 #[derive(Debug)]
-pub struct Sequence(u64);
+pub struct Seeded {
+    before: u64,
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Seeded {
+    fn drop(&mut self) {
+        // It fails while the thread is ending, and then nobody draws any more.
+        let _ = STATE.try_with(|state| state.set(self.before));
+    }
+}
 
 /// A number below `end`; 0 if there is none, and while the thread is ending.
 #[must_use]
@@ -87,7 +95,7 @@ mod tests {
 
     #[test]
     fn each_number_is_drawn_about_as_often() {
-        let before = replace_seed(1);
+        let _seeded = seeded(1);
         for end in [2_usize, 3, 5, 64] {
             let mut drawn = vec![0_u32; end];
             for _ in 0..1_000 * end {
@@ -97,7 +105,6 @@ mod tests {
                 assert!((800..1_200).contains(&times), "{number} of {end}: {times}");
             }
         }
-        restore(before);
     }
 
     #[test]
@@ -106,15 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_sequence_goes_on_where_it_was() {
-        let before = replace_seed(3);
-        let expected: Vec<_> = (0..4).map(|_| below(100)).collect();
-        drop(replace_seed(3));
-        assert_eq!(below(100), expected[0]);
-        let paused = replace_seed(4);
-        let _ = below(100);
-        restore(paused);
-        assert_eq!([below(100), below(100), below(100)], expected[1..]);
-        restore(before);
+    fn the_sequence_before_goes_on_after_a_seeded_one() {
+        let expected = {
+            let _seeded = seeded(3);
+            [below(100), below(100), below(100)]
+        };
+        let _seeded = seeded(3);
+        let first = below(100);
+        {
+            let _inner = seeded(4);
+            let _ = below(100);
+        }
+        assert_eq!([first, below(100), below(100)], expected);
     }
 }

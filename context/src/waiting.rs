@@ -26,6 +26,8 @@ pub enum Kind {
     Blocking,
     /// A lock, a permit or an event.
     Lock,
+    /// A mutex; the id is the task that held it when the wait began.
+    Mutex,
     /// A channel's item or room.
     Channel,
     /// A signal of the operating system.
@@ -46,6 +48,7 @@ impl fmt::Display for Kind {
             Kind::Join => "join",
             Kind::Blocking => "blocking job",
             Kind::Lock => "lock",
+            Kind::Mutex => "mutex",
             Kind::Channel => "channel",
             Kind::Signal => "signal",
             Kind::Yield => "yield",
@@ -66,7 +69,15 @@ pub struct WaitingOn {
 
 impl fmt::Display for WaitingOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} at {}", self.kind, self.id, self.location)
+        let WaitingOn { kind, id, location } = self;
+        match kind {
+            Kind::Join => write!(f, "the end of #{id}"),
+            Kind::Mutex => write!(f, "a mutex held by #{id}"),
+            Kind::Lock => write!(f, "{kind} {id:#x}"),
+            _ if *id == 0 => write!(f, "{kind}"),
+            _ => write!(f, "{kind} {id}"),
+        }?;
+        write!(f, " at {location}")
     }
 }
 

@@ -13,6 +13,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -21,13 +22,13 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, PollScope, Reason, install_token};
+use wakeline_context::{Cause, Locals, PollScope, Reason, current_token, install_token};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
 use crate::home::Home;
 use crate::shared::{Flavour, Shared};
-use crate::task;
+use crate::task::{self, Listed};
 use crate::worker::{self, Progress, Root};
 
 /// How long a driver may take to end what is in flight.
@@ -59,7 +60,8 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
-    let own = task::Root::new(&shared.node);
+    let own = task::Root::new(&shared.node, Location::caller());
+    let listed = own.list(shared.debug.as_deref());
     let _none = install_token(None);
     let result = core.enter(|context, driver| {
         // Pinned in here, so that its destructor still has its runtime.
@@ -75,6 +77,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
             &mut RootFuture {
                 future,
                 own: &own,
+                listed: listed.as_ref(),
                 wake: &wake,
                 waker: &waker,
             },
@@ -88,6 +91,9 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
 
 /// This thread's core of a one-worker executor, if it is bound to this thread.
 pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
+    // What a thread touches first it ends last: at the thread's end the tasks of
+    // its cores shall still find what they inherited.
+    drop((Locals::current(), current_token()));
     let taken = BOUND.try_with(|bound| {
         let mut bound = bound.borrow_mut();
         // Those whose executor was dropped elsewhere end on the way.
@@ -263,6 +269,8 @@ struct RootFuture<'a, F> {
     /// There until it is dropped.
     future: Pin<&'a mut Option<F>>,
     own: &'a task::Root,
+    /// In debug mode.
+    listed: Option<&'a Listed<'a>>,
     wake: &'a RootWake,
     waker: &'a Waker,
 }
@@ -306,13 +314,17 @@ impl<F: Future> Root for RootFuture<'_, F> {
             return Progress::Nothing;
         }
         let entered = self.own.enter();
+        let began = self.listed.map(Listed::begin);
         let scope = PollScope::enter();
         let future = self.future.as_mut().as_pin_mut();
         let polled = future
             .expect("it stays until the drop")
             .poll(&mut std::task::Context::from_waker(self.waker));
-        drop(scope);
+        let waiting = scope.leave();
         drop(entered);
+        if let (Some(listed), Some(began)) = (self.listed, began) {
+            listed.polled(began, polled.is_ready(), waiting);
+        }
         match polled {
             Poll::Ready(output) => Progress::Done(output),
             Poll::Pending => Progress::Polled,

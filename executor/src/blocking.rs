@@ -364,6 +364,8 @@ fn serve(shared: &Arc<Shared>, standby: bool) {
 pub(crate) struct Blocking(pub(crate) Arc<Shared>);
 
 impl Schedule for Blocking {
+    const MAY_BLOCK: bool = true;
+
     fn schedule(&self, runnable: Runnable, _yielded: bool) {
         // A job is queued from its birth and complete after its only poll, so
         // no wake and no abort finds it idle.

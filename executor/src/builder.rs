@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::blocking::{Pool, Surround};
+use crate::debug::{DebugMode, Reporter};
 use crate::driver::{Driver, ParkDriver};
 use crate::executor::Executor;
 use crate::idle::Idle;
@@ -29,6 +30,7 @@ pub struct Builder {
     blocking_surround: Option<Surround>,
     cleanup_grace: Duration,
     unobserved: Option<Hook>,
+    debug: DebugMode,
     worker_driver: Factory<usize>,
     root_driver: Factory<()>,
 }
@@ -44,6 +46,7 @@ impl Builder {
             blocking_surround: None,
             cleanup_grace: Duration::from_secs(1),
             unobserved: None,
+            debug: DebugMode::default(),
             worker_driver: Box::new(|_worker| Ok(Box::new(ParkDriver::new()))),
             root_driver: Box::new(|()| Ok(Box::new(ParkDriver::new()))),
         }
@@ -148,6 +151,28 @@ impl Builder {
         self
     }
 
+    /// Debug mode: `true`, `false`, or a [`DebugConfig`](crate::debug::DebugConfig)
+    /// for on with other than the default choices.
+    ///
+    /// It reports polls that take too long, failures of tasks that nobody has
+    /// looked at, and tasks that end without ever having run. If this is not
+    /// called, `WAKELINE_DEBUG=1` in the environment turns it on; `0` or nothing
+    /// leaves it off, and anything else is an error of [`build`](Builder::build).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::Executor;
+    ///
+    /// let executor = Executor::builder().workers(1).debug(true).build()?;
+    /// executor.block_on(async {}); // nothing to report
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn debug(mut self, debug: impl Into<DebugMode>) -> Builder {
+        self.debug = debug.into();
+        self
+    }
+
     /// What makes a worker's driver; called on the worker's thread with the
     /// worker's number.
     pub fn driver<M>(mut self, make: M) -> Builder
@@ -179,9 +204,12 @@ impl Builder {
     /// # Errors
     ///
     /// If a worker's thread or its driver cannot be had. A one-worker executor
-    /// makes its driver in the first `block_on` instead.
+    /// makes its driver in the first `block_on` instead. If `WAKELINE_DEBUG` is
+    /// read and is neither `1` nor `0`
+    /// ([`InvalidInput`](io::ErrorKind::InvalidInput)).
     pub fn build(self) -> io::Result<Executor> {
         let workers = self.worker_count();
+        let debug = self.debug.config()?.map(|it| Box::new(Reporter::new(it)));
         let pool = Pool::new(
             self.blocking_threads,
             &self.name,
@@ -200,6 +228,7 @@ impl Builder {
                 pool,
                 self.cleanup_grace,
                 self.unobserved,
+                debug,
             ));
             return Ok(Executor {
                 shared,
@@ -230,6 +259,7 @@ impl Builder {
             pool,
             self.cleanup_grace,
             self.unobserved,
+            debug,
         ));
         let executor = Executor {
             shared,

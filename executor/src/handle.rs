@@ -11,6 +11,7 @@ use wakeline_sync::cancel::Node;
 
 use crate::blocking::{Blocking, Job};
 use crate::context;
+use crate::debug::Dump;
 use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::task::{self, JoinHandle, Origin, TaskInfo};
@@ -140,10 +141,41 @@ impl Handle {
         crate::block_on::block_on(&self.shared, future)
     }
 
-    /// The executor's tasks that are not complete, each at some moment.
+    /// The executor's tasks that are not complete, each at some moment; those of
+    /// the cleanup lane last.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskInfo> {
-        self.shared.tasks()
+        let mut tasks = self.shared.tasks();
+        tasks.extend(self.shared.cleanups.infos());
+        tasks
+    }
+
+    /// The executor's tasks, cleanups and blocking jobs, and who waits for whom:
+    /// to print, or to look into.
+    ///
+    /// It asks nothing of the tasks and waits for none, so it also works while
+    /// every worker is stuck.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, Handle, spawn, task, yield_now};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let dump = executor.block_on(async {
+    ///     let patient = spawn(std::future::pending::<()>());
+    ///     let waiter = task::Builder::new().name("waiter").spawn(patient);
+    ///     yield_now().await;
+    ///     drop(waiter);
+    ///     Handle::current().dump()
+    /// });
+    /// assert_eq!(dump.tasks.len(), 2);
+    /// assert!(dump.to_string().contains("\"waiter\" Idle, spawned at "));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        self.shared.dump()
     }
 
     /// What the workers have done since the start.

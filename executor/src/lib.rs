@@ -12,8 +12,8 @@
 //!               └──────────────── its waker is called
 //! ```
 //!
-//! It knows std only, so that its parts can be model-checked and the whole run
-//! with a driver of ten lines:
+//! It knows no file descriptor and no clock but std's, so that its parts can be
+//! model-checked and the whole run with a driver of ten lines:
 //!
 //! ```
 //! use wakeline_executor::{Executor, spawn};
@@ -35,7 +35,8 @@
 //!
 //! `task/state.rs` (the life of a task), `task/raw.rs` (one run of it),
 //! `context.rs` (where a wake goes), `worker.rs` (a worker's day), `idle.rs`
-//! (who sleeps, who searches), `block_on.rs`, `blocking.rs`.
+//! (who sleeps, who searches), `block_on.rs`, `blocking.rs`, `end.rs` (the end
+//! of it all). `task/cancel.rs` tells how a task learns why it must end.
 
 #![deny(unsafe_code)]
 
@@ -47,6 +48,7 @@ mod builder;
     reason = "makes handles and queue entries from what `task` and `queue` gave"
 )]
 mod context;
+pub mod debug;
 mod driver;
 mod end;
 mod executor;
@@ -169,7 +171,9 @@ where
 /// # Cancellation
 ///
 /// Aborting takes a queued job out and drops it; one that runs cannot be
-/// stopped, only its result is lost with the handle.
+/// stopped, only its result is lost with the handle. It can ask for itself
+/// whether it is still wanted: [`task::is_cancelled`]. Unlike a task it is under
+/// the cancel token of its spawner, and is told when that one is cancelled.
 ///
 /// # Example
 ///

@@ -14,13 +14,14 @@ use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
 use crate::context;
+use crate::debug::{Dump, Reporter, Subject, SubjectKind};
 use crate::driver::Driver;
 use crate::home::Home;
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
 use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, TaskInfo};
-use crate::unobserved::Hook;
+use crate::unobserved::{Hook, Unobserved};
 
 use schedule::{Cleanup, Stealable};
 pub(crate) use schedule::{Order, cancel};
@@ -43,7 +44,9 @@ pub(crate) struct Shared {
     /// What the lane has at least, when the executor ends.
     pub(crate) cleanup_grace: Duration,
     /// Is told of failures that nobody waits for.
-    pub(crate) unobserved: Option<Hook>,
+    on_unobserved: Option<Hook>,
+    /// Debug mode, if it is on.
+    pub(crate) debug: Option<Box<Reporter>>,
     pub(crate) pool: Pool,
     /// Above the nodes of all tasks; cancelled when the end begins.
     pub(crate) node: Node,
@@ -106,7 +109,8 @@ impl Shared {
         root_driver: Factory<()>,
         pool: Pool,
         cleanup_grace: Duration,
-        unobserved: Option<Hook>,
+        on_unobserved: Option<Hook>,
+        debug: Option<Box<Reporter>>,
     ) -> Shared {
         Shared {
             flavour,
@@ -117,7 +121,8 @@ impl Shared {
             cleanups: Owned::new(),
             cleanups_ended: AtomicUsize::new(0),
             cleanup_grace,
-            unobserved,
+            on_unobserved,
+            debug,
             pool,
             node: Node::root(),
             closing: AtomicBool::new(false),
@@ -227,6 +232,36 @@ impl Shared {
             tasks.extend(home.owned.infos());
         }
         tasks
+    }
+
+    /// Tells of a failure that nobody has seen.
+    pub(crate) fn unobserved(&self, failure: &Unobserved<'_>) {
+        failure.tell(self.on_unobserved.as_ref());
+        if let Some(debug) = &self.debug {
+            let subject = Subject {
+                kind: SubjectKind::Task,
+                id: Some(failure.id),
+                name: failure.name.cloned(),
+                spawned_at: failure.spawned_at,
+            };
+            task::quietly(|| debug.unobserved(subject, failure.to_string()));
+        }
+    }
+
+    pub(crate) fn dump(&self) -> Dump {
+        let mut dump = Dump {
+            tasks: self.tasks(),
+            cleanups: self.cleanups.infos(),
+            blocking: self.pool.owned.infos(),
+            roots: self
+                .debug
+                .as_ref()
+                .map_or_else(Vec::new, |debug| debug.roots.infos()),
+        };
+        for part in [&mut dump.tasks, &mut dump.cleanups, &mut dump.blocking] {
+            part.sort_by_key(|task| task.id);
+        }
+        dump
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -133,11 +133,11 @@ impl<T, E: fmt::Display> Drop for Watched<T, E> {
         {
             let failure = Unobserved {
                 id: self.task.id(),
-                name: self.task.name(),
+                name: self.task.shared_name(),
                 spawned_at: self.task.spawned_at(),
                 message: error,
             };
-            failure.tell(shared.unobserved.as_ref());
+            shared.unobserved(&failure);
         }
     }
 }

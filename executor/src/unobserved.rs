@@ -21,7 +21,7 @@ pub(crate) type Hook = Arc<dyn Fn(&Unobserved<'_>) + Send + Sync>;
 #[derive(Clone, Copy)]
 pub struct Unobserved<'a> {
     pub(crate) id: Id,
-    pub(crate) name: Option<&'a str>,
+    pub(crate) name: Option<&'a Arc<str>>,
     pub(crate) spawned_at: &'static Location<'static>,
     pub(crate) message: &'a dyn fmt::Display,
 }
@@ -36,7 +36,7 @@ impl Unobserved<'_> {
     /// The task's name, if it was given one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name
+        self.name.map(|name| &**name)
     }
 
     /// The line that spawned the task.

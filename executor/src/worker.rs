@@ -118,6 +118,7 @@ pub(crate) fn once(
     limit: Duration,
 ) -> io::Result<Turn> {
     let before = round(context);
+    // A turn that may not sleep is no idle one: a burst's root may be ready yet.
     let ready = context.take_in() || context.queued() > 0 || context.has_deferred();
     if ready || limit.is_zero() {
         turn(context, driver, Some(Duration::ZERO))?;

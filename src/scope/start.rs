@@ -18,10 +18,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use wakeline_context::budget;
 use wakeline_sync::oneshot;
 
 use super::error::StartError;
-use super::link::{BODY, Runs};
+use super::link::Runs;
 use super::member::{Kind, Place, Placed};
 use super::shared::{Arrival, Core, Hold};
 use super::{LocalFuture, SendFuture};
@@ -129,7 +130,9 @@ where
 
     /// The value; `None` if it will never come.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<V>> {
-        Pin::new(&mut self.ready).poll(cx).map(Result::ok)
+        // Beyond the budget: a child that spent it and has ended does not come
+        // back, so what it said before counts now.
+        budget::unlimited(|| Pin::new(&mut self.ready).poll(cx)).map(Result::ok)
     }
 
     fn end(&mut self) {
@@ -153,12 +156,7 @@ where
         };
         let id = link.next_id();
         if let Err(refused) = self.core.admit(Arrival { id, kind }) {
-            let place = Place {
-                token: link.token().to_any(),
-                link: Arc::clone(link),
-                id: BODY,
-                runs: Runs::AsTask,
-            };
+            let place = Place::elsewhere(link, id, Runs::AsTask);
             drop(Placed::new(refused.kind, place));
         }
         // Only now: it kept the scope open for the child.

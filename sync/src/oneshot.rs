@@ -17,6 +17,7 @@
 use crate::blocking;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::wakes::Wakes;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -60,8 +61,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 struct Shared<T> {
-    /// Whether the sender has sent or gone. Only a hint, so Relaxed throughout:
-    /// whoever acts on it takes the lock and looks.
+    /// Whether the sender has sent or gone: the state is not `Open` for good.
     ended: AtomicBool,
     lock: Lock<Inner<T>>,
 }
@@ -102,10 +102,11 @@ impl<T> Sender<T> {
             return Err(value);
         }
         inner.state = State::Sent(value);
-        shared.ended.store(true, Ordering::Relaxed);
+        // Release pairs with the Acquire in the receiver's poll.
+        shared.ended.store(true, Ordering::Release);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
-        wake(wakers.0);
+        Wakes::one(wakers.0);
         Ok(())
     }
 
@@ -177,10 +178,11 @@ impl<T> Drop for Sender<T> {
         if let State::Open = inner.state {
             inner.state = State::NoSender;
         }
-        shared.ended.store(true, Ordering::Relaxed);
+        // Release pairs with the Acquire in the receiver's poll.
+        shared.ended.store(true, Ordering::Release);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
-        wake(wakers.0);
+        Wakes::one(wakers.0);
     }
 }
 
@@ -294,7 +296,26 @@ impl<T> Receiver<T> {
         }
         let waker = inner.sender.take();
         drop(inner);
-        wake(waker);
+        Wakes::one(waker);
+    }
+}
+
+impl<T> Receiver<T> {
+    /// The value or the end, of which one is there.
+    fn take_ended(&mut self) -> Result<T, RecvError> {
+        let result = match self.shared.take().map(Arc::try_unwrap) {
+            // The sender is done with it: nobody to lock out.
+            Some(Ok(shared)) => take(&mut shared.lock.into_inner().state),
+            Some(Err(shared)) => {
+                let mut inner = shared.lock.lock();
+                take(&mut inner.state)
+            }
+            None => None,
+        };
+        match result {
+            Some(result) => result,
+            None => unreachable!("the sender has sent or gone"),
+        }
     }
 }
 
@@ -321,11 +342,12 @@ impl<T> Future for Receiver<T> {
             )
         };
         let unit = ready!(budget::poll_proceed(cx));
-        // Foreign code, so before the lock; and not at all if it is for nothing.
-        let waker = match shared.ended.load(Ordering::Relaxed) {
-            true => None,
-            false => Some(cx.waker().clone()),
-        };
+        // Acquire: what is seen as ended has its state set.
+        if shared.ended.load(Ordering::Acquire) {
+            unit.spend();
+            return Poll::Ready(self.take_ended());
+        }
+        let waker = cx.waker().clone(); // foreign code: before the lock
         let mut inner = shared.lock.lock();
         if let Some(result) = take(&mut inner.state) {
             drop(inner); // before the waker
@@ -333,7 +355,7 @@ impl<T> Future for Receiver<T> {
             self.shared = None;
             return Poll::Ready(result);
         }
-        let old = mem::replace(&mut inner.receiver, waker);
+        let old = inner.receiver.replace(waker);
         drop(inner);
         drop(old);
         unit.refund();
@@ -356,13 +378,7 @@ impl<T> Drop for Receiver<T> {
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         drop(state); // a value that nobody received
-        wake(wakers.1);
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+        Wakes::one(wakers.1);
     }
 }
 

@@ -57,6 +57,13 @@ impl<T> Lock<T> {
             Err(poisoned) => poisoned.into_inner(),
         }
     }
+
+    pub(crate) fn into_inner(self) -> T {
+        match self.0.into_inner() {
+            Ok(value) => value,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
 }
 
 /// loom's cell, or std's with the same face: an access is a value, so that loom

@@ -42,6 +42,7 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_01_lifetime;
+mod row_02_turn_order;
 mod row_03_from_sync;
 mod row_04_loop_control;
 mod row_05_ctrl_c;
@@ -61,6 +62,7 @@ mod row_17_wait;
 mod row_18_as_completed;
 mod row_19_race;
 mod row_19_select;
+mod row_19_select_syntax;
 mod row_20_scope_shield;
 mod row_20_shield;
 mod row_21_sleep;
@@ -73,6 +75,7 @@ mod row_26_virtual_time;
 mod row_26_virtual_time_and_the_world;
 mod row_27_scope;
 mod row_27_scope_exit_table;
+mod row_27_scope_random;
 mod row_28_start;
 mod row_29_cancel_tokens;
 mod row_30_spawn_into_cancelled;
@@ -92,5 +95,6 @@ mod row_41_channel_close;
 mod row_41_shutdown;
 mod row_42_broadcast_watch;
 mod row_43_blocking;
+mod row_44_debug;
 mod row_52_pool;
 mod row_53_retry;

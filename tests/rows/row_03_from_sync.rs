@@ -43,11 +43,12 @@ fn the_spawns_of_one_thread_keep_their_order() {
         let log = Arc::new(Mutex::new(Vec::new()));
         let theirs = Arc::clone(&log);
         let last = thread::spawn(move || {
-            let tasks = (0..100).map(|nth| {
+            let mut tasks = Vec::new();
+            for nth in 0..100 {
                 let log = Arc::clone(&theirs);
-                handle.spawn(async move { log.lock().unwrap().push(nth) })
-            });
-            tasks.last().expect("a hundred")
+                tasks.push(handle.spawn(async move { log.lock().unwrap().push(nth) }));
+            }
+            tasks.pop().expect("a hundred")
         });
         let last = last.join().expect("no panic");
         runtime.block_on(last).expect("no panic");

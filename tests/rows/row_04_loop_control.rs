@@ -66,6 +66,24 @@ fn bursts_that_are_ready_at_once_let_background_tasks_on() {
 }
 
 #[test]
+fn after_61_bursts_at_most_the_background_has_its_turn() {
+    with_each_only(|runtime| {
+        let task = runtime.spawn(async {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+        });
+        let mut bursts = 0;
+        while !task.is_finished() {
+            // Ready at its first poll: nothing else runs in it by itself.
+            runtime.block_on(async {});
+            bursts += 1;
+            assert!(bursts < 61 * 20, "the task starves");
+        }
+    });
+}
+
+#[test]
 fn a_stop_leaves_the_work_pending_and_it_can_be_resumed() {
     with_every_runtime(|runtime| {
         let (go, gone) = wakeline::sync::oneshot::channel();

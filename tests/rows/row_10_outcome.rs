@@ -39,7 +39,7 @@ fn a_panic_is_an_error_with_id_name_and_message() {
             .name("parser")
             .spawn(async { panic!("bad byte {}", 7) });
         let id = task.id();
-        let error: JoinError = task.await.map(|()| ()).expect_err("it panicked");
+        let error: JoinError = task.await.expect_err("it panicked");
         assert!(error.is_panic());
         assert!(!error.is_cancelled());
         assert!(error.reason().is_none());
@@ -75,12 +75,9 @@ fn a_cancellation_is_no_panic_and_gives_itself_back() {
         assert_eq!(error.reason().expect("cancelled").cause(), Cause::Aborted);
         let caught = catch_unwind(AssertUnwindSafe(|| error.into_panic()));
         assert!(caught.is_err(), "there is no payload to give");
-        let io = std::io::Error::from(match spawn(pending::<()>()) {
-            task => {
-                task.cancel("elsewhere");
-                task.await.expect_err("cancelled")
-            }
-        });
+        let task = spawn(pending::<()>());
+        task.cancel("elsewhere");
+        let io = std::io::Error::from(task.await.expect_err("cancelled"));
         assert!(io.to_string().contains("elsewhere"), "{io}");
     });
 }

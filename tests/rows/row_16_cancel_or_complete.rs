@@ -115,3 +115,28 @@ fn a_set_whose_shutdown_is_given_up_is_still_aborted() {
         assert!(set.is_empty());
     });
 }
+
+#[test]
+fn the_error_of_a_cancelled_member_says_who_cancelled_and_why() {
+    on_every_runtime(|| async {
+        let mut set = JoinSet::new();
+        set.spawn(pending::<()>());
+        set.cancel_all("a newer request came");
+        let error = set.join_next().await.expect("one").expect_err("cancelled");
+        let reason = error.reason().expect("it was cancelled");
+        assert_eq!(reason.text(), "a newer request came");
+        assert!(
+            reason
+                .location()
+                .file()
+                .ends_with("row_16_cancel_or_complete.rs")
+        );
+
+        let member = spawn(pending::<()>());
+        let node = member.abort_handle();
+        drop(JoinSet::from_iter([member]));
+        while !node.is_finished() {
+            yield_now().await;
+        }
+    });
+}

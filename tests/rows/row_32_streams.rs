@@ -14,7 +14,7 @@ use crate::support::drops::{poll_idly, poll_once};
 use wakeline::stream::{self, FlowExt, Stream, StreamExt, gen_stream, iter};
 use wakeline::sync::oneshot;
 use wakeline::time::timeout;
-use wakeline::{block_on, select, yield_now};
+use wakeline::{FutureExt, block_on, select, yield_now};
 
 /// Counts down, and starts over if it is polled after its end.
 struct Restarts {
@@ -160,6 +160,38 @@ fn what_is_slow_to_take_is_slow_to_make() {
 }
 
 #[test]
+fn outputs_that_wait_for_a_slow_one_before_them_count_towards_the_limit() {
+    on_every_runtime(|| async {
+        let (tx, rx) = oneshot::channel::<()>();
+        let (made, mut rx) = (Arc::new(AtomicUsize::new(0)), Some(rx));
+        let mut limited = iter(0..100)
+            .map({
+                let made = Arc::clone(&made);
+                move |n| {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    let rx = rx.take();
+                    async move {
+                        if let Some(rx) = rx {
+                            rx.await.expect("it is sent");
+                        }
+                        n
+                    }
+                }
+            })
+            .buffered(3);
+        for _ in 0..10 {
+            assert!(poll_once(pin!(limited.next())).await.is_pending());
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+        tx.send(()).expect("it is waited for");
+        assert_eq!(
+            limited.collect::<Vec<_>>().await,
+            (0..100).collect::<Vec<_>>()
+        );
+    });
+}
+
+#[test]
 fn no_more_than_the_limit_run_at_once_and_as_many_do() {
     on_every_runtime(|| async {
         for ordered in [true, false] {
@@ -222,6 +254,32 @@ fn a_panic_of_a_future_passes_on_and_the_stream_goes_on() {
         [next(), next(), next(), next()],
         [Ok(Some(0)), Err(()), Ok(Some(2)), Ok(None)]
     );
+}
+
+#[test]
+fn a_panic_of_a_future_leaves_no_gap_that_others_wait_for() {
+    for limit in 1..=4 {
+        let mut outputs = iter(0..4)
+            .map(|n| async move {
+                assert_ne!(n, 1, "planned");
+                n
+            })
+            .buffered(limit);
+        let mut seen = Vec::new();
+        let mut panics = 0;
+        loop {
+            let next = catch_unwind(AssertUnwindSafe(|| {
+                let next = outputs.next().timeout(Duration::from_secs(10));
+                block_on(async { next.await.expect("it waits for nothing") })
+            }));
+            match next {
+                Ok(Some(n)) => seen.push(n),
+                Ok(None) => break,
+                Err(_) => panics += 1,
+            }
+        }
+        assert_eq!((seen, panics), (vec![0, 2, 3], 1), "{limit} at once");
+    }
 }
 
 #[test]
@@ -337,4 +395,39 @@ fn dropping_an_adapter_drops_what_runs_in_it() {
     assert_eq!(drops.get(), 0);
     drop(running);
     assert_eq!(drops.get(), 4);
+}
+
+#[test]
+fn with_time_paused_the_timed_adapters_keep_to_the_moment() {
+    let runtime = wakeline::Runtime::builder()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let start = wakeline::time::now();
+        let at = || (wakeline::time::now() - start).as_millis();
+        let ms = Duration::from_millis;
+        let every = |period| {
+            iter(1..=5).then(move |n| async move {
+                wakeline::time::sleep(ms(period)).await;
+                n
+            })
+        };
+        let mut paced = Box::pin(every(10).throttle(ms(30)));
+        let mut seen = Vec::new();
+        while let Some(n) = paced.next().await {
+            seen.push((n, at()));
+        }
+        // The pause runs first, then the item is asked for, which takes its 10.
+        assert_eq!(seen, [(1, 10), (2, 50), (3, 90), (4, 130), (5, 170)]);
+
+        let mut chunks = Box::pin(every(10).chunks_timeout(9, ms(25)));
+        let start = at();
+        let mut seen = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            seen.push((chunk, at() - start));
+        }
+        // The time of a chunk runs from its first item.
+        assert_eq!(seen, [(vec![1, 2, 3], 35), (vec![4, 5], 50)]);
+    });
 }

@@ -14,7 +14,7 @@ use crate::support::drops::{poll_idly, poll_once};
 use wakeline::future::join_all;
 use wakeline::stream::{FusedStream, StreamExt, gen_stream, try_gen_stream};
 use wakeline::sync::oneshot;
-use wakeline::{block_on, join, select, spawn, yield_now};
+use wakeline::{CancelToken, FutureExt, block_on, join, select, spawn, yield_now};
 
 /// Notes a word in a log when it is dropped.
 struct Says(&'static str, Rc<RefCell<Vec<&'static str>>>);
@@ -191,6 +191,31 @@ fn what_is_emitted_after_the_end_is_dropped_and_hangs_nobody() {
 }
 
 #[test]
+fn an_emit_in_another_task_ends_when_the_stream_is_dropped() {
+    on_every_runtime(|| async {
+        for taken in 0..2 {
+            let (out, task) = oneshot::channel();
+            let mut numbers = gen_stream(|y| async move {
+                let task = spawn(async move {
+                    y.emit(0).await;
+                    y.emit(1).await;
+                });
+                assert!(out.send(task).is_ok());
+                pending().await
+            });
+            for n in 0..taken {
+                assert_eq!(numbers.next().await, Some(n));
+            }
+            assert!(taken > 0 || poll_once(pin!(numbers.next())).await.is_pending());
+            let task = task.await.expect("the body has spawned it");
+            yield_now().await;
+            drop(numbers);
+            task.await.expect("nobody takes it, and nobody waits");
+        }
+    });
+}
+
+#[test]
 fn interdependent_generators_are_cleaned_up_from_the_outside_in() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let numbers = |log: Rc<RefCell<Vec<&'static str>>>| {
@@ -228,6 +253,50 @@ fn a_generator_waits_for_what_its_body_waits_for() {
         assert!(poll_once(pin!(numbers.next())).await.is_pending());
         tx.send(6).expect("it is waited for");
         assert_eq!(numbers.next().await, Some(6));
+    });
+}
+
+#[test]
+fn a_loop_over_an_endless_generator_lets_others_run() {
+    on_every_runtime(|| async {
+        let other = spawn(async {});
+        let mut endless = gen_stream(|y| async move {
+            for n in 0_u64.. {
+                y.emit(n).await;
+            }
+        });
+        while let Some(n) = endless.next().await {
+            if other.is_finished() {
+                break;
+            }
+            assert!(n < 10_000_000, "the other task never ran");
+        }
+    });
+}
+
+#[test]
+fn a_token_that_the_body_puts_in_force_is_not_in_force_in_the_consumer() {
+    on_every_runtime(|| async {
+        let of_body = CancelToken::new();
+        let mut states = gen_stream({
+            let token = of_body.clone();
+            |y| {
+                async move {
+                    for _ in 0..3 {
+                        y.emit(wakeline::checkpoint().is_err()).await;
+                    }
+                }
+                .with_token(token)
+            }
+        });
+        assert_eq!(states.next().await, Some(false));
+        of_body.cancel("the body's own");
+        for _ in 0..2 {
+            // Across the yield: the body is suspended inside of its token.
+            assert!(wakeline::checkpoint().is_ok());
+            assert_eq!(states.next().await, Some(true));
+        }
+        assert!(wakeline::checkpoint().is_ok());
     });
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use slab::Slab;
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::{Kind, Reason, budget, waiting_on};
 use wakeline_sync::ready_list::{Key, ReadyList, Signal};
 
 use super::Ended;
@@ -125,9 +125,9 @@ impl<T> Entries<T> {
         }
     }
 
-    pub(crate) fn abort_all(&mut self) {
+    pub(crate) fn cancel_all(&mut self, reason: &Reason) {
         for (_, entry) in &self.tasks {
-            entry.handle.abort();
+            entry.handle.cancel(reason.clone());
         }
     }
 

@@ -5,6 +5,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use wakeline_context::{Cause, Reason};
+
 use super::JoinSet;
 use crate::task::{Id, JoinError};
 
@@ -79,10 +81,10 @@ impl<T> Future for Shutdown<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !std::mem::replace(&mut self.aborted, true) {
-            self.set.abort_all();
-        }
         let location = self.location;
+        if !std::mem::replace(&mut self.aborted, true) {
+            self.set.cancel_all(Reason::at(Cause::Aborted, location));
+        }
         while let Some(ended) = ready!(self.set.poll_take(cx, location)) {
             drop(ended);
         }

@@ -19,8 +19,10 @@
 //! ended by popping its key. `wakeline_sync::ready_list` has the list and why no
 //! wake of it is lost.
 
+mod collect;
 mod entries;
 mod futures;
+mod spawn;
 mod together;
 
 pub use futures::{JoinNext, JoinNextWithId, Shutdown};
@@ -29,11 +31,11 @@ pub use together::{JoinAll, JoinAllResults, TaskError, TryJoinAll};
 pub(crate) use entries::Entries;
 
 use std::fmt;
-use std::future::Future;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use crate::Handle;
+use wakeline_context::{Cause, Reason};
+
 use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
 
 /// Tasks that belong together: awaited in the order in which they end, and
@@ -71,6 +73,7 @@ use crate::task::{AbortHandle, Id, JoinError, JoinHandle};
 #[must_use = "dropping a `JoinSet` aborts its tasks"]
 pub struct JoinSet<T> {
     entries: Entries<T>,
+    made_at: &'static Location<'static>,
 }
 
 /// What has become of one task of a set.
@@ -87,9 +90,11 @@ pub struct Ended<T> {
 
 impl<T> JoinSet<T> {
     /// An empty set.
+    #[track_caller]
     pub fn new() -> JoinSet<T> {
         JoinSet {
             entries: Entries::new(),
+            made_at: Location::caller(),
         }
     }
 
@@ -134,20 +139,6 @@ impl<T> JoinSet<T> {
         abort
     }
 
-    /// Spawns a task on this thread into the set; it need not be `Send`.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a `block_on` and of a worker.
-    #[track_caller]
-    pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
-    where
-        F: Future<Output = T> + 'static,
-        T: 'static,
-    {
-        self.insert(crate::spawn_local(future))
-    }
-
     /// Waits for the next task to end; `None` if the set is empty.
     ///
     /// Tasks come in the order in which they ended.
@@ -160,6 +151,21 @@ impl<T> JoinSet<T> {
     ///
     /// Dropping the future loses nothing: an output leaves the set with the poll
     /// that returns it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { 1 });
+    ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 1);
+    ///     assert!(set.join_next().await.is_none());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext::new(self, Location::caller())
@@ -175,6 +181,21 @@ impl<T> JoinSet<T> {
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(async { "done" });
+    ///     let (id, word) = set.join_next_with_id().await.unwrap().unwrap();
+    ///     assert_eq!((id, word), (task.id(), "done"));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn join_next_with_id(&mut self) -> JoinNextWithId<'_, T> {
         JoinNextWithId::new(self, Location::caller())
@@ -182,6 +203,25 @@ impl<T> JoinSet<T> {
 
     /// The next task that has ended, if one has: [`join_next`](JoinSet::join_next)
     /// without waiting.
+    ///
+    /// On several workers a set hears of an end a moment after
+    /// [`is_finished`](AbortHandle::is_finished) is true.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, yield_now};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { 1 });
+    ///     assert!(set.try_join_next().is_none()); // it has not run yet
+    ///     yield_now().await;
+    ///     assert_eq!(set.try_join_next().unwrap().unwrap(), 1);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         self.try_take().map(|ended| ended.result)
     }
@@ -194,30 +234,15 @@ impl<T> JoinSet<T> {
         ended.map(|ended| ended.map(|ended| ended.result))
     }
 
-    /// Waits for all and gives their values, in the order in which they were
-    /// spawned.
-    ///
-    /// # Panics
-    ///
-    /// The first panic of a task goes on here, and so does a cancelled task; the
-    /// others are then aborted. [`join_all_results`](JoinSet::join_all_results)
-    /// gives them as errors.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future aborts all tasks.
+    /// Aborts every task; each still comes out of the set, as cancelled or with
+    /// what it had completed with.
     #[track_caller]
-    pub fn join_all(self) -> JoinAll<T> {
-        JoinAll::new(self, Location::caller())
+    pub fn abort_all(&mut self) {
+        self.cancel_all(Reason::of(Cause::Aborted));
     }
 
-    /// Waits for all and gives their results, in the order in which they were
-    /// spawned: a panic or a cancelled task is an error at its own place, and the
-    /// others go on.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future aborts all tasks.
+    /// [`abort_all`](JoinSet::abort_all) that says why, as
+    /// [`JoinHandle::cancel`].
     ///
     /// # Example
     ///
@@ -225,31 +250,41 @@ impl<T> JoinSet<T> {
     /// use wakeline_executor::{Executor, JoinSet};
     ///
     /// let executor = Executor::builder().workers(1).build()?;
-    /// let results = executor.block_on(async {
-    ///     let mut set: JoinSet<u32> = JoinSet::new();
-    ///     set.spawn(async { 0 });
-    ///     set.spawn(std::future::pending()).abort();
-    ///     set.spawn(async { 2 });
-    ///     set.join_all_results().await
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(std::future::pending::<()>());
+    ///     set.cancel_all("the client went away");
+    ///     let error = set.join_next().await.unwrap().unwrap_err();
+    ///     assert_eq!(error.reason().unwrap().text(), "the client went away");
     /// });
-    /// assert_eq!((results[0].as_ref().ok(), results[2].as_ref().ok()), (Some(&0), Some(&2)));
-    /// assert!(results[1].as_ref().is_err_and(|error| error.is_cancelled()));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn join_all_results(self) -> JoinAllResults<T> {
-        JoinAllResults::new(self, Location::caller())
-    }
-
-    /// Aborts every task; each still comes out of the set, as cancelled or with
-    /// what it had completed with.
-    pub fn abort_all(&mut self) {
-        self.entries.abort_all();
+    pub fn cancel_all(&mut self, reason: impl Into<Reason>) {
+        self.entries.cancel_all(&reason.into());
     }
 
     /// Empties the set; its tasks go on by themselves.
     ///
     /// Outputs that were not taken are dropped.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, yield_now};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(async {});
+    ///     set.detach_all();
+    ///     assert!(set.is_empty());
+    ///     while !task.is_finished() {
+    ///         yield_now().await; // it goes on
+    ///     }
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn detach_all(&mut self) {
         self.entries.clear();
     }
@@ -263,6 +298,21 @@ impl<T> JoinSet<T> {
     ///
     /// Dropping the future stops the wait; the tasks stay in the set, aborted if
     /// it was polled.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(std::future::pending::<()>());
+    ///     set.shutdown().await;
+    ///     assert!(task.is_finished());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn shutdown(&mut self) -> Shutdown<'_, T> {
         Shutdown::new(self, Location::caller())
@@ -288,81 +338,11 @@ impl<T> JoinSet<T> {
     }
 }
 
-impl<T, E> JoinSet<Result<T, E>> {
-    /// Waits for all and gives their values in the order in which they were
-    /// spawned, or the first error.
-    ///
-    /// When a task has returned an error, panicked or was cancelled, the others
-    /// are aborted, and waited for until they are gone; then that error is
-    /// returned. A blocking job that runs cannot be aborted and is waited for.
-    ///
-    /// # Errors
-    ///
-    /// That of the task that failed first.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future aborts all tasks.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wakeline_executor::{Executor, JoinSet, join_set::TaskError};
-    ///
-    /// let executor = Executor::builder().workers(1).build()?;
-    /// let result = executor.block_on(async {
-    ///     let mut set: JoinSet<Result<(), &str>> = JoinSet::new();
-    ///     set.spawn(std::future::pending());
-    ///     set.spawn(async { Err("no such host") });
-    ///     set.try_join_all().await
-    /// });
-    /// assert!(matches!(result, Err(TaskError::Failed("no such host"))));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn try_join_all(self) -> TryJoinAll<T, E> {
-        TryJoinAll::new(self, Location::caller())
-    }
-}
-
-impl<T: Send + 'static> JoinSet<T> {
-    /// Spawns a task into the set, on the current runtime.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn spawn<F>(&mut self, future: F) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        self.insert(crate::spawn(future))
-    }
-
-    /// Spawns a task into the set, on the runtime of `handle`.
-    #[track_caller]
-    pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        self.insert(handle.spawn(future))
-    }
-
-    /// Runs `job` on a thread that may block, as a member of the set.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[track_caller]
-    pub fn spawn_blocking(&mut self, job: impl FnOnce() -> T + Send + 'static) -> AbortHandle {
-        self.insert(crate::spawn_blocking(job))
-    }
-}
-
 /// Nothing in it is pinned: an output is moved out.
 impl<T> Unpin for JoinSet<T> {}
 
 impl<T> Default for JoinSet<T> {
+    #[track_caller]
     fn default() -> JoinSet<T> {
         JoinSet::new()
     }
@@ -370,7 +350,8 @@ impl<T> Default for JoinSet<T> {
 
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
-        self.entries.abort_all();
+        self.entries
+            .cancel_all(&Reason::at(Cause::Dropped, self.made_at));
     }
 }
 
@@ -379,22 +360,6 @@ impl<T> fmt::Debug for JoinSet<T> {
         f.debug_struct("JoinSet")
             .field("len", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl<T> Extend<JoinHandle<T>> for JoinSet<T> {
-    fn extend<I: IntoIterator<Item = JoinHandle<T>>>(&mut self, handles: I) {
-        for handle in handles {
-            self.insert(handle);
-        }
-    }
-}
-
-impl<T> FromIterator<JoinHandle<T>> for JoinSet<T> {
-    fn from_iter<I: IntoIterator<Item = JoinHandle<T>>>(handles: I) -> JoinSet<T> {
-        let mut set = JoinSet::new();
-        set.extend(handles);
-        set
     }
 }
 

@@ -116,10 +116,15 @@ impl Header {
     /// The task's node, made now if there is none; `task` is this very task.
     pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
         debug_assert!(ptr::eq(task.as_ptr(), self));
-        self.node.get_or_init(|| {
+        self.node_or(|| {
             // SAFETY: the vtable is of this task, which `self` shows to live.
             unsafe { (self.vtable.new_node)(task) }
         })
+    }
+
+    /// The task's node, or this one from now on.
+    pub(super) fn node_or(&self, make: impl FnOnce() -> Node) -> &Node {
+        self.node.get_or_init(make)
     }
 
     /// The task's node, if someone has asked for it.
@@ -149,7 +154,10 @@ pub(super) struct Waiting {
     what: AtomicU64,
 }
 
-const KINDS: [Kind; 12] = [
+/// In `what`, before the first poll: no leaf has such an id.
+const NEVER_POLLED: u64 = u64::MAX;
+
+const KINDS: [Kind; 13] = [
     Kind::Read,
     Kind::Write,
     Kind::Accept,
@@ -159,6 +167,7 @@ const KINDS: [Kind; 12] = [
     Kind::Join,
     Kind::Blocking,
     Kind::Lock,
+    Kind::Mutex,
     Kind::Channel,
     Kind::Signal,
     Kind::Yield,
@@ -168,12 +177,13 @@ impl Waiting {
     fn new() -> Waiting {
         Waiting {
             location: AtomicPtr::new(ptr::null_mut()),
-            what: AtomicU64::new(0),
+            what: AtomicU64::new(NEVER_POLLED),
         }
     }
 
     pub(super) fn set(&self, waiting: Option<WaitingOn>) {
         let Some(waiting) = waiting else {
+            self.what.store(0, Relaxed);
             self.location.store(ptr::null_mut(), Relaxed);
             return;
         };
@@ -184,6 +194,11 @@ impl Waiting {
         self.what.store(waiting.id << 8 | kind as u64, Relaxed);
         self.location
             .store(ptr::from_ref(waiting.location).cast_mut(), Relaxed);
+    }
+
+    /// Whether a poll has come back pending, or the task has ended.
+    pub(super) fn was_polled(&self) -> bool {
+        self.what.load(Relaxed) != NEVER_POLLED
     }
 
     pub(super) fn get(&self) -> Option<WaitingOn> {
@@ -200,12 +215,11 @@ impl Waiting {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod size {
     use super::Header;
 
     /// What each task costs beside its future: a larger header is a decision.
-    #[cfg(not(loom))]
     #[test]
     fn a_header_has_fifteen_words() {
         assert_eq!(size_of::<Header>(), 15 * size_of::<usize>());

@@ -33,6 +33,10 @@ impl Current {
         self.name.as_deref()
     }
 
+    pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
+    }
+
     /// The line that spawned the task.
     #[must_use]
     pub fn spawned_at(&self) -> &'static Location<'static> {
@@ -102,6 +106,8 @@ pub struct TaskInfo {
     pub name: Option<Arc<str>>,
     /// What it did when the list was made.
     pub state: TaskState,
+    /// Whether it was polled and has come to a point where it waits.
+    pub started: bool,
     /// The line that spawned it.
     pub spawned_at: &'static Location<'static>,
     /// What it waited for last, and at which line.

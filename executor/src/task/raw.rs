@@ -19,6 +19,7 @@ use super::refs::{Runnable, Task};
 use super::running::Entered;
 use super::state::{Pause, Start};
 use super::waker::waker;
+use crate::debug::{Began, Reporter, Subject, SubjectKind, Then, error_in};
 use crate::shared::Shared;
 use crate::unobserved::Unobserved;
 
@@ -39,6 +40,9 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Whether the end of the runtime leaves the task's node open.
     const SHIELDED: bool = false;
 
+    /// Whether a poll may take as long as it likes, as a blocking job's does.
+    const MAY_BLOCK: bool = false;
+
     /// What the task is a part of: its node is above the task's, and it is told
     /// of a failure that nobody looks at.
     fn runtime(&self) -> &Shared;
@@ -50,7 +54,7 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 }
 
 /// Makes a task: its owned reference, its handle's reference, its first entry.
-pub(crate) fn new<F: Future, S: Schedule>(
+pub(crate) fn new<F: Future + 'static, S: Schedule>(
     future: F,
     scheduler: S,
     origin: Origin,
@@ -64,7 +68,7 @@ pub(crate) fn new<F: Future, S: Schedule>(
     (Task(task), Task(task), Runnable(task))
 }
 
-const fn vtable<F: Future, S: Schedule>() -> Vtable {
+const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
     Vtable {
         run: run::<F, S>,
         refuse: refuse::<F, S>,
@@ -86,7 +90,7 @@ unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F, S> {
     unsafe { task.cast::<Cell<F, S>>().as_ref() }
 }
 
-unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
+unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the vtable's types; alive through the owned list, which lets go
     // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
@@ -94,12 +98,16 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
+    let debug = cell.scheduler.runtime().debug.as_deref();
     let ended = match start {
-        Start::Cancel => Some(Err(cancelled(cell))),
-        // SAFETY: `start` set RUNNING on this thread, which keeps every other
-        // thread out of the stage until `pause` or `finish`; the borrow ends
-        // with the poll.
-        Start::Poll => poll(&cell.header, task, unsafe { &mut *cell.stage.get() }),
+        Start::Cancel => Some(Err(cancelled(cell, debug))),
+        Start::Poll => {
+            let began = debug.filter(|_| !S::MAY_BLOCK).map(Reporter::begin);
+            // SAFETY: `start` set RUNNING on this thread, which keeps every other
+            // thread out of the stage until `pause` or `finish`; the borrow ends
+            // with the poll.
+            poll(&cell.header, task, unsafe { &mut *cell.stage.get() }, began)
+        }
     };
     match ended {
         // SAFETY: RUNNING is this thread's, as above.
@@ -122,14 +130,22 @@ unsafe fn run<F: Future, S: Schedule>(task: NonNull<Header>) {
 }
 
 /// The end of an aborted task, with the reason.
-fn cancelled<F: Future, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
+fn cancelled<F: Future + 'static, S: Schedule>(
+    cell: &Cell<F, S>,
+    debug: Option<&Reporter>,
+) -> JoinError {
     let header = &cell.header;
     let own = header.node_if_made().and_then(Node::reason);
     let reason = own.unwrap_or_else(|| unspoken(&cell.scheduler.runtime().node, header.spawned_at));
+    if let Some(debug) = debug
+        && !header.waiting.was_polled()
+    {
+        debug.never_polled(|| subject(header), &reason);
+    }
     JoinError::cancelled(header.id, header.name.clone(), reason)
 }
 
-unsafe fn refuse<F: Future, S: Schedule>(task: NonNull<Header>, error: io::Error) {
+unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error: io::Error) {
     // SAFETY: the vtable's types; alive through the owned list, as in `run`.
     let header = &unsafe { cell::<F, S>(task) }.header;
     let _ = header.state.start();
@@ -145,6 +161,7 @@ fn poll<F: Future>(
     header: &Header,
     task: NonNull<Header>,
     stage: &mut Stage<F>,
+    began: Option<Began<'_>>,
 ) -> Option<Result<F::Output, JoinError>> {
     let Stage::Future(future) = stage else {
         unreachable!("a task without a future was started")
@@ -159,6 +176,14 @@ fn poll<F: Future>(
         future.poll(&mut Context::from_waker(&waker))
     }));
     let waiting = scope.leave();
+    if let Some(began) = began {
+        let then = match &polled {
+            Ok(Poll::Pending) => Then::waits(waiting),
+            Ok(Poll::Ready(_)) => Then::Ended,
+            Err(_) => Then::Panicked,
+        };
+        began.ended(|| subject(header), then);
+    }
     match polled {
         Ok(Poll::Pending) => {
             header.waiting.set(waiting);
@@ -180,7 +205,7 @@ fn poll<F: Future>(
 /// # Safety
 ///
 /// The caller has set RUNNING, and touches the task no more.
-unsafe fn complete<F: Future, S: Schedule>(
+unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
     result: Result<F::Output, JoinError>,
     entered: Entered,
@@ -209,7 +234,7 @@ unsafe fn complete<F: Future, S: Schedule>(
     let finished = header.state.finish();
     if finished.drop_output {
         // SAFETY: no handle any more, so the stage is this thread's.
-        tell_of_panic(cell, unsafe { &*cell.stage.get() });
+        tell_of_failure(cell, unsafe { &*cell.stage.get() });
         if let Err(payload) = replace(Stage::Consumed) {
             // Nobody to tell; the panic hook has told.
             quietly(|| drop(payload));
@@ -245,20 +270,20 @@ pub(crate) fn quietly(foreign: impl FnOnce()) {
     }
 }
 
-unsafe fn schedule<F: Future, S: Schedule>(task: NonNull<Header>) {
+unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller has a reference, and its wake made it the one who queues.
     unsafe { cell::<F, S>(task) }
         .scheduler
         .schedule(Runnable(task), false);
 }
 
-unsafe fn aborted<F: Future, S: Schedule>(task: NonNull<Header>) {
+unsafe fn aborted<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     let borrowed = ManuallyDrop::new(Task(task));
     // SAFETY: the caller has a reference for the length of this call.
     unsafe { cell::<F, S>(task) }.scheduler.aborted(&borrowed);
 }
 
-unsafe fn take_output<F: Future, S: Schedule>(task: NonNull<Header>, to: *mut ()) {
+unsafe fn take_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>, to: *mut ()) {
     // SAFETY: the caller has a reference.
     let cell = unsafe { cell::<F, S>(task) };
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
@@ -274,31 +299,58 @@ unsafe fn take_output<F: Future, S: Schedule>(task: NonNull<Header>, to: *mut ()
     }
 }
 
-unsafe fn drop_output<F: Future, S: Schedule>(task: NonNull<Header>) {
+unsafe fn drop_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller has a reference.
     let cell = unsafe { cell::<F, S>(task) };
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
     let stage = unsafe { &mut *cell.stage.get() };
-    tell_of_panic(cell, stage);
+    tell_of_failure(cell, stage);
     quietly(|| *stage = Stage::Consumed);
 }
 
-/// The output is dropped unread: if it is a panic, the runtime is told.
-fn tell_of_panic<F: Future, S: Schedule>(cell: &Cell<F, S>, stage: &Stage<F>) {
-    if let Stage::Output(Err(error)) = stage
-        && error.is_panic()
-    {
-        let failure = Unobserved {
-            id: cell.header.id,
-            name: cell.header.name.as_deref(),
-            spawned_at: cell.header.spawned_at,
+/// The output is dropped unread: if it is a panic, the runtime is told; in debug
+/// mode also of the errors that can be recognised.
+fn tell_of_failure<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, stage: &Stage<F>) {
+    let Stage::Output(output) = stage else {
+        return;
+    };
+    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
+    match output {
+        Err(error) if error.is_panic() => runtime.unobserved(&Unobserved {
+            id: header.id,
+            name: header.name.as_ref(),
+            spawned_at: header.spawned_at,
             message: error,
-        };
-        failure.tell(cell.scheduler.runtime().unobserved.as_ref());
+        }),
+        Err(error) if error.is_cancelled() => {}
+        other => {
+            let Some(debug) = &runtime.debug else {
+                return;
+            };
+            quietly(|| {
+                let message = match other {
+                    Ok(output) => error_in(output),
+                    Err(refused) => Some(refused.to_string()),
+                };
+                if let Some(message) = message {
+                    debug.unobserved(subject(header), message);
+                }
+            });
+        }
     }
 }
 
-unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
+/// The task, as a report names it.
+fn subject(header: &Header) -> Subject {
+    Subject {
+        kind: SubjectKind::Task,
+        id: Some(header.id),
+        name: header.name.clone(),
+        spawned_at: header.spawned_at,
+    }
+}
+
+unsafe fn new_node<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
     let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
     if S::SHIELDED {
@@ -308,7 +360,7 @@ unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
     }
 }
 
-unsafe fn free<F: Future, S: Schedule>(task: NonNull<Header>) {
+unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: `new` leaked a box of this type, and the last reference is gone.
     drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
 }

@@ -56,6 +56,7 @@ impl Task {
             id: header.id,
             name: header.name.clone(),
             state: TaskState::from_word(header.state.describe()),
+            started: header.waiting.was_polled(),
             spawned_at: header.spawned_at,
             waiting_on: header.waiting.get(),
         }

@@ -14,16 +14,19 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use wakeline_context::{
-    AnyToken, InstalledToken, Locals, current_token, install_token, replace_locals, replace_task,
+    AnyToken, InstalledToken, Locals, WaitingOn, current_token, install_token, replace_locals,
+    replace_task,
 };
 use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
+use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, Then};
 
 thread_local! {
     static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
@@ -39,6 +42,11 @@ pub(super) enum Running {
 /// What this thread polls or drops, if anything.
 pub(super) fn running() -> Option<Running> {
     RUNNING.get()
+}
+
+/// Whether that is the future of a `block_on`.
+pub(crate) fn is_root() -> bool {
+    matches!(running(), Some(Running::Root(_)))
 }
 
 /// Marks a task as the one that this thread runs, until it is dropped.
@@ -89,17 +97,34 @@ pub(crate) struct Root {
     token: Option<AnyToken>,
     runtime: Node,
     node: OnceLock<Node>,
+    /// The line that called `block_on`.
+    at: &'static Location<'static>,
 }
 
 impl Root {
     /// For a `block_on` of the runtime whose root node is `runtime`.
-    pub(crate) fn new(runtime: &Node) -> Root {
+    pub(crate) fn new(runtime: &Node, at: &'static Location<'static>) -> Root {
         Root {
             id: Id::next(),
             token: current_token(),
             runtime: runtime.clone(),
             node: OnceLock::new(),
+            at,
         }
+    }
+
+    /// In debug mode: has it listed until the end of the `block_on`.
+    pub(crate) fn list<'a>(&self, debug: Option<&'a Reporter>) -> Option<Listed<'a>> {
+        debug.map(|debug| Listed {
+            debug,
+            entry: debug.roots.enter(self.id, self.at),
+            subject: Subject {
+                kind: SubjectKind::Root,
+                id: Some(self.id),
+                name: None,
+                spawned_at: self.at,
+            },
+        })
     }
 
     /// Its own node, below the runtime's.
@@ -134,5 +159,31 @@ impl Drop for EnteredRoot<'_> {
     fn drop(&mut self) {
         replace_task(self.task_before);
         RUNNING.set(self.before);
+    }
+}
+
+/// The future of a `block_on` in debug mode: listed and timed.
+pub(crate) struct Listed<'a> {
+    debug: &'a Reporter,
+    entry: Entry<'a>,
+    subject: Subject,
+}
+
+impl<'a> Listed<'a> {
+    /// It is about to be polled.
+    pub(crate) fn begin(&self) -> Began<'a> {
+        self.entry.polls();
+        self.debug.begin()
+    }
+
+    /// It was polled.
+    pub(crate) fn polled(&self, began: Began<'_>, ready: bool, waiting: Option<WaitingOn>) {
+        self.entry.waits(waiting);
+        let then = if ready {
+            Then::Ended
+        } else {
+            Then::waits(waiting)
+        };
+        began.ended(|| self.subject.clone(), then);
     }
 }

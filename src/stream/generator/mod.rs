@@ -31,6 +31,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
+use crate::future::__support::{poll_budget, spend};
 use slot::Slot;
 
 /// A stream of what an async block emits.
@@ -166,9 +167,13 @@ where
             self.body = Body::Runs(Box::pin(body(emitter)));
         }
         if let Body::Runs(body) = &mut self.body {
+            // A body that never waits must not keep a loop over it in one poll.
+            ready!(poll_budget(cx));
             self.slot.begin();
             let Poll::Ready(output) = body.as_mut().poll(cx) else {
-                return self.slot.poll_take(cx).map(Step::Item);
+                let item = ready!(self.slot.poll_take(cx));
+                spend(cx);
+                return Poll::Ready(Step::Item(item));
             };
             // The body goes here, and its destructors run, before the last item.
             self.body = Body::Over(output);
@@ -184,6 +189,13 @@ where
 
     fn is_ended(&self) -> bool {
         matches!(self.body, Body::Ended)
+    }
+}
+
+impl<T, B, F: Future> Drop for Generator<T, B, F> {
+    /// No consumer is left: an `emit` in another task must not wait for one.
+    fn drop(&mut self) {
+        drop(self.slot.close());
     }
 }
 

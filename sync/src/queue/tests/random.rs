@@ -5,8 +5,12 @@
 //! the end everybody is polled once more: nobody waits for what is there, and
 //! whoever is ready had been woken.
 
+mod dull;
+
 use super::super::*;
+use crate::error::Closed;
 use crate::testing::{Count, poll_with};
+use dull::{Dull, Order, Value};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -64,57 +68,6 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         })
 }
 
-/// A value with the number of its put, once it was put; the rank is the byte.
-type Value = (u8, u32);
-
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Fifo,
-    Lifo,
-    Priority,
-}
-
-/// What must be there, and in which order it comes.
-struct Dull {
-    order: Order,
-    /// (number of the put, value), as put.
-    stored: Vec<(u32, Value)>,
-    puts: u32,
-    in_hand: usize,
-    dead: bool,
-}
-
-impl Dull {
-    fn put(&mut self, value: Value) {
-        self.stored.push((self.puts, value));
-        self.puts += 1;
-    }
-
-    fn put_back(&mut self, number: u32, value: Value) {
-        self.in_hand -= 1;
-        if !self.dead {
-            self.stored.push((number, value));
-        }
-    }
-
-    /// The next one is this.
-    fn get(&mut self, value: Value) -> u32 {
-        let next = match self.order {
-            Order::Fifo => self.stored.iter().min_by_key(|(number, _)| *number),
-            Order::Lifo => self.stored.iter().max_by_key(|(number, _)| *number),
-            Order::Priority => self
-                .stored
-                .iter()
-                .min_by_key(|(number, value)| (value.0, *number)),
-        };
-        let next = *next.expect("something is there");
-        assert_eq!(next.1, value);
-        self.stored.retain(|stored| stored.0 != next.0);
-        self.in_hand += 1;
-        next.0
-    }
-}
-
 /// A future that was polled, and its wakes.
 struct Waiting<F> {
     future: F,
@@ -149,181 +102,224 @@ fn take<T>(from: &mut Vec<T>, at: usize) -> Option<T> {
     (!from.is_empty()).then(|| from.remove(at % from.len()))
 }
 
-fn run(ops: Vec<Op>, order: Order, capacity: usize, requeue: bool) {
-    let builder = match order {
-        Order::Fifo => Builder::fifo(capacity),
-        Order::Lifo => Builder::lifo(capacity),
-        Order::Priority => Builder::priority(capacity),
-    };
-    let (tx, rx) = builder.requeue_on_drop(requeue).build();
-    let mut dull = Dull {
-        order,
-        stored: Vec::new(),
-        puts: 0,
-        in_hand: 0,
-        dead: false,
-    };
-    let mut serial = 0;
-    let mut value = |rank| {
-        serial += 1;
-        (rank, serial)
-    };
-    let (mut sends, mut recvs, mut jobs, mut permits) = (vec![], vec![], vec![], vec![]);
-    let mut joins = vec![];
-    let mut closed = false;
-    for op in ops {
+/// A queue under test, beside what must be true of it.
+struct Run<'q> {
+    tx: &'q Producer<Value>,
+    rx: &'q Consumer<Value>,
+    requeue: bool,
+    dull: Dull,
+    serial: u32,
+    closed: bool,
+    sends: Vec<(Waiting<Send<'q, Value>>, Value)>,
+    recvs: Vec<Waiting<Recv<'q, Value>>>,
+    joins: Vec<Waiting<Join<'q, Value>>>,
+    permits: Vec<Permit<'q, Value>>,
+    /// With the number of the put.
+    jobs: Vec<(u32, Job<Value>)>,
+}
+
+impl<'q> Run<'q> {
+    fn new((tx, rx): &'q (Producer<Value>, Consumer<Value>), order: Order, requeue: bool) -> Self {
+        Run {
+            tx,
+            rx,
+            requeue,
+            dull: Dull::new(order),
+            serial: 0,
+            closed: false,
+            sends: Vec::new(),
+            recvs: Vec::new(),
+            joins: Vec::new(),
+            permits: Vec::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    fn value(&mut self, rank: u8) -> Value {
+        self.serial += 1;
+        (rank, self.serial)
+    }
+
+    fn step(&mut self, op: Op) {
         match op {
-            Op::TrySend(rank) => {
-                let value = value(rank);
-                match tx.try_send(value) {
-                    Ok(()) => dull.put(value),
-                    Err(error) => {
-                        assert_eq!(matches!(error, TrySendError::Closed(_)), closed);
-                        assert_eq!(error.into_inner(), value);
-                    }
-                }
-            }
+            Op::TrySend(rank) => self.try_send(rank),
             Op::Send(rank) => {
-                let value = value(rank);
-                sends.push((Waiting::new(tx.send(value)), value));
+                let value = self.value(rank);
+                self.sends.push((Waiting::new(self.tx.send(value)), value));
             }
             Op::PollSend(at) => {
-                if let Some((mut send, value)) = take(&mut sends, at) {
-                    match send.poll() {
-                        Poll::Ready(Ok(())) => dull.put(value),
-                        Poll::Ready(Err(SendError(back))) => {
-                            assert!(closed);
-                            assert_eq!(back, value);
-                        }
-                        Poll::Pending => sends.push((send, value)),
+                if let Some((mut send, value)) = take(&mut self.sends, at) {
+                    let result = send.poll();
+                    if self.after_send(value, &result) {
+                        self.sends.push((send, value));
                     }
                 }
             }
             Op::DropSend(at) => {
-                if let Some((send, value)) = take(&mut sends, at) {
+                if let Some((send, value)) = take(&mut self.sends, at) {
                     assert_eq!(send.future.into_inner(), Some(value));
                 }
             }
             Op::Reserve => {
-                if let Poll::Ready(Ok(permit)) = Waiting::new(tx.reserve()).poll() {
-                    permits.push(permit);
+                if let Poll::Ready(Ok(permit)) = Waiting::new(self.tx.reserve()).poll() {
+                    self.permits.push(permit);
                 }
             }
             Op::UsePermit(at) => {
-                if let Some(permit) = take(&mut permits, at) {
-                    let value = value(0);
+                if let Some(permit) = take(&mut self.permits, at) {
+                    let value = self.value(0);
                     match permit.send(value) {
-                        Ok(()) => dull.put(value),
-                        Err(SendError(back)) => assert!(dull.dead && back == value),
+                        Ok(()) => self.dull.put(value),
+                        Err(SendError(back)) => assert!(self.dull.dead && back == value),
                     }
                 }
             }
-            Op::DropPermit(at) => drop(take(&mut permits, at)),
+            Op::DropPermit(at) => drop(take(&mut self.permits, at)),
             Op::TryRecv => {
-                if let Ok(job) = rx.try_recv() {
-                    jobs.push((dull.get(*job), job));
+                if let Ok(job) = self.rx.try_recv() {
+                    self.got(job);
                 }
             }
-            Op::Recv => recvs.push(Waiting::new(rx.recv())),
+            Op::Recv => self.recvs.push(Waiting::new(self.rx.recv())),
             Op::PollRecv(at) => {
-                if let Some(mut recv) = take(&mut recvs, at) {
-                    match recv.poll() {
-                        Poll::Ready(Ok(job)) => jobs.push((dull.get(*job), job)),
-                        Poll::Ready(Err(_)) => {
-                            assert!(
-                                closed && dull.stored.is_empty() && permits.is_empty() || dull.dead
-                            );
-                        }
-                        Poll::Pending => recvs.push(recv),
+                if let Some(mut recv) = take(&mut self.recvs, at) {
+                    let result = recv.poll();
+                    if self.after_recv(result) {
+                        self.recvs.push(recv);
                     }
                 }
             }
-            Op::DropRecv(at) => drop(take(&mut recvs, at)),
+            Op::DropRecv(at) => drop(take(&mut self.recvs, at)),
             Op::Done(at) => {
-                if let Some((_, job)) = take(&mut jobs, at) {
+                if let Some((_, job)) = take(&mut self.jobs, at) {
                     job.done();
-                    dull.in_hand -= 1;
+                    self.dull.in_hand -= 1;
                 }
             }
             Op::Requeue(at) => {
-                if let Some((number, job)) = take(&mut jobs, at) {
-                    dull.put_back(number, *job);
+                if let Some((number, job)) = take(&mut self.jobs, at) {
+                    self.dull.put_back(number, *job);
                     job.requeue();
                 }
             }
             Op::DropJob(at) => {
-                if let Some((number, job)) = take(&mut jobs, at) {
-                    if requeue {
-                        dull.put_back(number, *job);
-                    } else {
-                        dull.in_hand -= 1;
+                if let Some((number, job)) = take(&mut self.jobs, at) {
+                    match self.requeue {
+                        true => self.dull.put_back(number, *job),
+                        false => self.dull.in_hand -= 1,
                     }
                     drop(job);
                 }
             }
-            Op::Join => {
-                let mut join = Waiting::new(tx.join());
-                let idle = dull.in_hand + dull.stored.len() == 0;
-                assert_eq!(join.poll().is_ready(), idle);
-                if !idle {
-                    joins.push(join);
-                }
-            }
-            Op::Shutdown(at_once) => {
-                closed = true;
-                dull.dead |= at_once;
-                if at_once {
-                    dull.stored.clear();
-                    tx.shutdown(Shutdown::Immediate);
-                } else {
-                    tx.shutdown(Shutdown::Graceful);
-                }
+            Op::Join => self.join(),
+            Op::Shutdown(at_once) => self.shut_down(at_once),
+        }
+        let (stored, in_hand) = (self.dull.stored.len(), self.dull.in_hand);
+        assert_eq!(
+            (self.tx.len(), self.tx.unfinished()),
+            (stored, stored + in_hand)
+        );
+    }
+
+    fn try_send(&mut self, rank: u8) {
+        let value = self.value(rank);
+        match self.tx.try_send(value) {
+            Ok(()) => self.dull.put(value),
+            Err(error) => {
+                assert_eq!(matches!(error, TrySendError::Closed(_)), self.closed);
+                assert_eq!(error.into_inner(), value);
             }
         }
-        assert_eq!(tx.len(), dull.stored.len());
-        assert_eq!(tx.unfinished(), dull.stored.len() + dull.in_hand);
     }
-    // Until nothing moves: those who wait then have nothing to wait for. A
-    // first poll may grant something to one who was polled before it: hence two.
-    let mut still = 0;
-    while still < 2 {
-        let before = (sends.len(), recvs.len());
-        sends.retain_mut(|(send, value)| match send.poll() {
-            Poll::Ready(Ok(())) => {
-                dull.put(*value);
-                false
+
+    /// Whether it still waits.
+    fn after_send(&mut self, value: Value, result: &Poll<Result<(), SendError<Value>>>) -> bool {
+        match result {
+            Poll::Ready(Ok(())) => self.dull.put(value),
+            Poll::Ready(Err(SendError(back))) => assert!(self.closed && *back == value),
+            Poll::Pending => return true,
+        }
+        false
+    }
+
+    /// Whether it still waits.
+    fn after_recv(&mut self, result: Poll<Result<Job<Value>, Closed>>) -> bool {
+        match result {
+            Poll::Ready(Ok(job)) => self.got(job),
+            Poll::Ready(Err(_)) => {
+                let drained = self.dull.stored.is_empty() && self.permits.is_empty();
+                assert!(self.dull.dead || self.closed && drained);
             }
-            other => other.is_pending(),
-        });
-        recvs.retain_mut(|recv| match recv.poll() {
-            Poll::Ready(Ok(job)) => {
-                jobs.push((dull.get(*job), job));
-                false
+            Poll::Pending => return true,
+        }
+        false
+    }
+
+    fn got(&mut self, job: Job<Value>) {
+        self.jobs.push((self.dull.get(*job), job));
+    }
+
+    fn join(&mut self) {
+        let mut join = Waiting::new(self.tx.join());
+        let idle = self.dull.in_hand + self.dull.stored.len() == 0;
+        assert_eq!(join.poll().is_ready(), idle);
+        if !idle {
+            self.joins.push(join);
+        }
+    }
+
+    fn shut_down(&mut self, at_once: bool) {
+        self.closed = true;
+        self.dull.dead |= at_once;
+        if at_once {
+            self.dull.stored.clear();
+            self.tx.shutdown(Shutdown::Immediate);
+        } else {
+            self.tx.shutdown(Shutdown::Graceful);
+        }
+    }
+
+    /// Polls everybody until nothing moves: those who wait then have nothing to
+    /// wait for. A first poll may grant something to one who was polled before
+    /// it: hence twice.
+    fn settle(&mut self) {
+        let mut still = 0;
+        while still < 2 {
+            let before = (self.sends.len(), self.recvs.len());
+            for _ in 0..before.0 {
+                self.step(Op::PollSend(0)); // to the back if it still waits
             }
-            other => other.is_pending(),
-        });
-        let moved = (sends.len(), recvs.len()) != before;
-        still = if moved { 0 } else { still + 1 };
+            for _ in 0..before.1 {
+                self.step(Op::PollRecv(0));
+            }
+            let moved = (self.sends.len(), self.recvs.len()) != before;
+            still = if moved { 0 } else { still + 1 };
+        }
+        let (sends, recvs) = (self.sends.len(), self.recvs.len());
+        let full = self.tx.len() + self.permits.len() >= self.tx.capacity();
+        assert!(sends == 0 || !self.closed && full);
+        assert!(recvs == 0 || self.tx.is_empty());
+        assert!(sends == 0 || recvs == 0 || !self.permits.is_empty());
+        let may_come_back = self.requeue && !self.jobs.is_empty();
+        assert!(recvs == 0 || !self.closed || !self.permits.is_empty() || may_come_back);
     }
-    assert!(sends.is_empty() || !closed && tx.len() + permits.len() >= capacity);
-    assert!(recvs.is_empty() || tx.is_empty());
-    assert!(sends.is_empty() || recvs.is_empty() || !permits.is_empty());
-    let over = closed && permits.is_empty() && (!requeue || jobs.is_empty());
-    assert!(recvs.is_empty() || !over);
-    drop(sends);
-    for (_, job) in jobs.drain(..) {
-        job.done();
+
+    /// Takes the rest out: everything is there once, and then it is joined.
+    fn finish(mut self) {
+        self.sends.clear();
+        self.recvs.clear();
+        while !self.jobs.is_empty() {
+            self.step(Op::Done(0));
+        }
+        let mut seen = BTreeSet::new();
+        while let Ok(job) = self.rx.try_recv() {
+            assert!(seen.insert(job.1), "doubled");
+            self.dull.get(*job);
+            job.done();
+        }
+        assert!(self.dull.stored.is_empty(), "lost: {:?}", self.dull.stored);
+        assert!(self.joins.iter_mut().all(|join| join.poll().is_ready()));
     }
-    dull.in_hand = 0;
-    drop(recvs);
-    let mut seen = BTreeSet::new();
-    while let Ok(job) = rx.try_recv() {
-        assert!(seen.insert(job.1), "doubled");
-        dull.get(*job);
-        job.done();
-    }
-    assert!(dull.stored.is_empty(), "lost: {:?}", dull.stored);
-    assert!(joins.iter_mut().all(|join| join.poll().is_ready()));
 }
 
 proptest! {
@@ -336,6 +332,17 @@ proptest! {
         capacity in prop_oneof![0_usize..4, Just(UNBOUNDED)],
         requeue: bool,
     ) {
-        run(ops, order, capacity, requeue);
+        let builder = match order {
+            Order::Fifo => Builder::fifo(capacity),
+            Order::Lifo => Builder::lifo(capacity),
+            Order::Priority => Builder::priority(capacity),
+        };
+        let queue = builder.requeue_on_drop(requeue).build();
+        let mut run = Run::new(&queue, order, requeue);
+        for op in ops {
+            run.step(op);
+        }
+        run.settle();
+        run.finish();
     }
 }

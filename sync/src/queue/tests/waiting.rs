@@ -2,7 +2,8 @@
 
 use super::super::*;
 use super::{drain, put, ready};
-use crate::testing::{Count, poll, poll_with};
+use crate::testing::{Count, panics, poll, poll_with};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -221,6 +222,17 @@ fn without_capacity_a_put_meets_a_receiver() {
 }
 
 #[test]
+fn without_capacity_each_receiver_that_waits_is_a_slot() {
+    let (tx, rx) = fifo(0);
+    let (mut first, mut second) = (rx.recv(), rx.recv());
+    assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+    put(&tx, [1, 2]); // the first one has not looked yet
+    assert_eq!(tx.try_send(3), Err(TrySendError::Full(3)));
+    assert_eq!(*ready(poll(&mut second)).unwrap(), 1);
+    assert_eq!(*ready(poll(&mut first)).unwrap(), 2);
+}
+
+#[test]
 fn a_slot_of_a_rendezvous_survives_its_receiver() {
     let (tx, rx) = fifo(0);
     let mut recv = rx.recv();
@@ -294,4 +306,21 @@ fn waiting_and_leaving_in_numbers_leaves_nothing_behind() {
     }
     put(&tx, [1]);
     assert_eq!(drain(&rx), [1]);
+}
+
+#[test]
+fn a_slot_that_was_used_is_not_given_back_when_the_receivers_waker_panics() {
+    let (tx, rx) = fifo(1);
+    put(&tx, [1]);
+    let mut send = tx.send(2);
+    assert!(poll(&mut send).is_pending());
+    assert_eq!(drain(&rx), [1]); // its slot is the send's
+    let mut recv = rx.recv();
+    assert!(poll_with(&mut recv, &panics()).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut send))).is_err());
+    drop(send);
+    drop(recv);
+    assert!(tx.try_send(3).is_err(), "the 2 is there");
+    assert_eq!(drain(&rx), [2]);
+    put(&tx, [3]);
 }

@@ -1,0 +1,77 @@
+//! What every leaf owes the executor: a budget, and what it waits for.
+
+use crate::testing::poll;
+use crate::{broadcast, mpsc, watch};
+use std::fmt::Debug;
+use wakeline_context::{Kind, PollScope, budget};
+
+/// The future waits, for a channel, at the line that made it.
+fn waits_at<F: Future + Unpin>(line: u32, mut future: F)
+where
+    F::Output: Debug,
+{
+    let scope = PollScope::enter();
+    assert!(poll(&mut future).is_pending());
+    let waiting = scope.leave().expect("it says what it waits for");
+    assert_eq!(
+        (waiting.kind, waiting.location.line()),
+        (Kind::Channel, line)
+    );
+    assert_ne!(waiting.id, 0);
+}
+
+#[test]
+fn a_future_that_waits_says_for_what_and_where() {
+    let (sender, mut receiver) = mpsc::channel(1);
+    waits_at(line!(), receiver.recv());
+    waits_at(line!(), receiver.recv_many(&mut Vec::new(), 1));
+    waits_at(line!(), sender.closed());
+    sender.try_send(1).unwrap();
+    waits_at(line!(), sender.send(2));
+    waits_at(line!(), sender.send_from(&mut Some(2)));
+    waits_at(line!(), sender.reserve());
+    waits_at(line!(), sender.clone().reserve_owned());
+    let (sender, mut receiver) = watch::channel(1);
+    waits_at(line!(), receiver.changed());
+    waits_at(line!(), receiver.wait_for(|n| *n > 1));
+    waits_at(line!(), sender.closed());
+    let (_sender, mut receiver) = broadcast::channel::<u8>(1);
+    waits_at(line!(), receiver.recv());
+}
+
+#[test]
+fn a_poll_ends_when_its_budget_is_spent_and_nothing_is_lost_by_that() {
+    let (sender, mut receiver) = mpsc::unbounded();
+    let count = u32::from(budget::PER_POLL) * 2 + 1;
+    for n in 0..count {
+        sender.send(n).unwrap();
+    }
+    let mut received = Vec::new();
+    let mut polls = 0;
+    while received.len() < count as usize {
+        let _scope = PollScope::enter();
+        while let std::task::Poll::Ready(value) = poll(&mut receiver.recv()) {
+            received.extend(value);
+            if received.len() == count as usize {
+                break;
+            }
+        }
+        polls += 1;
+    }
+    assert_eq!(polls, 3);
+    assert!(received.into_iter().eq(0..count));
+}
+
+#[test]
+fn a_send_that_waits_spends_nothing() {
+    let (sender, mut receiver) = mpsc::channel(1);
+    sender.try_send(0).unwrap();
+    let _scope = PollScope::enter();
+    let mut send = sender.send(1);
+    for _ in 0..1_000 {
+        assert!(poll(&mut send).is_pending());
+    }
+    assert!(!budget::is_spent());
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert!(poll(&mut send).is_ready());
+}
