@@ -14,6 +14,9 @@ struct Counts {
     drop: AtomicUsize,
 }
 
+/// What a waker and its clones point to.
+struct Shared(Arc<Counts>);
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fired {
     pub(super) clone: usize,
@@ -70,7 +73,8 @@ fn step(count: &AtomicUsize) {
 }
 
 pub(super) fn hooked() -> Waker {
-    let data = Arc::into_raw(counts()).cast();
+    // One allocation a waker: no two of them are the same, for `will_wake`.
+    let data = Arc::into_raw(Arc::new(Shared(counts()))).cast();
     // SAFETY: the table below owns one count of an `Arc` in each waker, and the
     // counts are atomic; the hook belongs to the thread that set it.
     unsafe { Waker::from_raw(RawWaker::new(data, &TABLE)) }
@@ -78,8 +82,8 @@ pub(super) fn hooked() -> Waker {
 
 static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_one);
 
-fn look(data: *const ()) -> Arc<Counts> {
-    let data = data.cast::<Counts>();
+fn look(data: *const ()) -> Arc<Shared> {
+    let data = data.cast::<Shared>();
     // SAFETY: `data` is from `Arc::into_raw`, and the waker has a count of it.
     unsafe { Arc::increment_strong_count(data) };
     // SAFETY: the count that was just added is this one's.
@@ -87,9 +91,9 @@ fn look(data: *const ()) -> Arc<Counts> {
 }
 
 fn clone(data: *const ()) -> RawWaker {
-    let counts = look(data);
-    step(&counts.clone);
-    RawWaker::new(Arc::into_raw(counts).cast(), &TABLE)
+    let shared = look(data);
+    step(&shared.0.clone);
+    RawWaker::new(Arc::into_raw(shared).cast(), &TABLE)
 }
 
 fn wake(data: *const ()) {
@@ -98,12 +102,12 @@ fn wake(data: *const ()) {
 }
 
 fn wake_by_ref(data: *const ()) {
-    step(&look(data).wake);
+    step(&look(data).0.wake);
 }
 
 fn drop_one(data: *const ()) {
-    let counts = look(data);
+    let shared = look(data);
     // SAFETY: the waker that goes had a count, and nobody uses it any more.
-    unsafe { Arc::decrement_strong_count(data.cast::<Counts>()) };
-    step(&counts.drop);
+    unsafe { Arc::decrement_strong_count(data.cast::<Shared>()) };
+    step(&shared.0.drop);
 }
