@@ -1,14 +1,14 @@
-//! Atomics, the lock and the cell: std's, or loom's in a model. The only `cfg(loom)`.
-
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic;
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic;
+//! Atomics, the lock and the cell: std's, or loom's in a model, or shuttle's in a
+//! random run. The only `cfg(loom)` and the only `cfg(shuttle)`.
 
 #[cfg(loom)]
 use loom::sync as imp;
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+use shuttle::sync as imp;
+#[cfg(not(any(loom, shuttle)))]
 use std::sync as imp;
+
+pub(crate) use imp::atomic;
 
 /// A mutex whose poison is ignored: no user code runs while it is held, so a
 /// panic cannot leave what it guards half done.

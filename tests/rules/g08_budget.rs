@@ -1,0 +1,79 @@
+//! G8: ten thousand operations that are all ready let a neighbour run now and
+//! then, on a single worker.
+
+mod spins;
+
+use crate::primitives::{Cell, Primitive, Rule, all};
+use crate::support::for_each_backend;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::Poll;
+use wakeline::spawn;
+
+/// Operations of a task that never waits.
+pub(crate) const TURNS: usize = 10_000;
+const PER_POLL: usize = 128;
+
+/// To the back of the queue. `yield_now` would be more polite: it lets the driver
+/// look first, which a busy worker has it do only now and then.
+fn again() -> impl Future<Output = ()> {
+    let mut yielded = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+#[test]
+fn who_never_waits_lets_a_neighbour_run() {
+    let tested: Vec<Primitive> = all()
+        .into_iter()
+        .filter(|primitive| primitive.cell(Rule::Budget) == Cell::Tested)
+        .collect();
+    let unfair = RefCell::new(Vec::<String>::new());
+    for_each_backend(|backend| {
+        for primitive in &tested {
+            let runtime = backend.runtime(1);
+            let runs = runtime.block_on(async {
+                let (over, runs) = (
+                    Arc::new(AtomicBool::new(false)),
+                    Arc::new(AtomicUsize::new(0)),
+                );
+                let spin = spins::of(primitive.name);
+                let neighbour = spawn({
+                    let (over, runs) = (Arc::clone(&over), Arc::clone(&runs));
+                    async move {
+                        while !over.load(SeqCst) {
+                            runs.fetch_add(1, SeqCst);
+                            again().await;
+                        }
+                    }
+                });
+                let spinning = spawn(async move {
+                    spin.await;
+                    over.store(true, SeqCst);
+                });
+                spinning.await.expect("no panic");
+                neighbour.await.expect("no panic");
+                runs.load(SeqCst)
+            });
+            if runs < TURNS / PER_POLL / 2 {
+                unfair.borrow_mut().push(format!(
+                    "{} on {}: {runs}",
+                    primitive.name,
+                    backend.name()
+                ));
+            }
+        }
+    });
+    let unfair = unfair.into_inner();
+    assert!(
+        unfair.is_empty(),
+        "the neighbour ran too rarely beside {unfair:#?}"
+    );
+}
