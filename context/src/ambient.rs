@@ -13,7 +13,7 @@
 //! guards; its type is known to those who put it here.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -65,6 +65,9 @@ struct Layer {
 pub type AnyToken = Arc<dyn Any + Send + Sync>;
 
 thread_local! {
+    /// Whether `LOCALS` has a value: most threads never see one, and this needs
+    /// no destructor and so no look whether it has run.
+    static ANY_LOCALS: Cell<bool> = const { Cell::new(false) };
     static LOCALS: RefCell<Locals> = const { RefCell::new(Locals(None)) };
     static TOKEN: RefCell<Option<AnyToken>> = const { RefCell::new(None) };
 }
@@ -80,6 +83,9 @@ impl Locals {
     #[must_use]
     #[inline]
     pub fn current() -> Locals {
+        if !ANY_LOCALS.get() {
+            return Locals::empty();
+        }
         LOCALS
             .try_with(|locals| locals.borrow().clone())
             .unwrap_or_default()
@@ -134,6 +140,9 @@ impl Locals {
 /// does so by itself. While the thread is ending nothing is in force.
 #[inline]
 pub fn replace_locals(locals: Locals) -> Locals {
+    if !ANY_LOCALS.replace(!locals.is_empty()) && locals.is_empty() {
+        return locals;
+    }
     // What was there is dropped by the caller, outside of the cell's borrow: a
     // value's destructor may look at the values.
     LOCALS

@@ -299,12 +299,21 @@ impl Wake for RootWake {
 impl<F: Future> Root for RootFuture<'_, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(&mut self) -> Progress<F::Output> {
         use std::sync::atomic::Ordering::{AcqRel, Relaxed};
         // Relaxed: only a hint whether the swap is worth its price.
         if !self.wake.woken.load(Relaxed) || !self.wake.woken.swap(false, AcqRel) {
             return Progress::Nothing;
         }
+        self.poll_woken()
+    }
+}
+
+impl<F: Future> RootFuture<'_, F> {
+    /// Out of line: the loop looks at the flag between any two tasks.
+    #[inline(never)]
+    fn poll_woken(&mut self) -> Progress<F::Output> {
         let entered = self.own.enter();
         let scope = PollScope::enter();
         let future = self.future.as_mut().as_pin_mut();

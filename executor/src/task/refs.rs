@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::cell::Header;
-use super::state::Wake;
+use super::state::{Pause, Wake};
 use super::{TaskInfo, TaskState};
 
 /// A counted reference to a task.
@@ -55,7 +55,7 @@ impl Task {
         TaskInfo {
             id: header.id,
             name: header.name.clone(),
-            state: TaskState::from_word(header.state.describe()),
+            state: TaskState::from_word(header.describe()),
             spawned_at: header.spawned_at,
             waiting_on: header.waiting.get(),
         }
@@ -89,15 +89,29 @@ impl Drop for Task {
 }
 
 impl Runnable {
-    /// Polls the task once, or drops its future if it was aborted.
-    pub(crate) fn run(self) {
+    /// Polls the task once, or drops its future if it was aborted; if it was
+    /// woken meanwhile, the right to run it again, which goes behind all others.
+    pub(crate) fn run(self) -> Option<Runnable> {
         let task = self.into_raw();
         // SAFETY: a `Runnable` is made by `new` and by the transitions that
         // say so, once each, and is used up here: the task is WOKEN, alive
         // through the owned list, and nobody else runs it.
         let vtable = unsafe { task.as_ref() }.vtable;
         // SAFETY: as above; the vtable is of this task's type.
-        unsafe { (vtable.run)(task) }
+        let paused = unsafe { (vtable.run)(task) };
+        (paused == Pause::Requeue).then(|| Runnable(task))
+    }
+
+    /// Runs a task of which it is known that it will not be pending: one that
+    /// was aborted, or a blocking job.
+    pub(crate) fn end(self) {
+        let again = self.run();
+        debug_assert!(again.is_none(), "a task that had to end was pending");
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        // SAFETY: as in `run`; the borrow ends here.
+        unsafe { self.0.as_ref() }.vtable.local
     }
 
     /// Ends a queued task where it is: its future is dropped here, unpolled.
@@ -109,7 +123,7 @@ impl Runnable {
             Wake::Nothing,
             "a `Runnable` was of a task that is not queued"
         );
-        self.run();
+        self.end();
     }
 
     /// Ends a queued task that nobody can run, with the reason.

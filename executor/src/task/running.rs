@@ -24,6 +24,7 @@ use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
+use super::refs::Task;
 
 thread_local! {
     static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
@@ -39,6 +40,12 @@ pub(super) enum Running {
 /// What this thread polls or drops, if anything.
 pub(super) fn running() -> Option<Running> {
     RUNNING.get()
+}
+
+/// Whether this thread is just polling or dropping this very task.
+#[inline]
+pub(super) fn is_running(task: &Task) -> bool {
+    matches!(RUNNING.get(), Some(Running::Task(running)) if running == task.as_raw())
 }
 
 /// Marks a task as the one that this thread runs, until it is dropped.

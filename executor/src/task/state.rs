@@ -1,6 +1,9 @@
 //! The life of a task, in one atomic word.
 //!
 //! ```text
+//!                              Yielded
+//!                               ▲  │8
+//!                              7│  ▼
 //!   spawn ──1──▶ Queued ──2──▶ Running ──3──▶ Complete
 //!                 ▲  ▲          │   │
 //!                 │  └────4─────┘   │
@@ -12,9 +15,12 @@
 //! 4. `State::pause`   it was woken or aborted while it ran: back into the queue
 //! 5. `State::pause`   nobody woke it
 //! 6. `State::wake`, `State::abort`: whoever gets `Enqueue` pushes it
+//! 7. `Header::pause`  the thread that polls it woke it: back into the queue.
+//!    Nothing is written here: for everybody else it goes on running
+//! 8. `State::resume`  a worker popped it; as 2
 //!
-//! Queued is WOKEN alone, Running is RUNNING (with WOKEN once it is woken
-//! again), Idle is neither, Complete is COMPLETE whatever else is set. So a
+//! Queued is WOKEN alone, Running and Yielded are RUNNING (with WOKEN once it is
+//! woken again), Idle is neither, Complete is COMPLETE whatever else is set. So a
 //! wake is one `fetch_or`, a start and a pause are one operation each, and no
 //! transition of the worker loops.
 //!
@@ -128,6 +134,20 @@ impl State {
         }
     }
 
+    /// 8: as `start`, of a task that was queued by its own hands and kept RUNNING.
+    pub(crate) fn resume(&self) -> Start {
+        // A wake up to here is answered by this poll. Acquire pairs with the
+        // Release in `wake`; Release: who reads what this wrote is as after `start`.
+        let before = self.bits.fetch_and(!WOKEN, AcqRel);
+        debug_assert!(before & RUNNING != 0, "a task that had not run was resumed");
+        debug_assert!(before & COMPLETE == 0, "a complete task was popped");
+        if before & ABORTED == 0 {
+            Start::Poll
+        } else {
+            Start::Cancel
+        }
+    }
+
     /// 4, 5: the poll was pending; the caller gives the stage up.
     pub(crate) fn pause(&self) -> Pause {
         // Release pairs with the Acquire in the next `start`.
@@ -182,7 +202,13 @@ impl State {
 
     /// The handle takes the join slot back, to write another waker.
     pub(crate) fn reclaim_join_waker(&self) -> Result<(), Complete> {
-        self.unless_complete(|bits| bits & !JOIN_WAKER)
+        // Only the handle sets JOIN_WAKER, so what is clear stays so. Acquire as
+        // in `unless_complete`.
+        match self.bits.load(Acquire) {
+            bits if bits & COMPLETE != 0 => Err(Complete),
+            bits if bits & JOIN_WAKER == 0 => Ok(()),
+            _ => self.unless_complete(|bits| bits & !JOIN_WAKER),
+        }
     }
 
     fn unless_complete(&self, change: impl Fn(usize) -> usize) -> Result<(), Complete> {
@@ -198,20 +224,19 @@ impl State {
 
     /// The handle goes away.
     pub(crate) fn detach(&self) -> Detached {
-        let detached = |bits: usize| match bits & COMPLETE {
-            // `finish` has taken the slot; the output is the handle's to drop.
-            COMPLETE => bits & !JOIN,
-            _ => bits & !(JOIN | JOIN_WAKER),
-        };
+        // Once it is complete nobody asks for JOIN any more: `finish` has taken
+        // the slot, and the output is the handle's to drop.
+        let detached = |bits| (bits & COMPLETE == 0).then_some(bits & !(JOIN | JOIN_WAKER));
         // Acquire pairs with the Release in `finish`, for the output's drop.
-        let before = self
-            .bits
-            .fetch_update(AcqRel, Acquire, |bits| Some(detached(bits)))
-            .expect("the closure never refuses");
-        let complete = before & COMPLETE != 0;
-        Detached {
-            drop_output: complete,
-            drop_waker: !complete && before & JOIN_WAKER != 0,
+        match self.bits.fetch_update(AcqRel, Acquire, detached) {
+            Err(_complete) => Detached {
+                drop_output: true,
+                drop_waker: false,
+            },
+            Ok(before) => Detached {
+                drop_output: false,
+                drop_waker: before & JOIN_WAKER != 0,
+            },
         }
     }
 
@@ -230,6 +255,11 @@ impl State {
     /// Counts one reference less; true for the last, whose owner frees the task.
     #[must_use = "the last reference must free the task"]
     pub(crate) fn release(&self) -> bool {
+        // If this is the only one, nobody is left who could count up or down.
+        // Acquire: the free happens after what was done through the others.
+        if self.bits.load(Acquire) < 2 * REF {
+            return true;
+        }
         // Release: what was done through this reference happens before the
         // free; Acquire: the free happens after all of that.
         let before = self.bits.fetch_sub(REF, AcqRel);

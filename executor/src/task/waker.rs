@@ -6,6 +6,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::cell::Header;
 use super::refs::Task;
+use super::running::is_running;
 use super::state::Wake;
 
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
@@ -53,7 +54,9 @@ unsafe fn drop_waker(data: *const ()) {
 
 fn wake_task(task: &Task) {
     let header = task.header();
-    if header.state.wake() == Wake::Enqueue {
+    if is_running(task) {
+        header.wake_self();
+    } else if header.state.wake() == Wake::Enqueue {
         // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
         unsafe { (header.vtable.schedule)(task.0) }
     }
