@@ -86,6 +86,11 @@ impl Locals {
         if !ANY_LOCALS.get() {
             return Locals::empty();
         }
+        Locals::some()
+    }
+
+    #[inline(never)]
+    fn some() -> Locals {
         LOCALS
             .try_with(|locals| locals.borrow().clone())
             .unwrap_or_default()
@@ -140,9 +145,16 @@ impl Locals {
 /// does so by itself. While the thread is ending nothing is in force.
 #[inline]
 pub fn replace_locals(locals: Locals) -> Locals {
-    if !ANY_LOCALS.replace(!locals.is_empty()) && locals.is_empty() {
+    if locals.is_empty() && !ANY_LOCALS.get() {
         return locals;
     }
+    replace_some(locals)
+}
+
+/// Out of line: most polls have no values on either side.
+#[inline(never)]
+fn replace_some(locals: Locals) -> Locals {
+    ANY_LOCALS.set(!locals.is_empty());
     // What was there is dropped by the caller, outside of the cell's borrow: a
     // value's destructor may look at the values.
     LOCALS

@@ -162,15 +162,21 @@ impl Context {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn push_local(&self, runnable: Runnable) {
         self.local.borrow_mut().push_back(runnable);
     }
 
     /// The next task to run, from this thread's queues.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Runnable> {
-        let Kind::Worker(worker) = &self.kind else {
-            return self.local.borrow_mut().pop_front();
-        };
+        match &self.kind {
+            Kind::Worker(worker) => self.next_of(worker),
+            Kind::Only | Kind::Root => self.local.borrow_mut().pop_front(),
+        }
+    }
+
+    fn next_of(&self, worker: &Worker) -> Option<Runnable> {
         // In turn, so that neither kind of task can starve the other.
         let local_first = !self.local_first.replace(!self.local_first.get());
         if local_first && let Some(local) = self.local.borrow_mut().pop_front() {
@@ -230,6 +236,7 @@ impl Context {
         }
     }
 
+    #[inline]
     pub(crate) fn run(&self, runnable: Runnable) {
         self.busy.set(true);
         if let Some(again) = runnable.run() {
@@ -240,6 +247,7 @@ impl Context {
     }
 
     /// Queues a task that ran here and was woken meanwhile.
+    #[inline]
     fn requeue(&self, runnable: Runnable) {
         if self.worker().is_none() || runnable.is_local() {
             self.push_local(runnable);

@@ -115,7 +115,7 @@ impl Task {
     pub(crate) fn cancel(&self, reason: Reason) {
         let header = self.header();
         if !header.state.is_complete() {
-            let node = header.node(self.as_raw());
+            let node = header.node_to_cancel(self.as_raw(), &reason);
             self.aborted(tell_and_abort(node, &header.state, reason));
         }
     }

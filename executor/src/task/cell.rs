@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
-use wakeline_context::{Kind, Locals, WaitingOn};
+use wakeline_context::{Kind, Locals, Reason, WaitingOn};
 use wakeline_sync::cancel::Node;
 
 use super::state::{Pause, Start, State};
@@ -79,8 +79,9 @@ pub(super) struct Vtable {
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output where it stands: the handle's right.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
-    /// Makes a node for the task, below its runtime's; a reference is held.
-    pub(super) new_node: unsafe fn(NonNull<Header>) -> Node,
+    /// Makes a node for the task, below its runtime's, cancelled from the start
+    /// if there is a reason; a reference is held.
+    pub(super) new_node: unsafe fn(NonNull<Header>, Option<Reason>) -> Node,
     /// Frees the task: the last reference is gone.
     pub(super) free: unsafe fn(NonNull<Header>),
     /// Only its home thread may run it.
@@ -157,10 +158,20 @@ impl Header {
 
     /// The task's node, made now if there is none; `task` is this very task.
     pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
+        self.node_or_new(task, || None)
+    }
+
+    /// The same; one that is made now is born cancelled. Most tasks that are
+    /// aborted have none that anyone could have to be told of it.
+    pub(super) fn node_to_cancel(&self, task: NonNull<Header>, reason: &Reason) -> &Node {
+        self.node_or_new(task, || Some(reason.clone()))
+    }
+
+    fn node_or_new(&self, task: NonNull<Header>, reason: impl FnOnce() -> Option<Reason>) -> &Node {
         debug_assert!(ptr::eq(task.as_ptr(), self));
         self.node.get_or_init(|| {
             // SAFETY: the vtable is of this task, which `self` shows to live.
-            unsafe { (self.vtable.new_node)(task) }
+            unsafe { (self.vtable.new_node)(task, reason()) }
         })
     }
 

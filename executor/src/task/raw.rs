@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
-use wakeline_context::PollScope;
+use wakeline_context::{PollScope, Reason};
 use wakeline_sync::cancel::Node;
 
 use super::JoinError;
@@ -298,13 +298,14 @@ fn tell_of_panic<F: Future, S: Schedule>(cell: &Cell<F, S>, stage: &Stage<F>) {
     }
 }
 
-unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>) -> Node {
+unsafe fn new_node<F: Future, S: Schedule>(task: NonNull<Header>, reason: Option<Reason>) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
     let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
-    if S::SHIELDED {
-        runtime.node.shielded_child()
-    } else {
-        runtime.node.child()
+    match reason {
+        // Whoever asks for it to be cancelled does so next.
+        _ if S::SHIELDED => runtime.node.shielded_child(),
+        Some(reason) => runtime.node.cancelled_child(reason),
+        None => runtime.node.child(),
     }
 }
 

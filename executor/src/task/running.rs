@@ -61,6 +61,7 @@ impl Entered {
     ///
     /// The caller has set the task's RUNNING. The task lives, and RUNNING or
     /// the right to its end stays the caller's, until this is dropped.
+    #[inline]
     pub(super) unsafe fn new(task: NonNull<Header>) -> Entered {
         // SAFETY: the caller vouches that the task lives.
         let header = unsafe { task.as_ref() };
@@ -77,6 +78,7 @@ impl Entered {
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
         let locals = replace_locals(mem::take(&mut self.locals_before));
         // SAFETY: as `new` was promised, the task lives and its locals are ours.
