@@ -130,6 +130,7 @@ impl Context {
         }
     }
 
+    #[inline]
     pub(crate) fn worker(&self) -> Option<&Worker> {
         match &self.kind {
             Kind::Worker(worker) => Some(worker),
@@ -272,6 +273,7 @@ impl Context {
     }
 
     /// Counts polls; how many there were since the last turn of the driver.
+    #[inline]
     pub(crate) fn count_polls(&self, polls: u32) -> u32 {
         let polls = self.polls.get() + polls;
         self.polls.set(polls);

@@ -43,6 +43,7 @@ pub(crate) struct Local(pub(crate) Arc<Place>);
 impl Schedule for Local {
     const LOCAL: bool = true;
 
+    #[inline]
     fn schedule(&self, runnable: Runnable) {
         let away = context::with(|current| match current {
             Some(current) if Arc::ptr_eq(&current.place, &self.0) => {
@@ -60,12 +61,14 @@ impl Schedule for Local {
         }
     }
 
+    #[inline]
     fn disown(&self, key: usize) -> Option<Task> {
         let task = self.0.home.owned.remove(key);
         self.0.shared.task_ended();
         task
     }
 
+    #[inline]
     fn runtime(&self) -> &Shared {
         &self.0.shared
     }

@@ -20,6 +20,7 @@ thread_local! {
 }
 
 /// Runs `f` with this thread's context. `f` must not run foreign code.
+#[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
     // SAFETY: the guard that put it there owns it, and takes it away before it
     // lets go; `f` runs no foreign code, so no guard is dropped meanwhile.
@@ -97,6 +98,7 @@ impl Drop for EnteredShared {
 }
 
 /// This thread's context, for longer than a look at it.
+#[inline]
 pub(super) fn current() -> Option<Rc<Context>> {
     let current = CURRENT.get()?.as_ptr();
     // SAFETY: the pointer is of an `Rc`, of which the guard has a count.

@@ -51,6 +51,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// A task without a name, with the values in force here.
+    #[inline]
     pub(crate) fn here(at: &'static Location<'static>) -> Origin {
         Origin {
             at,
@@ -102,6 +103,7 @@ pub(super) enum Stage<F: Future> {
 }
 
 impl Header {
+    #[inline]
     pub(super) fn new(vtable: &'static Vtable, origin: Origin) -> Header {
         Header {
             state: State::new(),
@@ -122,6 +124,7 @@ impl Header {
 
 impl Header {
     /// Begins a run of a popped task.
+    #[inline]
     pub(super) fn start(&self) -> Start {
         // Relaxed, here and below: it is passed on with the right to run the
         // task, and what orders that orders it.
@@ -134,6 +137,7 @@ impl Header {
     }
 
     /// Ends a run that was pending.
+    #[inline]
     pub(super) fn pause(&self) -> Pause {
         if self.yields.load(Relaxed) {
             Pause::Requeue
@@ -144,6 +148,7 @@ impl Header {
 
     /// The thread that polls the task woke it: by its own hands it needs no
     /// atomic operation to be queued again.
+    #[inline]
     pub(super) fn wake_self(&self) {
         self.yields.store(true, Relaxed);
     }
@@ -210,6 +215,7 @@ impl Waiting {
         }
     }
 
+    #[inline]
     pub(super) fn set(&self, waiting: Option<WaitingOn>) {
         let Some(waiting) = waiting else {
             self.location.store(ptr::null_mut(), Relaxed);

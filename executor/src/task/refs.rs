@@ -28,6 +28,7 @@ pub(crate) struct Runnable(pub(super) NonNull<Header>);
 unsafe impl Send for Runnable {}
 
 impl Task {
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: this reference is counted, so the task is not freed before
         // it is dropped, and the header is only ever shared.
@@ -72,6 +73,7 @@ impl Task {
 }
 
 impl Clone for Task {
+    #[inline]
     fn clone(&self) -> Task {
         self.header().state.retain();
         Task(self.0)
@@ -79,6 +81,7 @@ impl Clone for Task {
 }
 
 impl Drop for Task {
+    #[inline]
     fn drop(&mut self) {
         if self.header().state.release() {
             // SAFETY: that was the last reference, and a task that is queued
@@ -91,6 +94,7 @@ impl Drop for Task {
 impl Runnable {
     /// Polls the task once, or drops its future if it was aborted; if it was
     /// woken meanwhile, the right to run it again, which goes behind all others.
+    #[inline]
     pub(crate) fn run(self) -> Option<Runnable> {
         let task = self.into_raw();
         // SAFETY: a `Runnable` is made by `new` and by the transitions that
@@ -136,6 +140,7 @@ impl Runnable {
     }
 
     /// For an intrusive queue or one of pointers.
+    #[inline]
     pub(crate) fn into_raw(self) -> NonNull<Header> {
         ManuallyDrop::new(self).0
     }
@@ -143,6 +148,7 @@ impl Runnable {
     /// # Safety
     ///
     /// `task` comes from `into_raw`, and each such pointer comes back once.
+    #[inline]
     pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Runnable {
         Runnable(task)
     }
@@ -153,6 +159,7 @@ impl Runnable {
 }
 
 impl Drop for Runnable {
+    #[inline]
     fn drop(&mut self) {
         // Only a bug of the executor gets here. The task leaks, as its owned
         // reference stays, which is sound; a debug build says so.

@@ -38,6 +38,7 @@ pub(super) enum Running {
 }
 
 /// What this thread polls or drops, if anything.
+#[inline]
 pub(super) fn running() -> Option<Running> {
     RUNNING.get()
 }

@@ -106,6 +106,7 @@ impl State {
     }
 
     /// 6: a waker fired.
+    #[inline]
     pub(crate) fn wake(&self) -> Wake {
         // Release pairs with the Acquire in `start`: what was written before the
         // wake is visible to the poll that the wake causes. Acquire pairs with
@@ -121,6 +122,7 @@ impl State {
     }
 
     /// 2: the caller popped the task and has the stage for itself from here on.
+    #[inline]
     pub(crate) fn start(&self) -> Start {
         // Acquire pairs with the Release in `wake` and in the `pause` before.
         let before = self.bits.fetch_xor(WOKEN | RUNNING, AcqRel);
@@ -135,6 +137,7 @@ impl State {
     }
 
     /// 8: as `start`, of a task that was queued by its own hands and kept RUNNING.
+    #[inline]
     pub(crate) fn resume(&self) -> Start {
         // A wake up to here is answered by this poll. Acquire pairs with the
         // Release in `wake`; Release: who reads what this wrote is as after `start`.
@@ -149,6 +152,7 @@ impl State {
     }
 
     /// 4, 5: the poll was pending; the caller gives the stage up.
+    #[inline]
     pub(crate) fn pause(&self) -> Pause {
         // Release pairs with the Acquire in the next `start`.
         let before = self.bits.fetch_and(!RUNNING, AcqRel);
@@ -161,6 +165,7 @@ impl State {
     }
 
     /// 3: the stage holds the output.
+    #[inline]
     pub(crate) fn finish(&self) -> Finished {
         // Release pairs with the Acquire in `is_complete` and `detach`: the
         // output is visible to the handle. Acquire pairs with the Release in
@@ -177,6 +182,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.bits.load(Acquire) & COMPLETE != 0
     }
@@ -193,6 +199,7 @@ impl State {
     }
 
     /// The handle wrote a waker into the join slot and gives the slot away.
+    #[inline]
     pub(crate) fn offer_join_waker(&self) -> Result<(), Complete> {
         self.unless_complete(|bits| {
             debug_assert!(bits & JOIN_WAKER == 0, "the join slot was given away twice");
@@ -201,6 +208,7 @@ impl State {
     }
 
     /// The handle takes the join slot back, to write another waker.
+    #[inline]
     pub(crate) fn reclaim_join_waker(&self) -> Result<(), Complete> {
         // Only the handle sets JOIN_WAKER, so what is clear stays so. Acquire as
         // in `unless_complete`.
@@ -211,6 +219,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn unless_complete(&self, change: impl Fn(usize) -> usize) -> Result<(), Complete> {
         // Release pairs with the Acquire in `finish`; on failure Acquire, as
         // the handle goes on to read the output.
@@ -223,6 +232,7 @@ impl State {
     }
 
     /// The handle goes away.
+    #[inline]
     pub(crate) fn detach(&self) -> Detached {
         // Once it is complete nobody asks for JOIN any more: `finish` has taken
         // the slot, and the output is the handle's to drop.
@@ -241,6 +251,7 @@ impl State {
     }
 
     /// Counts one more reference.
+    #[inline]
     pub(crate) fn retain(&self) {
         // Relaxed: the caller has a reference, and passes the new one on by
         // means that order themselves.
@@ -254,6 +265,7 @@ impl State {
 
     /// Counts one reference less; true for the last, whose owner frees the task.
     #[must_use = "the last reference must free the task"]
+    #[inline]
     pub(crate) fn release(&self) -> bool {
         // If this is the only one, nobody is left who could count up or down.
         // Acquire: the free happens after what was done through the others.
@@ -268,6 +280,7 @@ impl State {
     }
 }
 
+#[inline]
 fn enqueue(before: usize) -> Wake {
     if before & (WOKEN | RUNNING | COMPLETE) == 0 {
         Wake::Enqueue

@@ -12,6 +12,7 @@ use super::state::Wake;
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
 
 /// A waker over a reference that the caller counted, or lends.
+#[inline]
 pub(super) fn waker(task: NonNull<Header>) -> Waker {
     // SAFETY: the functions below keep the contract of `RawWaker`: each waker
     // stands for one counted reference, and headers are thread-safe.
@@ -21,6 +22,7 @@ pub(super) fn waker(task: NonNull<Header>) -> Waker {
 /// # Safety
 ///
 /// `data` is the data of a live waker of ours.
+#[inline]
 unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Task> {
     // SAFETY: `waker` made it from a `NonNull`.
     ManuallyDrop::new(Task(unsafe {
@@ -52,6 +54,7 @@ unsafe fn drop_waker(data: *const ()) {
     drop(ManuallyDrop::into_inner(unsafe { borrowed(data) }));
 }
 
+#[inline]
 fn wake_task(task: &Task) {
     let header = task.header();
     if is_running(task) {
