@@ -13,7 +13,7 @@
 //! guards; its type is known to those who put it here.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -65,6 +65,9 @@ struct Layer {
 pub type AnyToken = Arc<dyn Any + Send + Sync>;
 
 thread_local! {
+    /// Whether `LOCALS` has a value: most threads never see one, and this needs
+    /// no destructor and so no look whether it has run.
+    static ANY_LOCALS: Cell<bool> = const { Cell::new(false) };
     static LOCALS: RefCell<Locals> = const { RefCell::new(Locals(None)) };
     static TOKEN: RefCell<Option<AnyToken>> = const { RefCell::new(None) };
 }
@@ -80,6 +83,14 @@ impl Locals {
     #[must_use]
     #[inline]
     pub fn current() -> Locals {
+        if !ANY_LOCALS.get() {
+            return Locals::empty();
+        }
+        Locals::some()
+    }
+
+    #[inline(never)]
+    fn some() -> Locals {
         LOCALS
             .try_with(|locals| locals.borrow().clone())
             .unwrap_or_default()
@@ -134,6 +145,16 @@ impl Locals {
 /// does so by itself. While the thread is ending nothing is in force.
 #[inline]
 pub fn replace_locals(locals: Locals) -> Locals {
+    if locals.is_empty() && !ANY_LOCALS.get() {
+        return locals;
+    }
+    replace_some(locals)
+}
+
+/// Out of line: most polls have no values on either side.
+#[inline(never)]
+fn replace_some(locals: Locals) -> Locals {
+    ANY_LOCALS.set(!locals.is_empty());
     // What was there is dropped by the caller, outside of the cell's borrow: a
     // value's destructor may look at the values.
     LOCALS
@@ -176,6 +197,17 @@ impl Drop for InstalledLocals {
     fn drop(&mut self) {
         drop(replace_locals(mem::take(&mut self.outer)));
     }
+}
+
+/// Makes this thread's places for values and token, if there are none yet.
+///
+/// What a thread touches first it ends last: who keeps tasks in a thread-local
+/// of its own calls this before, so that their destructors still find what they
+/// inherited when the thread ends.
+#[inline]
+pub fn outlive_the_rest() {
+    let _ = LOCALS.try_with(|_| ());
+    let _ = TOKEN.try_with(|_| ());
 }
 
 /// The cancel token in force on this thread, if one is.

@@ -45,7 +45,7 @@ mod waiting;
 
 pub use ambient::{
     AnyToken, InstalledLocals, InstalledToken, Key, Locals, current_token, install_token,
-    replace_locals,
+    outlive_the_rest, replace_locals,
 };
 pub use reason::{Cause, Reason};
 pub use task::{current_task, replace_task};
@@ -69,14 +69,14 @@ impl PollScope {
     pub fn enter() -> PollScope {
         PollScope {
             outer_budget: budget::replace(budget::Budget::full()),
-            outer_waiting: waiting::replace(None),
+            outer_waiting: waiting::take(),
         }
     }
 
     /// Ends the poll and tells what its last pending leaf waits for.
     #[inline]
     pub fn leave(self) -> Option<WaitingOn> {
-        waiting::replace(None)
+        waiting::take()
     }
 }
 
@@ -84,7 +84,7 @@ impl Drop for PollScope {
     #[inline]
     fn drop(&mut self) {
         budget::replace(self.outer_budget);
-        waiting::replace(self.outer_waiting);
+        waiting::restore(self.outer_waiting);
     }
 }
 

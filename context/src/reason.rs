@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 /// Why something was cancelled.
 ///
-/// Cheap to clone: all clones share one text.
+/// Cheap to clone: one in standard words has nothing to share, clones of any
+/// other share its text.
 ///
 /// # Example
 ///
@@ -19,10 +20,17 @@ use std::sync::Arc;
 /// assert_eq!(reason.to_string(), "the client went away");
 /// ```
 #[derive(Clone)]
-pub struct Reason(Arc<Inner>);
+pub struct Reason(Inner);
 
-struct Inner {
-    cause: Cause,
+#[derive(Clone)]
+enum Inner {
+    /// Each abort makes one of these.
+    Standard(Cause, &'static Location<'static>),
+    Worded(Arc<Worded>),
+}
+
+/// Of [`Cause::Requested`].
+struct Worded {
     text: Cow<'static, str>,
     location: &'static Location<'static>,
 }
@@ -66,46 +74,50 @@ impl Reason {
     #[must_use]
     #[track_caller]
     pub fn new(text: impl Into<Cow<'static, str>>) -> Reason {
-        Reason::make(Cause::Requested, text.into(), Location::caller())
+        Reason(Inner::Worded(Arc::new(Worded {
+            text: text.into(),
+            location: Location::caller(),
+        })))
     }
 
     /// A reason of this sort, in its standard words.
     #[must_use]
     #[track_caller]
     pub fn of(cause: Cause) -> Reason {
-        Reason::make(cause, Cow::Borrowed(cause.text()), Location::caller())
+        Reason(Inner::Standard(cause, Location::caller()))
     }
 
     /// A reason of this sort that names the line it is about.
     #[must_use]
     pub fn at(cause: Cause, location: &'static Location<'static>) -> Reason {
-        Reason::make(cause, Cow::Borrowed(cause.text()), location)
-    }
-
-    fn make(cause: Cause, text: Cow<'static, str>, location: &'static Location<'static>) -> Reason {
-        Reason(Arc::new(Inner {
-            cause,
-            text,
-            location,
-        }))
+        Reason(Inner::Standard(cause, location))
     }
 
     /// What sort of thing cancelled.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        self.0.cause
+        match self.0 {
+            Inner::Standard(cause, _) => cause,
+            Inner::Worded(_) => Cause::Requested,
+        }
     }
 
     /// The words.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0.text
+        match &self.0 {
+            Inner::Standard(cause, _) => cause.text(),
+            Inner::Worded(worded) => &worded.text,
+        }
     }
 
     /// The line that cancelled.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
-        self.0.location
+        match &self.0 {
+            Inner::Standard(_, location) => location,
+            Inner::Worded(worded) => worded.location,
+        }
     }
 }
 
@@ -126,10 +138,9 @@ impl From<String> for Reason {
 impl PartialEq for Reason {
     /// Same sort, words and line.
     fn eq(&self, other: &Reason) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || (self.cause() == other.cause()
-                && self.text() == other.text()
-                && self.location() == other.location())
+        self.cause() == other.cause()
+            && self.text() == other.text()
+            && self.location() == other.location()
     }
 }
 

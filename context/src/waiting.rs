@@ -56,6 +56,40 @@ impl fmt::Display for Kind {
     }
 }
 
+impl Kind {
+    /// All of them, each at the place of its number.
+    const ALL: [Kind; 13] = [
+        Kind::Read,
+        Kind::Write,
+        Kind::Accept,
+        Kind::Connect,
+        Kind::Operation,
+        Kind::Timer,
+        Kind::Join,
+        Kind::Blocking,
+        Kind::Lock,
+        Kind::Mutex,
+        Kind::Channel,
+        Kind::Signal,
+        Kind::Yield,
+    ];
+
+    /// The kind as a number, for who keeps it in an atomic.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of a number.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Kind> {
+        Kind::ALL.get(usize::from(number)).copied()
+    }
+}
+
 /// What a parked task waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingOn {
@@ -82,7 +116,10 @@ impl fmt::Display for WaitingOn {
 }
 
 thread_local! {
-    static WAITING: Cell<Option<WaitingOn>> = const { Cell::new(None) };
+    /// Whether there is anything to tell, and the line. Looked at in every poll.
+    static LOCATION: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+    /// The rest of it; says nothing while there is no line.
+    static WHAT: Cell<(Kind, u64)> = const { Cell::new((Kind::Yield, 0)) };
 }
 
 /// Says what the poll in progress is about to wait for.
@@ -91,10 +128,35 @@ thread_local! {
 /// poll counts.
 #[inline]
 pub fn waiting_on(kind: Kind, id: u64, location: &'static Location<'static>) {
-    WAITING.set(Some(WaitingOn { kind, id, location }));
+    LOCATION.set(Some(location));
+    WHAT.set((kind, id));
+}
+
+/// What was said last; nothing is said from here on.
+#[inline]
+pub(crate) fn take() -> Option<WaitingOn> {
+    let location = LOCATION.take()?;
+    let (kind, id) = WHAT.get();
+    Some(WaitingOn { kind, id, location })
 }
 
 #[inline]
-pub(crate) fn replace(waiting: Option<WaitingOn>) -> Option<WaitingOn> {
-    WAITING.replace(waiting)
+pub(crate) fn restore(waiting: Option<WaitingOn>) {
+    match waiting {
+        Some(WaitingOn { kind, id, location }) => waiting_on(kind, id, location),
+        None => LOCATION.set(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_found_by_its_number() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::of_number(kind.number()), Some(kind));
+        }
+        assert_eq!(Kind::Yield.number() as usize + 1, Kind::ALL.len());
+    }
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, Locals, PollScope, Reason, current_token, install_token};
+use wakeline_context::{Cause, PollScope, Reason, install_token, outlive_the_rest};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
@@ -93,7 +93,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
 pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
     // What a thread touches first it ends last: at the thread's end the tasks of
     // its cores shall still find what they inherited.
-    drop((Locals::current(), current_token()));
+    outlive_the_rest();
     let taken = BOUND.try_with(|bound| {
         let mut bound = bound.borrow_mut();
         // Those whose executor was dropped elsewhere end on the way.
@@ -307,12 +307,21 @@ impl Wake for RootWake {
 impl<F: Future> Root for RootFuture<'_, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(&mut self) -> Progress<F::Output> {
         use std::sync::atomic::Ordering::{AcqRel, Relaxed};
         // Relaxed: only a hint whether the swap is worth its price.
         if !self.wake.woken.load(Relaxed) || !self.wake.woken.swap(false, AcqRel) {
             return Progress::Nothing;
         }
+        self.poll_woken()
+    }
+}
+
+impl<F: Future> RootFuture<'_, F> {
+    /// Out of line: the loop looks at the flag between any two tasks.
+    #[inline(never)]
+    fn poll_woken(&mut self) -> Progress<F::Output> {
         let entered = self.own.enter();
         let began = self.listed.map(Listed::begin);
         let scope = PollScope::enter();

@@ -353,7 +353,7 @@ fn serve(shared: &Arc<Shared>, standby: bool) {
     while let Some(job) = shared.pool.next(shared, ran, std::mem::take(&mut standby)) {
         ran = true;
         match job {
-            Job::Task(runnable) => runnable.run(),
+            Job::Task(runnable) => runnable.end(),
             // The panic hook has told of it; the job had nobody to tell.
             Job::Plain(job) => quietly(job),
         }
@@ -366,7 +366,7 @@ pub(crate) struct Blocking(pub(crate) Arc<Shared>);
 impl Schedule for Blocking {
     const MAY_BLOCK: bool = true;
 
-    fn schedule(&self, runnable: Runnable, _yielded: bool) {
+    fn schedule(&self, runnable: Runnable) {
         // A job is queued from its birth and complete after its only poll, so
         // no wake and no abort finds it idle.
         unreachable!("a blocking job was woken: {:?}", runnable.into_raw());
@@ -385,7 +385,7 @@ impl Schedule for Blocking {
         if let Some(runnable) = pool.withdraw(task) {
             // Dropped on this thread, but not under what surrounds the abort.
             let _none = install_token(None);
-            runnable.run();
+            runnable.end();
             drop(pool.job_ended(pool.lock(), &self.0));
         }
     }

@@ -18,7 +18,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::home::{Home, Local};
+use crate::home::{Home, Local, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
@@ -36,6 +36,8 @@ const LIFO_CAP: u8 = 3;
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
     pub(crate) home: Arc<Home>,
+    /// The two above, for its local tasks.
+    pub(crate) place: Arc<Place>,
     pub(crate) counters: Arc<WorkerCounters>,
     /// Tasks that stay on this thread, in the order of their wakes.
     local: RefCell<VecDeque<Runnable>>,
@@ -88,13 +90,10 @@ where
     let current = entered::current().expect(
         "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
     );
-    let scheduler = Local {
-        home: Arc::clone(&current.home),
-        shared: Arc::clone(&current.shared),
-    };
+    let scheduler = Local(Arc::clone(&current.place));
     let (owned, handle, runnable) = task::new(future, scheduler, origin);
     match current.home.owned.insert(owned) {
-        Ok(()) => current.push_local(runnable, Order::Spawned),
+        Ok(()) => current.push_local(runnable),
         Err(task) => cancel(&task, runnable),
     }
     // SAFETY: `handle` is the handle's reference of a task with this output.
@@ -126,7 +125,12 @@ impl Context {
         counters: Arc<WorkerCounters>,
         kind: Kind,
     ) -> Context {
+        let place = Arc::new(Place {
+            home: Arc::clone(&home),
+            shared: Arc::clone(&shared),
+        });
         Context {
+            place,
             shared,
             home,
             counters,
@@ -139,6 +143,7 @@ impl Context {
         }
     }
 
+    #[inline]
     pub(crate) fn worker(&self) -> Option<&Worker> {
         match &self.kind {
             Kind::Worker(worker) => Some(worker),
@@ -150,7 +155,7 @@ impl Context {
     pub(crate) fn push(&self, runnable: Runnable, order: Order) -> Result<(), Runnable> {
         match &self.kind {
             Kind::Root => return Err(runnable),
-            Kind::Only => self.push_local(runnable, order),
+            Kind::Only => self.push_local(runnable),
             Kind::Worker(worker) => {
                 let pushed = match order {
                     Order::Woken if self.busy.get() => worker.next.replace(Some(runnable)),
@@ -171,15 +176,21 @@ impl Context {
         Ok(())
     }
 
-    pub(crate) fn push_local(&self, runnable: Runnable, _order: Order) {
+    #[inline]
+    pub(crate) fn push_local(&self, runnable: Runnable) {
         self.local.borrow_mut().push_back(runnable);
     }
 
     /// The next task to run, from this thread's queues.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Runnable> {
-        let Kind::Worker(worker) = &self.kind else {
-            return self.local.borrow_mut().pop_front();
-        };
+        match &self.kind {
+            Kind::Worker(worker) => self.next_of(worker),
+            Kind::Only | Kind::Root => self.local.borrow_mut().pop_front(),
+        }
+    }
+
+    fn next_of(&self, worker: &Worker) -> Option<Runnable> {
         // In turn, so that neither kind of task can starve the other.
         let local_first = !self.local_first.replace(!self.local_first.get());
         if local_first && let Some(local) = self.local.borrow_mut().pop_front() {
@@ -239,11 +250,25 @@ impl Context {
         }
     }
 
+    #[inline]
     pub(crate) fn run(&self, runnable: Runnable) {
         self.busy.set(true);
-        runnable.run();
+        if let Some(again) = runnable.run() {
+            self.requeue(again);
+        }
         self.busy.set(false);
         self.counters.polls.add(1);
+    }
+
+    /// Queues a task that ran here and was woken meanwhile.
+    #[inline]
+    fn requeue(&self, runnable: Runnable) {
+        if self.worker().is_none() || runnable.is_local() {
+            self.push_local(runnable);
+        } else {
+            let pushed = self.push(runnable, Order::Yielded);
+            debug_assert!(pushed.is_ok(), "a worker takes every stealable task");
+        }
     }
 
     /// Leaves a worker's stealable tasks to the others: it ends before them.
@@ -261,6 +286,7 @@ impl Context {
     }
 
     /// Counts polls; how many there were since the last turn of the driver.
+    #[inline]
     pub(crate) fn count_polls(&self, polls: u32) -> u32 {
         let polls = self.polls.get() + polls;
         self.polls.set(polls);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::context;
 use crate::driver::Interrupt;
 use crate::queue::Inject;
-use crate::shared::{Order, Shared};
+use crate::shared::Shared;
 use crate::task::{Header, Owned, Runnable, Schedule, Task};
 
 /// A thread that runs tasks: its mailbox, its own tasks, its interrupt.
@@ -31,37 +31,45 @@ impl Home {
     }
 }
 
-/// The scheduler of a local task: everything goes to its home.
-pub(crate) struct Local {
+/// Where the local tasks of a thread live: one count for each of them.
+pub(crate) struct Place {
     pub(crate) home: Arc<Home>,
     pub(crate) shared: Arc<Shared>,
 }
 
+/// The scheduler of a local task: everything goes to its home.
+pub(crate) struct Local(pub(crate) Arc<Place>);
+
 impl Schedule for Local {
-    fn schedule(&self, runnable: Runnable, yielded: bool) {
+    const LOCAL: bool = true;
+
+    #[inline]
+    fn schedule(&self, runnable: Runnable) {
         let away = context::with(|current| match current {
-            Some(current) if Arc::ptr_eq(&current.home, &self.home) => {
-                current.push_local(runnable, Order::of_wake(yielded));
+            Some(current) if Arc::ptr_eq(&current.place, &self.0) => {
+                current.push_local(runnable);
                 None
             }
             _ => Some(runnable),
         });
         if let Some(runnable) = away {
             // Its own count: after the push the task may be run and freed.
-            let home = Arc::clone(&self.home);
+            let home = Arc::clone(&self.0.home);
             if context::push(&home.mailbox, runnable) {
                 home.interrupt();
             }
         }
     }
 
+    #[inline]
     fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.home.owned.remove(key);
-        self.shared.task_ended();
+        let task = self.0.home.owned.remove(key);
+        self.0.shared.task_ended();
         task
     }
 
+    #[inline]
     fn runtime(&self) -> &Shared {
-        &self.shared
+        &self.0.shared
     }
 }

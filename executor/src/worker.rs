@@ -267,6 +267,7 @@ fn steal(context: &Context, search: &mut Search) -> bool {
 
 /// A searcher found something: the last one passes the search on, so that
 /// work which was pushed while it searched is not left to it alone.
+#[inline]
 fn stop_searching(context: &Context, search: &mut Search) {
     if std::mem::take(&mut search.counted)
         && let Flavour::Many(many) = &context.shared.flavour

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,25 +12,19 @@ use crate::shared::Shared;
 thread_local! {
     /// A thread of the blocking pool: it comes and goes.
     static PASSING: Cell<bool> = const { Cell::new(false) };
-    static CURRENT: RefCell<Option<Rc<Context>>> = const { RefCell::new(None) };
+    /// Each wake looks here. It needs no destructor, as it owns nothing: the
+    /// `Entered` that put it here does.
+    static CURRENT: Cell<Option<NonNull<Context>>> = const { Cell::new(None) };
     /// The executor of a thread that runs no tasks: a blocking job's, say.
     static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
 }
 
 /// Runs `f` with this thread's context. `f` must not run foreign code.
+#[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
-    // While the thread ends its context is gone, and so is its right to run
-    // tasks: everything goes the way of another thread's wake.
-    let mut f = Some(f);
-    let result = CURRENT.try_with(|current| {
-        let f = f.take().expect("taken once");
-        f(current.borrow().as_deref())
-    });
-    match (result, f) {
-        (Ok(result), _) => result,
-        (Err(_), Some(f)) => f(None),
-        (Err(_), None) => unreachable!("`try_with` fails before it calls"),
-    }
+    // SAFETY: the guard that put it there owns it, and takes it away before it
+    // lets go; `f` runs no foreign code, so no guard is dropped meanwhile.
+    f(CURRENT.get().map(|current| unsafe { current.as_ref() }))
 }
 
 /// Whether this thread is inside a `block_on` or is a worker.
@@ -73,25 +68,23 @@ pub(crate) fn is_passing() -> bool {
 
 /// Makes `context` this thread's, until the guard is dropped.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
-    // Fails only while the thread ends and drops its tasks; they can do
-    // without, as what they wake then goes the way of another thread's wake.
-    let before = CURRENT.try_with(|current| current.replace(Some(context)));
     Entered {
-        before: before.ok().flatten(),
+        before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
+        _context: context,
     }
 }
 
+/// Guards of one thread are dropped in the reverse order of their making.
 pub(crate) struct Entered {
     /// Another executor's, one of whose tasks drops the executor of `context`.
-    before: Option<Rc<Context>>,
+    /// The guard that is further out owns it.
+    before: Option<NonNull<Context>>,
+    _context: Rc<Context>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let before = self.before.take();
-        let left = CURRENT.try_with(|current| current.replace(before));
-        // Dropped here, outside of the borrow: it may be the last one.
-        drop(left);
+        CURRENT.set(self.before);
     }
 }
 
@@ -117,7 +110,11 @@ impl Drop for EnteredShared {
 }
 
 /// This thread's context, for longer than a look at it.
+#[inline]
 pub(super) fn current() -> Option<Rc<Context>> {
-    let current = CURRENT.try_with(|current| current.borrow().clone());
-    current.ok().flatten()
+    let current = CURRENT.get()?.as_ptr();
+    // SAFETY: the pointer is of an `Rc`, of which the guard has a count.
+    unsafe { Rc::increment_strong_count(current) };
+    // SAFETY: this is the count from above.
+    Some(unsafe { Rc::from_raw(current) })
 }

@@ -14,19 +14,8 @@ pub(crate) enum Order {
     Woken,
     /// It was just spawned: behind those who wait already.
     Spawned,
-    /// It woke itself: behind everybody.
+    /// It was woken while it ran: behind everybody.
     Yielded,
-}
-
-impl Order {
-    /// Of a task that was woken, by itself while it ran or by someone else.
-    pub(crate) fn of_wake(yielded: bool) -> Order {
-        if yielded {
-            Order::Yielded
-        } else {
-            Order::Woken
-        }
-    }
 }
 
 /// Ends a task that was never queued: its future is dropped unpolled.
@@ -34,15 +23,15 @@ pub(crate) fn cancel(task: &Task, runnable: Runnable) {
     // The token in force is the spawner's.
     let _none = install_token(None);
     task.abort();
-    runnable.run();
+    runnable.end();
 }
 
 /// The scheduler of tasks that any worker may run.
 pub(super) struct Stealable(pub(super) Arc<Shared>);
 
 impl Schedule for Stealable {
-    fn schedule(&self, runnable: Runnable, yielded: bool) {
-        self.0.enqueue(runnable, Order::of_wake(yielded));
+    fn schedule(&self, runnable: Runnable) {
+        self.0.enqueue(runnable, Order::Woken);
     }
 
     fn disown(&self, key: usize) -> Option<Task> {
@@ -63,8 +52,8 @@ pub(super) struct Cleanup(pub(super) Arc<Shared>);
 impl Schedule for Cleanup {
     const SHIELDED: bool = true;
 
-    fn schedule(&self, runnable: Runnable, yielded: bool) {
-        self.0.enqueue(runnable, Order::of_wake(yielded));
+    fn schedule(&self, runnable: Runnable) {
+        self.0.enqueue(runnable, Order::Woken);
     }
 
     fn disown(&self, key: usize) -> Option<Task> {

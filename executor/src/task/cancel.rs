@@ -115,9 +115,7 @@ impl Task {
     pub(crate) fn cancel(&self, reason: Reason) {
         let header = self.header();
         if !header.state.is_complete() {
-            // Made now it need not hang below the runtime's: it hears all that it
-            // will ever hear from us, and the runtime's lock is left alone.
-            let node = header.node_or(Node::root);
+            let node = header.node_to_cancel(self.as_raw(), &reason);
             self.aborted(tell_and_abort(node, &header.state, reason));
         }
     }

@@ -6,14 +6,14 @@ use std::io;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
-use wakeline_context::{Kind, Locals, WaitingOn};
+use wakeline_context::{Kind, Locals, Reason, WaitingOn};
 use wakeline_sync::cancel::Node;
 
-use super::state::State;
+use super::state::{Pause, Start, State};
 use super::{Id, JoinError};
 use crate::queue::Link;
 
@@ -23,6 +23,9 @@ pub(crate) struct Header {
     pub(super) vtable: &'static Vtable,
     /// The next task of whichever intrusive queue holds this one.
     link: crate::sync::atomic::AtomicPtr<Header>,
+    /// It woke itself in the poll in progress, or is queued for that. Written by
+    /// who has the right to run it; others only look.
+    yields: AtomicBool,
     /// Where the owned list keeps its reference; written before the task is
     /// queued, read by whoever finishes it.
     pub(super) owned_key: AtomicUsize,
@@ -48,6 +51,7 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// A task without a name, with the values in force here.
+    #[inline]
     pub(crate) fn here(at: &'static Location<'static>) -> Origin {
         Origin {
             at,
@@ -64,7 +68,8 @@ impl Origin {
 /// for the right that the table in the module's doc asks for.
 pub(super) struct Vtable {
     /// Runs a popped task: it must be WOKEN, and the caller its only holder.
-    pub(super) run: unsafe fn(NonNull<Header>),
+    /// `Requeue`: the caller has its next entry, for its queue.
+    pub(super) run: unsafe fn(NonNull<Header>) -> Pause,
     /// Ends a popped task with an error: the same rights as `run`.
     pub(super) refuse: unsafe fn(NonNull<Header>, io::Error),
     /// Pushes a task that has just become WOKEN to its scheduler's queue.
@@ -75,10 +80,13 @@ pub(super) struct Vtable {
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output where it stands: the handle's right.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
-    /// Makes a node for the task, below its runtime's; a reference is held.
-    pub(super) new_node: unsafe fn(NonNull<Header>) -> Node,
+    /// Makes a node for the task, below its runtime's, cancelled from the start
+    /// if there is a reason; a reference is held.
+    pub(super) new_node: unsafe fn(NonNull<Header>, Option<Reason>) -> Node,
     /// Frees the task: the last reference is gone.
     pub(super) free: unsafe fn(NonNull<Header>),
+    /// Only its home thread may run it.
+    pub(super) local: bool,
 }
 
 #[repr(C)]
@@ -95,11 +103,13 @@ pub(super) enum Stage<F: Future> {
 }
 
 impl Header {
+    #[inline]
     pub(super) fn new(vtable: &'static Vtable, origin: Origin) -> Header {
         Header {
             state: State::new(),
             vtable,
             link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
+            yields: AtomicBool::new(false),
             owned_key: AtomicUsize::new(usize::MAX),
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
@@ -113,12 +123,60 @@ impl Header {
 }
 
 impl Header {
+    /// Begins a run of a popped task.
+    #[inline]
+    pub(super) fn start(&self) -> Start {
+        // Relaxed, here and below: it is passed on with the right to run the
+        // task, and what orders that orders it.
+        if self.yields.load(Relaxed) {
+            self.yields.store(false, Relaxed);
+            self.state.resume()
+        } else {
+            self.state.start()
+        }
+    }
+
+    /// Ends a run that was pending.
+    #[inline]
+    pub(super) fn pause(&self) -> Pause {
+        if self.yields.load(Relaxed) {
+            Pause::Requeue
+        } else {
+            self.state.pause()
+        }
+    }
+
+    /// The thread that polls the task woke it: by its own hands it needs no
+    /// atomic operation to be queued again.
+    #[inline]
+    pub(super) fn wake_self(&self) {
+        self.yields.store(true, Relaxed);
+    }
+
+    /// What the task does, as a word for a task list.
+    pub(super) fn describe(&self) -> &'static str {
+        match self.state.describe() {
+            "running" if self.yields.load(Relaxed) => "queued",
+            word => word,
+        }
+    }
+
     /// The task's node, made now if there is none; `task` is this very task.
     pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
+        self.node_or_new(task, || None)
+    }
+
+    /// The same; one that is made now is born cancelled. Most tasks that are
+    /// aborted have none that anyone could have to be told of it.
+    pub(super) fn node_to_cancel(&self, task: NonNull<Header>, reason: &Reason) -> &Node {
+        self.node_or_new(task, || Some(reason.clone()))
+    }
+
+    fn node_or_new(&self, task: NonNull<Header>, reason: impl FnOnce() -> Option<Reason>) -> &Node {
         debug_assert!(ptr::eq(task.as_ptr(), self));
         self.node_or(|| {
             // SAFETY: the vtable is of this task, which `self` shows to live.
-            unsafe { (self.vtable.new_node)(task) }
+            unsafe { (self.vtable.new_node)(task, reason()) }
         })
     }
 
@@ -157,22 +215,6 @@ pub(super) struct Waiting {
 /// In `what`, before the first poll: no leaf has such an id.
 const NEVER_POLLED: u64 = u64::MAX;
 
-const KINDS: [Kind; 13] = [
-    Kind::Read,
-    Kind::Write,
-    Kind::Accept,
-    Kind::Connect,
-    Kind::Operation,
-    Kind::Timer,
-    Kind::Join,
-    Kind::Blocking,
-    Kind::Lock,
-    Kind::Mutex,
-    Kind::Channel,
-    Kind::Signal,
-    Kind::Yield,
-];
-
 impl Waiting {
     fn new() -> Waiting {
         Waiting {
@@ -181,17 +223,15 @@ impl Waiting {
         }
     }
 
+    #[inline]
     pub(super) fn set(&self, waiting: Option<WaitingOn>) {
         let Some(waiting) = waiting else {
             self.what.store(0, Relaxed);
             self.location.store(ptr::null_mut(), Relaxed);
             return;
         };
-        let kind = KINDS
-            .iter()
-            .position(|&kind| kind == waiting.kind)
-            .unwrap_or(KINDS.len() - 1);
-        self.what.store(waiting.id << 8 | kind as u64, Relaxed);
+        let kind = u64::from(waiting.kind.number());
+        self.what.store(waiting.id << 8 | kind, Relaxed);
         self.location
             .store(ptr::from_ref(waiting.location).cast_mut(), Relaxed);
     }
@@ -208,7 +248,7 @@ impl Waiting {
         // `&'static Location`, valid for reads for ever.
         let location: &'static Location<'static> = unsafe { location.as_ref() };
         Some(WaitingOn {
-            kind: KINDS[(what & 0xff) as usize],
+            kind: Kind::of_number((what & 0xff) as u8)?,
             id: what >> 8,
             location,
         })
@@ -221,7 +261,7 @@ mod size {
 
     /// What each task costs beside its future: a larger header is a decision.
     #[test]
-    fn a_header_has_fifteen_words() {
-        assert_eq!(size_of::<Header>(), 15 * size_of::<usize>());
+    fn a_header_has_sixteen_words() {
+        assert_eq!(size_of::<Header>(), 16 * size_of::<usize>());
     }
 }

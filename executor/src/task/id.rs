@@ -19,6 +19,7 @@ thread_local! {
 
 impl Id {
     /// A new id. Ids of one thread grow; those of two say nothing of order.
+    #[inline]
     pub(crate) fn next() -> Id {
         static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
         let (mut next, mut end) = BLOCK_LEFT.get();

@@ -55,6 +55,7 @@ impl<T> JoinHandle<T> {
     ///
     /// `task` is the handle's reference, as made by `raw::new`, of a future
     /// whose output is `T`.
+    #[inline]
     pub(crate) unsafe fn new(task: Task) -> JoinHandle<T> {
         let location = task.header().spawned_at;
         JoinHandle {
@@ -180,6 +181,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let state = &self.task.header().state;
         if !state.is_complete() && self.offer(cx.waker()) {
@@ -195,6 +197,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Leaves a waker with the task; false if it has completed.
+    #[inline]
     pub(crate) fn offer(&self, waker: &Waker) -> bool {
         let header = self.task.header();
         if header.state.reclaim_join_waker().is_err() {

@@ -98,6 +98,7 @@ impl Owned {
         (0..SHARDS).map(|index| self.shard(index).tasks.len()).sum()
     }
 
+    #[inline]
     fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
         // No foreign code runs under the lock, so it cannot be poisoned by any.
         self.shards[index]
@@ -107,6 +108,7 @@ impl Owned {
 }
 
 /// Threads take ids in blocks of 256, so the shards follow the threads.
+#[inline]
 fn shard_of(id: Id) -> usize {
     (id.get() / 256) as usize % SHARDS
 }

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
-use wakeline_context::PollScope;
+use wakeline_context::{PollScope, Reason};
 use wakeline_sync::cancel::Node;
 
 use super::JoinError;
@@ -25,17 +25,19 @@ use crate::unobserved::Unobserved;
 
 /// Where a task's wakes go: its worker, or all of an executor's.
 pub(crate) trait Schedule: Send + Sync + 'static {
-    /// Queues a task that was woken; `yielded` if it was woken by itself while
-    /// it ran, so that it goes behind all others.
+    /// Queues a task that was woken while it was idle.
     ///
     /// Once the entry is where another thread finds it, that thread may run
     /// the task and free it, and this scheduler with it: nothing of `self` may
     /// be touched after the push.
-    fn schedule(&self, runnable: Runnable, yielded: bool);
+    fn schedule(&self, runnable: Runnable);
 
     /// Takes the task out of the owned list; the reference that the list held
     /// is returned, or nothing if the list had given it up.
     fn disown(&self, key: usize) -> Option<Task>;
+
+    /// Whether only the thread that spawned the task may run it.
+    const LOCAL: bool = false;
 
     /// Whether the end of the runtime leaves the task's node open.
     const SHIELDED: bool = false;
@@ -78,6 +80,7 @@ const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
         drop_output: drop_output::<F, S>,
         new_node: new_node::<F, S>,
         free: free::<F, S>,
+        local: S::LOCAL,
     }
 }
 
@@ -90,11 +93,11 @@ unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F, S> {
     unsafe { task.cast::<Cell<F, S>>().as_ref() }
 }
 
-unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
+unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause {
     // SAFETY: the vtable's types; alive through the owned list, which lets go
     // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
-    let start = cell.header.state.start();
+    let start = cell.header.start();
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
@@ -110,21 +113,15 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
         }
     };
     match ended {
-        // SAFETY: RUNNING is this thread's, as above.
-        Some(result) => unsafe { complete::<F, S>(task, result, entered) },
+        Some(result) => {
+            // SAFETY: RUNNING is this thread's, as above.
+            unsafe { complete::<F, S>(task, result, entered) };
+            Pause::Idle
+        }
         None => {
             drop(entered);
             // The last look at the task: after an `Idle` another thread may run it.
-            match cell.header.state.pause() {
-                Pause::Idle => {}
-                Pause::Requeue => {
-                    // Counted: once it is queued another thread may end the task,
-                    // and the scheduler, which is part of it, is borrowed until
-                    // `schedule` returns.
-                    let _held = Task::clone(&ManuallyDrop::new(Task(task)));
-                    cell.scheduler.schedule(Runnable(task), true);
-                }
-            }
+            cell.header.pause()
         }
     }
 }
@@ -148,7 +145,7 @@ fn cancelled<F: Future + 'static, S: Schedule>(
 unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error: io::Error) {
     // SAFETY: the vtable's types; alive through the owned list, as in `run`.
     let header = &unsafe { cell::<F, S>(task) }.header;
-    let _ = header.state.start();
+    let _ = header.start();
     // SAFETY: as in `run`.
     let entered = unsafe { Entered::new(task) };
     let refused = JoinError::refused(header.id, header.name.clone(), error);
@@ -274,7 +271,7 @@ unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller has a reference, and its wake made it the one who queues.
     unsafe { cell::<F, S>(task) }
         .scheduler
-        .schedule(Runnable(task), false);
+        .schedule(Runnable(task));
 }
 
 unsafe fn aborted<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
@@ -304,6 +301,9 @@ unsafe fn drop_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     let cell = unsafe { cell::<F, S>(task) };
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
     let stage = unsafe { &mut *cell.stage.get() };
+    if matches!(stage, Stage::Consumed) {
+        return; // the handle gave it out
+    }
     tell_of_failure(cell, stage);
     quietly(|| *stage = Stage::Consumed);
 }
@@ -350,13 +350,17 @@ fn subject(header: &Header) -> Subject {
     }
 }
 
-unsafe fn new_node<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Node {
+unsafe fn new_node<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    reason: Option<Reason>,
+) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
     let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
-    if S::SHIELDED {
-        runtime.node.shielded_child()
-    } else {
-        runtime.node.child()
+    match reason {
+        // Whoever asks for it to be cancelled does so next.
+        _ if S::SHIELDED => runtime.node.shielded_child(),
+        Some(reason) => runtime.node.cancelled_child(reason),
+        None => runtime.node.child(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use super::cell::Header;
-use super::state::Wake;
+use super::state::{Pause, Wake};
 use super::{TaskInfo, TaskState};
 
 /// A counted reference to a task.
@@ -28,6 +28,7 @@ pub(crate) struct Runnable(pub(super) NonNull<Header>);
 unsafe impl Send for Runnable {}
 
 impl Task {
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: this reference is counted, so the task is not freed before
         // it is dropped, and the header is only ever shared.
@@ -55,7 +56,7 @@ impl Task {
         TaskInfo {
             id: header.id,
             name: header.name.clone(),
-            state: TaskState::from_word(header.state.describe()),
+            state: TaskState::from_word(header.describe()),
             started: header.waiting.was_polled(),
             spawned_at: header.spawned_at,
             waiting_on: header.waiting.get(),
@@ -73,6 +74,7 @@ impl Task {
 }
 
 impl Clone for Task {
+    #[inline]
     fn clone(&self) -> Task {
         self.header().state.retain();
         Task(self.0)
@@ -80,6 +82,7 @@ impl Clone for Task {
 }
 
 impl Drop for Task {
+    #[inline]
     fn drop(&mut self) {
         if self.header().state.release() {
             // SAFETY: that was the last reference, and a task that is queued
@@ -90,15 +93,30 @@ impl Drop for Task {
 }
 
 impl Runnable {
-    /// Polls the task once, or drops its future if it was aborted.
-    pub(crate) fn run(self) {
+    /// Polls the task once, or drops its future if it was aborted; if it was
+    /// woken meanwhile, the right to run it again, which goes behind all others.
+    #[inline]
+    pub(crate) fn run(self) -> Option<Runnable> {
         let task = self.into_raw();
         // SAFETY: a `Runnable` is made by `new` and by the transitions that
         // say so, once each, and is used up here: the task is WOKEN, alive
         // through the owned list, and nobody else runs it.
         let vtable = unsafe { task.as_ref() }.vtable;
         // SAFETY: as above; the vtable is of this task's type.
-        unsafe { (vtable.run)(task) }
+        let paused = unsafe { (vtable.run)(task) };
+        (paused == Pause::Requeue).then(|| Runnable(task))
+    }
+
+    /// Runs a task of which it is known that it will not be pending: one that
+    /// was aborted, or a blocking job.
+    pub(crate) fn end(self) {
+        let again = self.run();
+        debug_assert!(again.is_none(), "a task that had to end was pending");
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        // SAFETY: as in `run`; the borrow ends here.
+        unsafe { self.0.as_ref() }.vtable.local
     }
 
     /// Ends a queued task where it is: its future is dropped here, unpolled.
@@ -110,7 +128,7 @@ impl Runnable {
             Wake::Nothing,
             "a `Runnable` was of a task that is not queued"
         );
-        self.run();
+        self.end();
     }
 
     /// Ends a queued task that nobody can run, with the reason.
@@ -123,6 +141,7 @@ impl Runnable {
     }
 
     /// For an intrusive queue or one of pointers.
+    #[inline]
     pub(crate) fn into_raw(self) -> NonNull<Header> {
         ManuallyDrop::new(self).0
     }
@@ -130,6 +149,7 @@ impl Runnable {
     /// # Safety
     ///
     /// `task` comes from `into_raw`, and each such pointer comes back once.
+    #[inline]
     pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Runnable {
         Runnable(task)
     }
@@ -140,6 +160,7 @@ impl Runnable {
 }
 
 impl Drop for Runnable {
+    #[inline]
     fn drop(&mut self) {
         // Only a bug of the executor gets here. The task leaks, as its owned
         // reference stays, which is sound; a debug build says so.

@@ -26,6 +26,7 @@ use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
+use super::refs::Task;
 use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, Then};
 
 thread_local! {
@@ -40,6 +41,7 @@ pub(super) enum Running {
 }
 
 /// What this thread polls or drops, if anything.
+#[inline]
 pub(super) fn running() -> Option<Running> {
     RUNNING.get()
 }
@@ -47,6 +49,12 @@ pub(super) fn running() -> Option<Running> {
 /// Whether that is the future of a `block_on`.
 pub(crate) fn is_root() -> bool {
     matches!(running(), Some(Running::Root(_)))
+}
+
+/// Whether this thread is just polling or dropping this very task.
+#[inline]
+pub(super) fn is_running(task: &Task) -> bool {
+    matches!(RUNNING.get(), Some(Running::Task(running)) if running == task.as_raw())
 }
 
 /// Marks a task as the one that this thread runs, until it is dropped.
@@ -62,6 +70,7 @@ impl Entered {
     ///
     /// The caller has set the task's RUNNING. The task lives, and RUNNING or
     /// the right to its end stays the caller's, until this is dropped.
+    #[inline]
     pub(super) unsafe fn new(task: NonNull<Header>) -> Entered {
         // SAFETY: the caller vouches that the task lives.
         let header = unsafe { task.as_ref() };
@@ -78,6 +87,7 @@ impl Entered {
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
         let locals = replace_locals(mem::take(&mut self.locals_before));
         // SAFETY: as `new` was promised, the task lives and its locals are ours.

@@ -1,6 +1,9 @@
 //! The life of a task, in one atomic word.
 //!
 //! ```text
+//!                              Yielded
+//!                               ▲  │8
+//!                              7│  ▼
 //!   spawn ──1──▶ Queued ──2──▶ Running ──3──▶ Complete
 //!                 ▲  ▲          │   │
 //!                 │  └────4─────┘   │
@@ -12,9 +15,12 @@
 //! 4. `State::pause`   it was woken or aborted while it ran: back into the queue
 //! 5. `State::pause`   nobody woke it
 //! 6. `State::wake`, `State::abort`: whoever gets `Enqueue` pushes it
+//! 7. `Header::pause`  the thread that polls it woke it: back into the queue.
+//!    Nothing is written here: for everybody else it goes on running
+//! 8. `State::resume`  a worker popped it; as 2
 //!
-//! Queued is WOKEN alone, Running is RUNNING (with WOKEN once it is woken
-//! again), Idle is neither, Complete is COMPLETE whatever else is set. So a
+//! Queued is WOKEN alone, Running and Yielded are RUNNING (with WOKEN once it is
+//! woken again), Idle is neither, Complete is COMPLETE whatever else is set. So a
 //! wake is one `fetch_or`, a start and a pause are one operation each, and no
 //! transition of the worker loops.
 //!
@@ -100,6 +106,7 @@ impl State {
     }
 
     /// 6: a waker fired.
+    #[inline]
     pub(crate) fn wake(&self) -> Wake {
         // Release pairs with the Acquire in `start`: what was written before the
         // wake is visible to the poll that the wake causes. Acquire pairs with
@@ -115,6 +122,7 @@ impl State {
     }
 
     /// 2: the caller popped the task and has the stage for itself from here on.
+    #[inline]
     pub(crate) fn start(&self) -> Start {
         // Acquire pairs with the Release in `wake` and in the `pause` before.
         let before = self.bits.fetch_xor(WOKEN | RUNNING, AcqRel);
@@ -128,7 +136,23 @@ impl State {
         }
     }
 
+    /// 8: as `start`, of a task that was queued by its own hands and kept RUNNING.
+    #[inline]
+    pub(crate) fn resume(&self) -> Start {
+        // A wake up to here is answered by this poll. Acquire pairs with the
+        // Release in `wake`; Release: who reads what this wrote is as after `start`.
+        let before = self.bits.fetch_and(!WOKEN, AcqRel);
+        debug_assert!(before & RUNNING != 0, "a task that had not run was resumed");
+        debug_assert!(before & COMPLETE == 0, "a complete task was popped");
+        if before & ABORTED == 0 {
+            Start::Poll
+        } else {
+            Start::Cancel
+        }
+    }
+
     /// 4, 5: the poll was pending; the caller gives the stage up.
+    #[inline]
     pub(crate) fn pause(&self) -> Pause {
         // Release pairs with the Acquire in the next `start`.
         let before = self.bits.fetch_and(!RUNNING, AcqRel);
@@ -141,6 +165,7 @@ impl State {
     }
 
     /// 3: the stage holds the output.
+    #[inline]
     pub(crate) fn finish(&self) -> Finished {
         // Release pairs with the Acquire in `is_complete` and `detach`: the
         // output is visible to the handle. Acquire pairs with the Release in
@@ -157,6 +182,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.bits.load(Acquire) & COMPLETE != 0
     }
@@ -173,6 +199,7 @@ impl State {
     }
 
     /// The handle wrote a waker into the join slot and gives the slot away.
+    #[inline]
     pub(crate) fn offer_join_waker(&self) -> Result<(), Complete> {
         self.unless_complete(|bits| {
             debug_assert!(bits & JOIN_WAKER == 0, "the join slot was given away twice");
@@ -181,10 +208,18 @@ impl State {
     }
 
     /// The handle takes the join slot back, to write another waker.
+    #[inline]
     pub(crate) fn reclaim_join_waker(&self) -> Result<(), Complete> {
-        self.unless_complete(|bits| bits & !JOIN_WAKER)
+        // Only the handle sets JOIN_WAKER, so what is clear stays so. Acquire as
+        // in `unless_complete`.
+        match self.bits.load(Acquire) {
+            bits if bits & COMPLETE != 0 => Err(Complete),
+            bits if bits & JOIN_WAKER == 0 => Ok(()),
+            _ => self.unless_complete(|bits| bits & !JOIN_WAKER),
+        }
     }
 
+    #[inline]
     fn unless_complete(&self, change: impl Fn(usize) -> usize) -> Result<(), Complete> {
         // Release pairs with the Acquire in `finish`; on failure Acquire, as
         // the handle goes on to read the output.
@@ -197,25 +232,26 @@ impl State {
     }
 
     /// The handle goes away.
+    #[inline]
     pub(crate) fn detach(&self) -> Detached {
-        let detached = |bits: usize| match bits & COMPLETE {
-            // `finish` has taken the slot; the output is the handle's to drop.
-            COMPLETE => bits & !JOIN,
-            _ => bits & !(JOIN | JOIN_WAKER),
-        };
+        // Once it is complete nobody asks for JOIN any more: `finish` has taken
+        // the slot, and the output is the handle's to drop.
+        let detached = |bits| (bits & COMPLETE == 0).then_some(bits & !(JOIN | JOIN_WAKER));
         // Acquire pairs with the Release in `finish`, for the output's drop.
-        let before = self
-            .bits
-            .fetch_update(AcqRel, Acquire, |bits| Some(detached(bits)))
-            .expect("the closure never refuses");
-        let complete = before & COMPLETE != 0;
-        Detached {
-            drop_output: complete,
-            drop_waker: !complete && before & JOIN_WAKER != 0,
+        match self.bits.fetch_update(AcqRel, Acquire, detached) {
+            Err(_complete) => Detached {
+                drop_output: true,
+                drop_waker: false,
+            },
+            Ok(before) => Detached {
+                drop_output: false,
+                drop_waker: before & JOIN_WAKER != 0,
+            },
         }
     }
 
     /// Counts one more reference.
+    #[inline]
     pub(crate) fn retain(&self) {
         // Relaxed: the caller has a reference, and passes the new one on by
         // means that order themselves.
@@ -229,7 +265,13 @@ impl State {
 
     /// Counts one reference less; true for the last, whose owner frees the task.
     #[must_use = "the last reference must free the task"]
+    #[inline]
     pub(crate) fn release(&self) -> bool {
+        // If this is the only one, nobody is left who could count up or down.
+        // Acquire: the free happens after what was done through the others.
+        if self.bits.load(Acquire) < 2 * REF {
+            return true;
+        }
         // Release: what was done through this reference happens before the
         // free; Acquire: the free happens after all of that.
         let before = self.bits.fetch_sub(REF, AcqRel);
@@ -238,6 +280,7 @@ impl State {
     }
 }
 
+#[inline]
 fn enqueue(before: usize) -> Wake {
     if before & (WOKEN | RUNNING | COMPLETE) == 0 {
         Wake::Enqueue

@@ -214,3 +214,47 @@ fn loom_who_ends_a_cancelled_task_finds_the_reason() {
         assert!(node.is_cancelled());
     });
 }
+
+#[test]
+fn loom_wake_against_the_next_poll_of_a_task_that_woke_itself() {
+    loom::model(|| {
+        // It is queued by its own hands: RUNNING stays, nothing was written.
+        let state = running();
+        let written = Arc::new(AtomicUsize::new(0));
+        let remote = thread::spawn({
+            let (state, written) = (Arc::clone(&state), Arc::clone(&written));
+            move || {
+                // Relaxed on purpose: the state alone must order it.
+                written.store(1, Relaxed);
+                state.wake()
+            }
+        });
+        assert_eq!(state.resume(), Start::Poll);
+        let seen = written.load(Relaxed) == 1;
+        let paused = state.pause() == Pause::Requeue;
+        let woken = remote.join().unwrap() == Wake::Enqueue;
+        // Either the poll saw what the wake was for, or there is one more poll.
+        assert!(seen || paused != woken, "the wake was lost");
+        assert!(!(paused && woken), "it is queued twice");
+    });
+}
+
+#[test]
+fn loom_abort_against_the_next_poll_of_a_task_that_woke_itself() {
+    loom::model(|| {
+        let state = running();
+        let aborter = thread::spawn({
+            let state = Arc::clone(&state);
+            move || state.abort()
+        });
+        if state.resume() == Start::Poll {
+            let paused = state.pause() == Pause::Requeue;
+            let aborted = aborter.join().unwrap() == Wake::Enqueue;
+            assert_ne!(paused, aborted, "the abort was lost");
+            assert_eq!(state.start(), Start::Cancel);
+        } else {
+            assert_eq!(aborter.join().unwrap(), Wake::Nothing);
+        }
+        let _ = state.finish();
+    });
+}

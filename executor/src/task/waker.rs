@@ -6,11 +6,13 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::cell::Header;
 use super::refs::Task;
+use super::running::is_running;
 use super::state::Wake;
 
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
 
 /// A waker over a reference that the caller counted, or lends.
+#[inline]
 pub(super) fn waker(task: NonNull<Header>) -> Waker {
     // SAFETY: the functions below keep the contract of `RawWaker`: each waker
     // stands for one counted reference, and headers are thread-safe.
@@ -20,6 +22,7 @@ pub(super) fn waker(task: NonNull<Header>) -> Waker {
 /// # Safety
 ///
 /// `data` is the data of a live waker of ours.
+#[inline]
 unsafe fn borrowed(data: *const ()) -> ManuallyDrop<Task> {
     // SAFETY: `waker` made it from a `NonNull`.
     ManuallyDrop::new(Task(unsafe {
@@ -51,9 +54,12 @@ unsafe fn drop_waker(data: *const ()) {
     drop(ManuallyDrop::into_inner(unsafe { borrowed(data) }));
 }
 
+#[inline]
 fn wake_task(task: &Task) {
     let header = task.header();
-    if header.state.wake() == Wake::Enqueue {
+    if is_running(task) {
+        header.wake_self();
+    } else if header.state.wake() == Wake::Enqueue {
         // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
         unsafe { (header.vtable.schedule)(task.0) }
     }

@@ -74,6 +74,7 @@ use wakeline_context::budget;
 /// assert!(matches!(never.poll(&mut cx), Poll::Ready(Err(_elapsed))));
 /// ```
 #[track_caller]
+#[inline]
 pub fn timeout<F: IntoFuture>(
     limit: impl Into<Option<Duration>>,
     future: F,
@@ -112,6 +113,7 @@ pub fn timeout<F: IntoFuture>(
 /// assert!(late.poll(&mut Context::from_waker(Waker::noop())).is_ready());
 /// ```
 #[track_caller]
+#[inline]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout::new(Limit::At(deadline), future.into_future())
 }
@@ -142,6 +144,7 @@ enum Limit {
 
 impl<F> Timeout<F> {
     #[track_caller]
+    #[inline]
     fn new(limit: Limit, inner: F) -> Timeout<F> {
         Timeout {
             inner: Some(inner),
@@ -238,6 +241,7 @@ impl<F: Future> Future for Timeout<F> {
 }
 
 /// Ready once the limit has passed; starts it if need be.
+#[inline(never)]
 fn poll_limit(limit: &mut Limit, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
     match *limit {
         Limit::Never => return Poll::Pending,

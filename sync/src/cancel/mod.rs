@@ -101,7 +101,33 @@ impl Node {
     #[must_use]
     pub fn child(&self) -> Node {
         Node {
-            inner: Inner::child_of(&self.inner, false),
+            inner: Inner::child_of(&self.inner, false, None),
+        }
+    }
+
+    /// A node below this one that is cancelled from the start: by `reason`, or
+    /// by what this one was cancelled by.
+    ///
+    /// As [`child`](Node::child) and [`cancel`](Node::cancel) in one step, for a
+    /// node that nobody else can have seen open: neither tells the other of it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::cancel::Node;
+    ///
+    /// let parent = Node::root();
+    /// let gone = parent.cancelled_child("aborted".into());
+    /// assert_eq!(gone.reason().unwrap().text(), "aborted");
+    /// assert!(!parent.is_cancelled());
+    /// parent.cancel("over".into());
+    /// let late = parent.cancelled_child("aborted".into());
+    /// assert_eq!(late.reason().unwrap().text(), "over");
+    /// ```
+    #[must_use]
+    pub fn cancelled_child(&self, reason: Reason) -> Node {
+        Node {
+            inner: Inner::child_of(&self.inner, false, Some(reason)),
         }
     }
 
@@ -123,7 +149,7 @@ impl Node {
     #[must_use]
     pub fn shielded_child(&self) -> Node {
         Node {
-            inner: Inner::child_of(&self.inner, true),
+            inner: Inner::child_of(&self.inner, true, None),
         }
     }
 

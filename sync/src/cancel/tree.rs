@@ -30,8 +30,9 @@ pub(super) struct Inner {
 
 struct Parent {
     node: Arc<Inner>,
-    /// The name under which `node` has us in its list, if it has us.
-    key: u64,
+    /// The name under which `node` has us in its list, if it has us; none if
+    /// it never did.
+    key: Option<u64>,
 }
 
 #[derive(Default)]
@@ -57,10 +58,14 @@ impl Inner {
         }
     }
 
-    pub(super) fn child_of(parent: &Arc<Inner>, shielded: bool) -> Arc<Inner> {
+    /// `own`: what it is cancelled by, if not by what it inherits.
+    pub(super) fn child_of(parent: &Arc<Inner>, shielded: bool, own: Option<Reason>) -> Arc<Inner> {
         let mut above = parent.state.lock();
-        let key = above.key();
-        let reason = above.reason.clone().filter(|_| !shielded);
+        let inherited = above.reason.clone().filter(|_| !shielded);
+        let reason = inherited.or(own);
+        // Under a cancelled parent there is nothing left to hear, and for a
+        // cancelled child neither.
+        let key = (above.reason.is_none() && reason.is_none()).then(|| above.key());
         let child = Arc::new(Inner {
             cancelled: AtomicBool::new(reason.is_some()),
             // Relaxed: it is only stored under the lock, which is held.
@@ -75,8 +80,7 @@ impl Inner {
                 ..State::default()
             }),
         });
-        // Under a cancelled parent there is nothing left to hear.
-        if above.reason.is_none() {
+        if let Some(key) = key {
             above.children.insert(key, Arc::downgrade(&child));
         }
         child
@@ -97,7 +101,7 @@ impl Inner {
     }
 
     pub(super) fn cancel(&self, reason: Reason) -> bool {
-        self.cancel_if(|_| Some(reason))
+        !self.is_cancelled() && self.cancel_if(|_| Some(reason))
     }
 
     /// Cancels this node, if it is open and `reason` finds one to give, and
@@ -333,7 +337,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let mut above = self.parent.take();
         while let Some(Parent { node, key }) = above {
-            let entry = node.state.lock().children.remove(&key);
+            let entry = key.and_then(|key| node.state.lock().children.remove(&key));
             drop(entry);
             above = Arc::into_inner(node).and_then(|mut node| node.parent.take());
         }
