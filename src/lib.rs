@@ -14,8 +14,24 @@
 //! | `wakeline-reactor` | turns kernel events into wakes; timers | `reactor/src/source.rs` |
 //! | `wakeline-executor` | runs tasks; the blocking pool | `executor/src/task/state.rs` |
 //! | `wakeline-net` | sockets, signals and buffered I/O | `net/src/tcp/stream.rs` |
-//! | `wakeline-sync` | semaphore, event, one-shot channel | `sync/src/lib.rs` |
-//! | `wakeline-context` | what the poll in progress may do and waits for | `context/src/lib.rs` |
+//! | `wakeline-sync` | locks, channels, queues, the cancel tree | `sync/src/lib.rs` |
+//! | `wakeline-context` | what surrounds the poll in progress | `context/src/lib.rs` |
+//!
+//! Where to look for what:
+//!
+//! | you want to | here it is |
+//! |---|---|
+//! | run something | [`block_on`], [`run`](fn@run) (with Ctrl-C), [`Runtime`], [`spawn`], [`spawn_blocking`] |
+//! | wait for several | [`join!`], [`try_join!`], [`select!`], [`future`], [`JoinSet`] |
+//! | wait for a while | [`time`], [`FutureExt::timeout`] |
+//! | keep what belongs together together | [`scope`](mod@scope) |
+//! | stop something, and say why | [`CancelToken`], [`checkpoint`], [`JoinHandle::cancel`] |
+//! | share and signal | [`sync`]: locks, semaphores, events, channels, job queues, rate limits |
+//! | carry values along | [`task_local!`], [`context_local!`] |
+//! | go through a sequence | [`stream`] |
+//! | talk to the world | [`net`], [`io`], [`signal`] |
+//! | try again, or share what is dear | [`retry`](mod@retry), [`pool`] |
+//! | test it without waiting | [`Builder::start_paused`], [`test`](mod@test) |
 //!
 //! # Example
 //!

@@ -22,7 +22,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, PollScope, Reason, install_token};
+use wakeline_context::{Cause, Locals, PollScope, Reason, current_token, install_token};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
@@ -91,6 +91,9 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
 
 /// This thread's core of a one-worker executor, if it is bound to this thread.
 pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
+    // What a thread touches first it ends last: at the thread's end the tasks of
+    // its cores shall still find what they inherited.
+    drop((Locals::current(), current_token()));
     let taken = BOUND.try_with(|bound| {
         let mut bound = bound.borrow_mut();
         // Those whose executor was dropped elsewhere end on the way.

@@ -360,3 +360,34 @@ fn an_idle_bound_executor_dropped_elsewhere_runs_its_cleanups_on_its_thread() {
     thread.join().unwrap();
     assert_eq!(ran.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn at_the_end_of_its_thread_a_task_still_has_what_it_inherited() {
+    wakeline_context::context_local! { static REQUEST: u64 = 0; }
+    struct Tells(std::sync::mpsc::Sender<(u64, bool)>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let node = wakeline_executor::task::cancel_node();
+            let told = node.is_some_and(|node| node.is_cancelled());
+            let _ = self.0.send((REQUEST.get(), told));
+        }
+    }
+    let executor = executor(1);
+    let handle = executor.handle();
+    let (tell, told) = std::sync::mpsc::channel();
+    let tells = Tells(tell);
+    thread::spawn(move || {
+        handle.block_on(async {
+            drop(REQUEST.sync_scope(7, || {
+                spawn(async move {
+                    let _tells = tells;
+                    pending::<()>().await
+                })
+            }));
+            yield_now().await;
+        });
+    })
+    .join()
+    .unwrap();
+    assert_eq!(told.try_recv(), Ok((7, true)));
+}

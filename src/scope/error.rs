@@ -250,6 +250,21 @@ impl fmt::Debug for Panicked {
 impl Error for Panicked {}
 
 /// Why a child has no value.
+///
+/// # Example
+///
+/// ```
+/// use wakeline::{ChildError, ScopeError, scope};
+///
+/// let result: Result<(), ScopeError<&str>> = wakeline::block_on(scope(|s| async move {
+///     s.cancel("closing time");
+///     let late = s.spawn(async { Ok(1) });
+///     let Err(ChildError::Cancelled(reason)) = late.await else { panic!() };
+///     assert_eq!(reason.text(), "closing time");
+///     Ok(())
+/// }));
+/// assert!(result.is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChildError {
     /// It returned an error or panicked; the scope has that, and reports it.
@@ -307,6 +322,19 @@ impl<F> fmt::Debug for SpawnError<F> {
 impl<F> Error for SpawnError<F> {}
 
 /// Why a child did not become ready; see [`Scope::start`](super::Scope::start).
+///
+/// # Example
+///
+/// ```
+/// use wakeline::{ScopeError, StartError, scope};
+///
+/// let result: Result<(), ScopeError<&str>> = wakeline::block_on(scope(|s| async move {
+///     let start = s.start::<(), _, _>(|_ready| async { Err("no port") });
+///     assert_eq!(start.await, Err(StartError::Failed("no port")));
+///     Ok(()) // it is the caller's error, not the scope's
+/// }));
+/// assert!(result.is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartError<E> {
     /// It failed before it was ready.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::child::Child;
 use super::error::SpawnError;
 use super::guard::{Guard, LocalGuard};
-use super::link::{Link, Runs};
+use super::link::Runs;
 use super::member::{Kind, Place};
 use super::shared::{Arrival, Core, Work};
 use super::start::{LocalStart, Ready, Start};
@@ -181,7 +181,7 @@ macro_rules! methods {
                 }
                 let (child, report) = Child::new(link);
                 let future = async move { report.split(future.await) };
-                let task = TaskChild::spawn(future, place(link, child.id(), Runs::AsTask));
+                let task = TaskChild::spawn(future, Place::elsewhere(link, child.id(), Runs::AsTask));
                 // If the scope has ended since, the task is aborted by this drop.
                 drop(self.core.admit(Arrival { id: child.id(), kind: Kind::Task(task) }));
                 child
@@ -223,7 +223,7 @@ macro_rules! methods {
                 }
                 let (child, report) = Child::new(link);
                 let job = move || report.split(job());
-                let task = TaskChild::spawn_blocking(job, place(link, child.id(), Runs::OnThread));
+                let task = TaskChild::spawn_blocking(job, Place::elsewhere(link, child.id(), Runs::OnThread));
                 drop(self.core.admit(Arrival { id: child.id(), kind: Kind::Task(task) }));
                 child
             }
@@ -394,13 +394,3 @@ macro_rules! methods {
 
 methods!(Scope, SendFuture, Guard, Start, [Send]);
 methods!(LocalScope, LocalFuture, LocalGuard, LocalStart, []);
-
-/// The place of a child that runs elsewhere.
-fn place(link: &Arc<Link>, id: u64, runs: Runs) -> Place {
-    Place {
-        token: link.token().to_any(),
-        link: Arc::clone(link),
-        id,
-        runs,
-    }
-}

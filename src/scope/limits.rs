@@ -90,6 +90,20 @@ macro_rules! limits {
             /// The scope's own token, a child of the one in force around it.
             ///
             /// It is in force in the body and in the children.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use wakeline::{ScopeError, checkpoint, scope};
+            ///
+            /// let result: Result<(), ScopeError<()>> = wakeline::block_on(scope(|s| async move {
+            ///     let token = s.token(); // for code that knows no scope
+            ///     token.cancel("enough");
+            ///     assert!(checkpoint().is_err());
+            ///     Ok(())
+            /// }));
+            /// assert!(result.is_ok());
+            /// ```
             pub fn token(&self) -> CancelToken {
                 self.core.link.token().clone()
             }
@@ -117,6 +131,22 @@ macro_rules! limits {
 
             /// How long body and children go on after a cancel, before they are
             /// dropped: for those who listen to the token. Zero by default.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use std::time::Duration;
+            /// use wakeline::{ScopeError, current_token, scope, yield_now};
+            ///
+            /// let result: Result<&str, ScopeError<()>> = wakeline::block_on(scope(|s| async move {
+            ///     s.signal_grace(Duration::from_secs(60));
+            ///     s.cancel("please");
+            ///     current_token().cancelled().await;
+            ///     yield_now().await; // says goodbye
+            ///     Ok("in time")
+            /// }));
+            /// assert_eq!(result.unwrap(), "in time");
+            /// ```
             pub fn signal_grace(&self, grace: Duration) {
                 self.core.link.settings().signal_grace = grace;
             }
@@ -127,12 +157,42 @@ macro_rules! limits {
             /// Those that are not done then are dropped, and the scope's result
             /// names their guards. A scope that is not cancelled waits for its
             /// finalizers as for a child.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use std::future::pending;
+            /// use std::time::Duration;
+            /// use wakeline::{ScopeError, scope};
+            ///
+            /// let result: Result<(), ScopeError<()>> = wakeline::block_on(scope(|s| async move {
+            ///     s.cleanup_grace(Duration::from_millis(1));
+            ///     let _stuck = s.guard((), |()| pending());
+            ///     s.cancel("now");
+            ///     pending().await
+            /// }));
+            /// assert_eq!(result.unwrap_err().errors().unwrap().unfinished().len(), 1);
+            /// ```
             pub fn cleanup_grace(&self, grace: Duration) {
                 self.core.link.settings().cleanup_grace = Some(grace);
             }
 
             /// What becomes of the panic of a child or a finalizer; by default
             /// the first one goes on once all are gone.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use wakeline::{OnPanic, ScopeError, scope};
+            ///
+            /// let result: Result<(), ScopeError<()>> = wakeline::block_on(scope(|s| async move {
+            ///     s.on_panic(OnPanic::Collect);
+            ///     s.spawn::<(), _>(async { panic!("planned") });
+            ///     Ok(())
+            /// }));
+            /// let error = result.unwrap_err();
+            /// assert_eq!(error.errors().unwrap().panics()[0].message().unwrap(), "planned");
+            /// ```
             pub fn on_panic(&self, on_panic: OnPanic) {
                 self.core.link.settings().on_panic = on_panic;
             }

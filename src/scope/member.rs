@@ -22,6 +22,16 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Of a child that runs elsewhere than in the scope's poll.
+    pub(super) fn elsewhere(link: &Arc<Link>, id: u64, runs: Runs) -> Place {
+        Place {
+            token: link.token().to_any(),
+            link: Arc::clone(link),
+            id,
+            runs,
+        }
+    }
+
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         let _token = install_token(Some(Arc::clone(&self.token)));
         let _here = enter(&self.link, self.id, self.runs);

@@ -332,6 +332,18 @@ macro_rules! future {
             }
 
             /// [`deadline`](Self::deadline) so long after the first poll.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use std::time::Duration;
+            /// use wakeline::{ScopeError, scope};
+            ///
+            /// let result: Result<(), ScopeError<()>> = wakeline::block_on(
+            ///     scope(|_s| std::future::pending()).timeout(Duration::from_millis(1)),
+            /// );
+            /// assert!(result.unwrap_err().is_elapsed());
+            /// ```
             pub fn timeout(self, limit: Duration) -> Self {
                 self.link.settings().limit = Some(Limit::After(limit));
                 self

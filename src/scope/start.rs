@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 use wakeline_sync::oneshot;
 
 use super::error::StartError;
-use super::link::{BODY, Runs};
+use super::link::Runs;
 use super::member::{Kind, Place, Placed};
 use super::shared::{Arrival, Core, Hold};
 use super::{LocalFuture, SendFuture};
@@ -153,12 +153,7 @@ where
         };
         let id = link.next_id();
         if let Err(refused) = self.core.admit(Arrival { id, kind }) {
-            let place = Place {
-                token: link.token().to_any(),
-                link: Arc::clone(link),
-                id: BODY,
-                runs: Runs::AsTask,
-            };
+            let place = Place::elsewhere(link, id, Runs::AsTask);
             drop(Placed::new(refused.kind, place));
         }
         // Only now: it kept the scope open for the child.

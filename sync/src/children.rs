@@ -140,6 +140,18 @@ impl<F> Children<F> {
     }
 
     /// Takes a child out, unless it is done; its wakers wake nothing from now on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::future::{Ready, ready};
+    /// use wakeline_sync::children::Children;
+    ///
+    /// let mut children: Children<Ready<u8>> = Children::new();
+    /// let key = children.insert(ready(1));
+    /// assert!(children.remove(key).is_some());
+    /// assert!(children.remove(key).is_none()); // the key names nothing any more
+    /// ```
     pub fn remove(&mut self, key: Key) -> Option<F> {
         Some(self.take(key)?.future)
     }
@@ -280,6 +292,21 @@ impl<F: Future + Unpin> Children<F> {
 }
 
 /// Drops `value` and returns the panic that this caused.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_sync::children::drop_caught;
+///
+/// struct Loud;
+/// impl Drop for Loud {
+///     fn drop(&mut self) {
+///         panic!("in the destructor");
+///     }
+/// }
+/// assert!(drop_caught(Loud).is_some());
+/// assert!(drop_caught(5).is_none());
+/// ```
 pub fn drop_caught<T>(value: T) -> Option<Payload> {
     catch_unwind(AssertUnwindSafe(|| drop(value))).err()
 }

@@ -14,7 +14,11 @@
 //! ```
 //!
 //! The channels stand on the same list: [`mpsc`] (many senders, one receiver),
-//! [`broadcast`] (every value for everyone) and [`watch`] (the last value).
+//! [`broadcast`] (every value for everyone) and [`watch`] (the last value); and
+//! so do the job queues of [`queue`]. Apart from it stand the tree of [`cancel`],
+//! and, for those who build on this crate, sets of futures that are polled when
+//! woken ([`children`]) and places for finalizers that outlive their owner
+//! ([`lane`]).
 //!
 //! Everything here runs on any executor: a task that has to wait leaves its
 //! `Waker`, and whoever makes it possible calls that. No thread is blocked, no

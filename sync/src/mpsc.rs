@@ -70,6 +70,7 @@ mod chan;
 mod error;
 mod permit;
 mod receiver;
+mod recv;
 mod request;
 mod reserve;
 mod send;
@@ -78,7 +79,8 @@ mod unbounded;
 
 pub use error::{SendError, TryRecvError, TrySendError};
 pub use permit::{OwnedPermit, Permit};
-pub use receiver::{Receiver, Recv, RecvMany};
+pub use receiver::Receiver;
+pub use recv::{Recv, RecvMany};
 pub use reserve::{Reserve, ReserveOwned};
 pub use send::{Closing, Send, SendFrom};
 pub use sender::{Sender, WeakSender};

@@ -94,12 +94,29 @@ impl<S, D> WaitList<S, D> {
         Some(locked)
     }
 
+    /// Only the primitive's state, for steps that concern no waiter and so wake
+    /// none.
+    #[inline]
+    pub(crate) fn state(&self) -> StateGuard<'_, S, D> {
+        StateGuard(self.inner.lock())
+    }
+
     /// Whether the waiter with this ticket, which has not given up, has a grant.
     #[inline]
     pub(crate) fn is_granted(&self, ticket: Ticket) -> bool {
         // Acquire pairs with the Release in `grant`: what was done before the
         // grant is visible to the one who got it.
         ticket.0 < self.granted.load(Ordering::Acquire)
+    }
+}
+
+/// The list locked for the sake of the state alone.
+pub(crate) struct StateGuard<'a, S, D>(Guard<'a, Inner<S, D>>);
+
+impl<S, D> StateGuard<'_, S, D> {
+    #[inline]
+    pub(crate) fn get(&mut self) -> &mut S {
+        &mut self.0.state
     }
 }
 

@@ -25,7 +25,7 @@ impl Drop for Counts<'_> {
 fn the_winner_comes_with_its_index_and_the_losers_are_gone() {
     block_on(async {
         let drops = Cell::new(0);
-        let winner = race((0..10).map(|n| {
+        let mut racing = race((0..10).map(|n| {
             let counts = Counts(&drops);
             async move {
                 let _counts = counts;
@@ -35,7 +35,8 @@ fn the_winner_comes_with_its_index_and_the_losers_are_gone() {
                 n * 10
             }
         }));
-        match winner.await {
+        // By reference: the race itself is not dropped.
+        match (&mut racing).await {
             Some((7, 70)) => assert_eq!(drops.get(), 10),
             other => unreachable!("{other:?}"),
         }
@@ -101,6 +102,28 @@ fn a_failure_is_no_win_and_all_failures_come_in_the_order_of_the_inputs() {
         assert_eq!(won, Ok((2, 2)));
         let lost = race_ok((0..5).map(|n| attempt(n, 99))).await;
         assert_eq!(lost, Err(vec![0, 1, 2, 3, 4]));
+    });
+}
+
+#[test]
+fn the_losers_of_race_ok_are_gone_when_the_winner_is_seen() {
+    block_on(async {
+        let drops = Cell::new(0);
+        let mut racing = race_ok((0..5).map(|n| {
+            let counts = Counts(&drops);
+            async move {
+                let _counts = counts;
+                match n {
+                    3 => Ok(n),
+                    4 => Err(n),
+                    _ => pending().await,
+                }
+            }
+        }));
+        match (&mut racing).await {
+            Ok((3, 3)) => assert_eq!(drops.get(), 5),
+            other => unreachable!("{other:?}"),
+        }
     });
 }
 
@@ -218,7 +241,7 @@ fn errors_of_all_attempts_come_in_the_order_of_the_failures() {
 fn the_attempts_that_still_run_are_dropped_before_the_outcome_is_seen() {
     block_on(async {
         let drops = Cell::new(0);
-        let outcome = staggered(
+        let mut racing = staggered(
             Duration::from_millis(1),
             (0..3).map(|n| {
                 let counts = Counts(&drops);
@@ -231,7 +254,7 @@ fn the_attempts_that_still_run_are_dropped_before_the_outcome_is_seen() {
                 }
             }),
         );
-        match outcome.await.winner {
+        match (&mut racing).await.winner {
             Some((1, 1)) => assert_eq!(drops.get(), 2),
             other => unreachable!("{other:?}"),
         }

@@ -100,42 +100,6 @@ fn a_branch_whose_pattern_does_not_match_is_never_polled_again() {
 }
 
 #[test]
-fn patterns_of_all_sorts_bind_as_in_a_match() {
-    struct Point {
-        x: String,
-        y: u8,
-    }
-    const SEVEN: u8 = 7;
-    block_on(async {
-        let text = select! {
-            (mut word, ref number @ 1..=9) = ready((String::from("n"), 3)) => {
-                word.push_str(&number.to_string());
-                word
-            }
-        };
-        assert_eq!(text, "n3");
-        let x = select! {
-            Point { x, y: SEVEN } = ready(Point { x: "kept".into(), y: 7 }) => x,
-            else => String::from("no match"),
-        };
-        assert_eq!(x, "kept");
-        let y = select! {
-            Point { y: SEVEN, .. } = ready(Point { x: String::new(), y: 8 }) => 0,
-            Point { y, .. } = ready(Point { x: String::new(), y: 9 }), if false => y,
-            else => 1,
-        };
-        assert_eq!(y, 1);
-        let either = select! { Ok(n) | Err(n) = ready(Err::<u8, u8>(5)) => n };
-        assert_eq!(either, 5);
-        let by_reference = select! { &n = ready(&4) => n };
-        assert_eq!(by_reference, 4);
-        // An output that cannot be copied, taken apart and moved.
-        let boxed = select! { Some(boxed) = ready(Some(Box::new(1))) => boxed };
-        assert_eq!(*boxed, 1);
-    });
-}
-
-#[test]
 fn a_false_condition_disables_a_branch_whose_future_is_still_made() {
     block_on(async {
         let made = Cell::new(false);
@@ -295,8 +259,8 @@ fn a_loop_of_selects_over_what_is_always_ready_lets_others_run() {
     // One thread: the other task runs only if this one gives way.
     let runtime = wakeline::Runtime::builder().workers(1).build().unwrap();
     runtime.block_on(async {
-        let other = spawn(async {});
         let busy = spawn(async move {
+            let other = spawn(async {});
             let mut rounds = 0_u64;
             while !other.is_finished() {
                 select! {
@@ -345,43 +309,4 @@ fn a_panic_in_a_branch_drops_the_others_and_passes_on() {
     }));
     assert!(caught.is_err());
     assert_eq!(log.take(), ["other dropped"]);
-}
-
-#[test]
-fn temporaries_in_a_future_live_as_long_as_it() {
-    async fn length(text: &str) -> usize {
-        yield_now().await;
-        text.len()
-    }
-    block_on(async {
-        let n = select! { n = length(&String::from("four")) => n };
-        assert_eq!(n, 4);
-    });
-}
-
-#[test]
-fn blocks_and_expressions_mix_with_and_without_commas() {
-    block_on(async {
-        let n = select! {
-            _ = pending::<()>() => { 1 }
-            _ = pending::<()>(), if true => { 2 },
-            _ = pending::<()>() => 3,
-            _ = pending::<()>(), if false => { 4 }
-            n = ready(5) => n
-        };
-        assert_eq!(n, 5);
-    });
-}
-
-#[test]
-fn a_select_of_what_is_send_is_send() {
-    fn spawnable<F: Future + Send + 'static>(_: F) {}
-    spawnable(async {
-        let text = String::from("moved");
-        select! {
-            () = async { yield_now().await; drop(text) } => yield_now().await,
-            n = ready(1), if true => { let _n: u8 = n; }
-            else => {}
-        }
-    });
 }

@@ -160,6 +160,38 @@ fn what_is_slow_to_take_is_slow_to_make() {
 }
 
 #[test]
+fn outputs_that_wait_for_a_slow_one_before_them_count_towards_the_limit() {
+    on_every_runtime(|| async {
+        let (tx, rx) = oneshot::channel::<()>();
+        let (made, mut rx) = (Arc::new(AtomicUsize::new(0)), Some(rx));
+        let mut limited = iter(0..100)
+            .map({
+                let made = Arc::clone(&made);
+                move |n| {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    let rx = rx.take();
+                    async move {
+                        if let Some(rx) = rx {
+                            rx.await.expect("it is sent");
+                        }
+                        n
+                    }
+                }
+            })
+            .buffered(3);
+        for _ in 0..10 {
+            assert!(poll_once(pin!(limited.next())).await.is_pending());
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+        tx.send(()).expect("it is waited for");
+        assert_eq!(
+            limited.collect::<Vec<_>>().await,
+            (0..100).collect::<Vec<_>>()
+        );
+    });
+}
+
+#[test]
 fn no_more_than_the_limit_run_at_once_and_as_many_do() {
     on_every_runtime(|| async {
         for ordered in [true, false] {

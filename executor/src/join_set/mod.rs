@@ -151,6 +151,21 @@ impl<T> JoinSet<T> {
     ///
     /// Dropping the future loses nothing: an output leaves the set with the poll
     /// that returns it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { 1 });
+    ///     assert_eq!(set.join_next().await.unwrap().unwrap(), 1);
+    ///     assert!(set.join_next().await.is_none());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext::new(self, Location::caller())
@@ -166,6 +181,21 @@ impl<T> JoinSet<T> {
     /// # Cancellation
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(async { "done" });
+    ///     let (id, word) = set.join_next_with_id().await.unwrap().unwrap();
+    ///     assert_eq!((id, word), (task.id(), "done"));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn join_next_with_id(&mut self) -> JoinNextWithId<'_, T> {
         JoinNextWithId::new(self, Location::caller())
@@ -173,6 +203,25 @@ impl<T> JoinSet<T> {
 
     /// The next task that has ended, if one has: [`join_next`](JoinSet::join_next)
     /// without waiting.
+    ///
+    /// On several workers a set hears of an end a moment after
+    /// [`is_finished`](AbortHandle::is_finished) is true.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, yield_now};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { 1 });
+    ///     assert!(set.try_join_next().is_none()); // it has not run yet
+    ///     yield_now().await;
+    ///     assert_eq!(set.try_join_next().unwrap().unwrap(), 1);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         self.try_take().map(|ended| ended.result)
     }
@@ -185,53 +234,6 @@ impl<T> JoinSet<T> {
         ended.map(|ended| ended.map(|ended| ended.result))
     }
 
-    /// Waits for all and gives their values, in the order in which they were
-    /// spawned.
-    ///
-    /// # Panics
-    ///
-    /// The first panic of a task goes on here, and so does a cancelled task; the
-    /// others are then aborted. [`join_all_results`](JoinSet::join_all_results)
-    /// gives them as errors.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future aborts all tasks.
-    #[track_caller]
-    pub fn join_all(self) -> JoinAll<T> {
-        JoinAll::new(self, Location::caller())
-    }
-
-    /// Waits for all and gives their results, in the order in which they were
-    /// spawned: a panic or a cancelled task is an error at its own place, and the
-    /// others go on.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future aborts all tasks.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wakeline_executor::{Executor, JoinSet};
-    ///
-    /// let executor = Executor::builder().workers(1).build()?;
-    /// let results = executor.block_on(async {
-    ///     let mut set: JoinSet<u32> = JoinSet::new();
-    ///     set.spawn(async { 0 });
-    ///     set.spawn(std::future::pending()).abort();
-    ///     set.spawn(async { 2 });
-    ///     set.join_all_results().await
-    /// });
-    /// assert_eq!((results[0].as_ref().ok(), results[2].as_ref().ok()), (Some(&0), Some(&2)));
-    /// assert!(results[1].as_ref().is_err_and(|error| error.is_cancelled()));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn join_all_results(self) -> JoinAllResults<T> {
-        JoinAllResults::new(self, Location::caller())
-    }
-
     /// Aborts every task; each still comes out of the set, as cancelled or with
     /// what it had completed with.
     #[track_caller]
@@ -241,6 +243,22 @@ impl<T> JoinSet<T> {
 
     /// [`abort_all`](JoinSet::abort_all) that says why, as
     /// [`JoinHandle::cancel`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(std::future::pending::<()>());
+    ///     set.cancel_all("the client went away");
+    ///     let error = set.join_next().await.unwrap().unwrap_err();
+    ///     assert_eq!(error.reason().unwrap().text(), "the client went away");
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn cancel_all(&mut self, reason: impl Into<Reason>) {
         self.entries.cancel_all(&reason.into());
@@ -249,6 +267,24 @@ impl<T> JoinSet<T> {
     /// Empties the set; its tasks go on by themselves.
     ///
     /// Outputs that were not taken are dropped.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, yield_now};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(async {});
+    ///     set.detach_all();
+    ///     assert!(set.is_empty());
+    ///     while !task.is_finished() {
+    ///         yield_now().await; // it goes on
+    ///     }
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn detach_all(&mut self) {
         self.entries.clear();
     }
@@ -262,6 +298,21 @@ impl<T> JoinSet<T> {
     ///
     /// Dropping the future stops the wait; the tasks stay in the set, aborted if
     /// it was polled.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(std::future::pending::<()>());
+    ///     set.shutdown().await;
+    ///     assert!(task.is_finished());
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn shutdown(&mut self) -> Shutdown<'_, T> {
         Shutdown::new(self, Location::caller())
@@ -284,43 +335,6 @@ impl<T> JoinSet<T> {
     #[doc(hidden)]
     pub fn put_back(&mut self, ended: Vec<Ended<T>>) {
         self.entries.put_back(ended);
-    }
-}
-
-impl<T, E> JoinSet<Result<T, E>> {
-    /// Waits for all and gives their values in the order in which they were
-    /// spawned, or the first error.
-    ///
-    /// When a task has returned an error, panicked or was cancelled, the others
-    /// are aborted, and waited for until they are gone; then that error is
-    /// returned. A blocking job that runs cannot be aborted and is waited for.
-    ///
-    /// # Errors
-    ///
-    /// That of the task that failed first.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future aborts all tasks.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use wakeline_executor::{Executor, JoinSet, join_set::TaskError};
-    ///
-    /// let executor = Executor::builder().workers(1).build()?;
-    /// let result = executor.block_on(async {
-    ///     let mut set: JoinSet<Result<(), &str>> = JoinSet::new();
-    ///     set.spawn(std::future::pending());
-    ///     set.spawn(async { Err("no such host") });
-    ///     set.try_join_all().await
-    /// });
-    /// assert!(matches!(result, Err(TaskError::Failed("no such host"))));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn try_join_all(self) -> TryJoinAll<T, E> {
-        TryJoinAll::new(self, Location::caller())
     }
 }
 

@@ -12,6 +12,20 @@ impl<T: Send + 'static> JoinSet<T> {
     /// # Panics
     ///
     /// Outside of a runtime.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { 1 });
+    ///     assert_eq!(set.len(), 1);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> AbortHandle
     where
@@ -21,6 +35,18 @@ impl<T: Send + 'static> JoinSet<T> {
     }
 
     /// Spawns a task into the set, on the runtime of `handle`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let mut set = JoinSet::new();
+    /// set.spawn_on(async { 1 }, &executor.handle()); // from a thread outside
+    /// assert_eq!(executor.block_on(set.join_all()), [1]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
     where
@@ -34,6 +60,20 @@ impl<T: Send + 'static> JoinSet<T> {
     /// # Panics
     ///
     /// Outside of a runtime.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn_blocking(|| "read from a disk");
+    ///     assert_eq!(set.join_all().await, ["read from a disk"]);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking(&mut self, job: impl FnOnce() -> T + Send + 'static) -> AbortHandle {
         self.insert(crate::spawn_blocking(job))
@@ -46,6 +86,22 @@ impl<T: 'static> JoinSet<T> {
     /// # Panics
     ///
     /// Outside of a `block_on` and of a worker.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let shared = Rc::new(1);
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn_local(async move { *shared + 1 });
+    ///     assert_eq!(set.join_all().await, [2]);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
     where

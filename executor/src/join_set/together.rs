@@ -12,6 +12,108 @@ use wakeline_context::{Cause, Reason};
 use super::JoinSet;
 use crate::task::JoinError;
 
+impl<T> JoinSet<T> {
+    /// Waits for all and gives their values, in the order in which they were
+    /// spawned.
+    ///
+    /// # Panics
+    ///
+    /// The first panic of a task goes on here, and so does a cancelled task; the
+    /// others are then aborted. [`join_all_results`](JoinSet::join_all_results)
+    /// gives them as errors.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts all tasks.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(async {
+    ///     let mut set = JoinSet::new();
+    ///     for word in ["a", "b", "c"] {
+    ///         set.spawn(async move { word });
+    ///     }
+    ///     assert_eq!(set.join_all().await, ["a", "b", "c"]);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn join_all(self) -> JoinAll<T> {
+        JoinAll::new(self, Location::caller())
+    }
+
+    /// Waits for all and gives their results, in the order in which they were
+    /// spawned: a panic or a cancelled task is an error at its own place, and the
+    /// others go on.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts all tasks.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let results = executor.block_on(async {
+    ///     let mut set: JoinSet<u32> = JoinSet::new();
+    ///     set.spawn(async { 0 });
+    ///     set.spawn(std::future::pending()).abort();
+    ///     set.spawn(async { 2 });
+    ///     set.join_all_results().await
+    /// });
+    /// assert_eq!((results[0].as_ref().ok(), results[2].as_ref().ok()), (Some(&0), Some(&2)));
+    /// assert!(results[1].as_ref().is_err_and(|error| error.is_cancelled()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn join_all_results(self) -> JoinAllResults<T> {
+        JoinAllResults::new(self, Location::caller())
+    }
+}
+
+impl<T, E> JoinSet<Result<T, E>> {
+    /// Waits for all and gives their values in the order in which they were
+    /// spawned, or the first error.
+    ///
+    /// When a task has returned an error, panicked or was cancelled, the others
+    /// are aborted, and waited for until they are gone; then that error is
+    /// returned. A blocking job that runs cannot be aborted and is waited for.
+    ///
+    /// # Errors
+    ///
+    /// That of the task that failed first.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts all tasks.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::{Executor, JoinSet, join_set::TaskError};
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// let result = executor.block_on(async {
+    ///     let mut set: JoinSet<Result<(), &str>> = JoinSet::new();
+    ///     set.spawn(std::future::pending());
+    ///     set.spawn(async { Err("no such host") });
+    ///     set.try_join_all().await
+    /// });
+    /// assert!(matches!(result, Err(TaskError::Failed("no such host"))));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_join_all(self) -> TryJoinAll<T, E> {
+        TryJoinAll::new(self, Location::caller())
+    }
+}
+
 /// Outputs until all are there, each with its place.
 #[derive(Debug)]
 struct Collected<T>(Vec<(u64, T)>);

@@ -126,8 +126,10 @@ macro_rules! __join {
     }};
     (@outputs try_join, $take:ident, $result:ident, $futures:ident, $(($($path:tt)*))*) => {
         match $result {
-            Ok(()) => Ok(($($futures $($path)* .as_mut().$take(),)*)),
-            Err(error) => Err(error),
+            ::core::result::Result::Ok(()) => {
+                ::core::result::Result::Ok(($($futures $($path)* .as_mut().$take(),)*))
+            }
+            ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
         }
     };
 }

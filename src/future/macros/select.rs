@@ -162,8 +162,9 @@ macro_rules! __select {
         { $([($($n:tt)*) ($($path:tt)*) ($pat:pat) ($future:expr) ($if:expr) ($handler:expr)])+ }
         { $else:expr }
     ) => {{
-        const BRANCHES: usize = 0 $($count)*;
-        const { assert!(BRANCHES <= 64, "`select!` takes at most 64 branches") };
+        // No item: its name could hide one of the caller's.
+        let branches: usize = 0 $($count)*;
+        const { ::core::assert!((0 $($count)*) <= 64, "`select!` takes at most 64 branches") };
         // A `let`, so that the futures are gone when the handler runs; and a
         // `match`, so that temporaries in the expressions live until then.
         let output = {
@@ -179,11 +180,11 @@ macro_rules! __select {
                     if $crate::future::__support::poll_budget(cx).is_pending() {
                         return $crate::future::__support::Poll::Pending;
                     }
-                    let first = $crate::__select!(@first $order BRANCHES);
+                    let first = $crate::__select!(@first $order branches);
                     let mut pending = false;
-                    for turn in 0..BRANCHES {
+                    for turn in 0..branches {
                         let branch = first + turn;
-                        let branch = if branch < BRANCHES { branch } else { branch - BRANCHES };
+                        let branch = if branch < branches { branch } else { branch - branches };
                         if disabled & (1 << branch) != 0 {
                             continue;
                         }

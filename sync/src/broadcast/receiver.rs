@@ -32,6 +32,20 @@ impl<T> Receiver<T> {
     }
 
     /// Another receiver, which gets what is sent from now on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::broadcast;
+    ///
+    /// let (sender, behind) = broadcast::channel(8);
+    /// sender.send(1)?;
+    /// let mut fresh = behind.resubscribe();
+    /// sender.send(2)?;
+    /// assert_eq!((behind.len(), fresh.len()), (2, 1));
+    /// assert_eq!(fresh.try_recv(), Ok(2));
+    /// # Ok::<(), broadcast::SendError<i32>>(())
+    /// ```
     pub fn resubscribe(&self) -> Receiver<T> {
         Receiver::new(Arc::clone(&self.shared))
     }
@@ -105,6 +119,20 @@ impl<T: Clone> Receiver<T> {
     /// # Errors
     ///
     /// [`TryRecvError`] tells why not.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::broadcast::{self, TryRecvError};
+    ///
+    /// let (sender, mut receiver) = broadcast::channel(8);
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.send(1)?;
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+    /// # Ok::<(), broadcast::SendError<i32>>(())
+    /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let found = self.shared.list.lock().state().take(&mut self.position);
         match found {

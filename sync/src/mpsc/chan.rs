@@ -159,7 +159,14 @@ impl<T> Chan<T> {
     /// Uses a slot if there is one: then nobody waits, see the rule above.
     #[inline]
     pub(super) fn try_slot(&self, purpose: &mut Use<'_, T>) -> Option<Slot> {
-        self.use_slot(&mut self.lock(), purpose)
+        let mut guard = self.list.state();
+        let mut waker = None;
+        let slot = self.use_slot(guard.get(), purpose, &mut waker);
+        drop(guard);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        slot
     }
 
     /// Uses a slot, or waits in the queue.
@@ -181,10 +188,14 @@ impl<T> Chan<T> {
             self.word.fetch_or(WAITING, Ordering::AcqRel);
         }
         // Again: a slot may have become free, and no one was there to have it.
-        let slot = match self.use_slot(&mut held, purpose) {
+        let mut receiver = None;
+        let slot = match self.use_slot(held.state(), purpose, &mut receiver) {
             Some(slot) => slot,
             None => return Slot::Queued(held.push(waker, ())),
         };
+        if let Some(receiver) = receiver {
+            held.wake(receiver);
+        }
         self.settle(&mut held); // perhaps nobody waits after all
         drop(held); // before the waker
         slot
@@ -257,18 +268,34 @@ impl<T> Chan<T> {
         self.settle(&mut held);
     }
 
+    /// Uses a slot if there is one; the receiver's `waker` is to be woken once the
+    /// lock is gone.
     #[inline]
-    fn use_slot(&self, held: &mut Held<'_, T>, purpose: &mut Use<'_, T>) -> Option<Slot> {
-        let state = held.state();
+    fn use_slot(
+        &self,
+        state: &mut State<T>,
+        purpose: &mut Use<'_, T>,
+        waker: &mut Option<Waker>,
+    ) -> Option<Slot> {
         if state.closed {
             return Some(Slot::Closed);
         }
         if !self.has_room(state) {
             return None;
         }
-        state.promised += 1;
-        let _ = self.use_promised(held, purpose);
+        match purpose {
+            Use::Fill(value) => *waker = self.fill(state, value),
+            Use::Keep => state.promised += 1,
+        }
         Some(Slot::Used)
+    }
+
+    /// Puts the value in; gives the waker of a receiver that waits for it.
+    #[inline]
+    fn fill(&self, state: &mut State<T>, value: &mut Option<T>) -> Option<Waker> {
+        state.buffer.push_back(value.take()?);
+        self.filled.store(true, Ordering::Relaxed);
+        state.receiver.take()
     }
 
     /// Promises what is free to those who wait, and tells the receiver of the end.
@@ -299,14 +326,10 @@ impl<T> Chan<T> {
             state.promised -= 1;
             return Err(Closed);
         }
-        if let Use::Fill(value) = purpose
-            && let Some(value) = value.take()
-        {
+        if let Use::Fill(value) = purpose {
             state.promised -= 1;
-            state.buffer.push_back(value);
-            self.filled.store(true, Ordering::Relaxed);
-            if let Some(waker) = state.receiver.take() {
-                held.wake(waker);
+            if let Some(receiver) = self.fill(state, value) {
+                held.wake(receiver);
             }
         }
         Ok(())

@@ -2,14 +2,14 @@
 
 use super::chan::{Chan, Found};
 use super::error::TryRecvError;
+use super::recv::{Recv, RecvMany};
 use crate::blocking;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::budget;
 
 /// Receives the values in the order in which they were sent.
 ///
@@ -30,6 +30,10 @@ impl<T> Receiver<T> {
             chan,
             batch: VecDeque::new(),
         }
+    }
+
+    pub(super) fn chan(&self) -> &Chan<T> {
+        &self.chan
     }
 
     /// Receives the next value; none if nothing will come any more: all senders
@@ -57,11 +61,7 @@ impl<T> Receiver<T> {
     #[inline]
     #[track_caller]
     pub fn recv(&mut self) -> Recv<'_, T> {
-        Recv {
-            receiver: self,
-            waits: false,
-            location: Location::caller(),
-        }
+        Recv::new(self, Location::caller())
     }
 
     /// Waits for values and moves up to `limit` of them to the end of `buffer`;
@@ -92,13 +92,7 @@ impl<T> Receiver<T> {
     /// ```
     #[track_caller]
     pub fn recv_many<'a>(&'a mut self, buffer: &'a mut Vec<T>, limit: usize) -> RecvMany<'a, T> {
-        RecvMany {
-            receiver: self,
-            buffer,
-            limit,
-            waits: false,
-            location: Location::caller(),
-        }
+        RecvMany::new(self, buffer, limit, Location::caller())
     }
 
     /// The next value, if it is there.
@@ -110,6 +104,20 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// [`TryRecvError`] tells whether one may still come.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc::{self, TryRecvError};
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.try_send(7)?;
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok(7));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// # Ok::<(), mpsc::TrySendError<i32>>(())
+    /// ```
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         match self.next() {
@@ -144,6 +152,20 @@ impl<T> Receiver<T> {
 
     /// [`recv`](Receiver::recv) for use inside of a `poll` function; the task of
     /// the last call is the one that is woken.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    /// use wakeline_sync::mpsc;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// assert!(receiver.poll_recv(&mut cx).is_pending());
+    /// sender.try_send(7)?;
+    /// assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(Some(7)));
+    /// # Ok::<(), mpsc::TrySendError<i32>>(())
+    /// ```
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(budget::poll_proceed(cx));
@@ -286,70 +308,6 @@ impl<T> Drop for Receiver<T> {
     }
 }
 
-/// The future of [`Receiver::recv`].
-#[must_use = "a value is only received when this is awaited"]
-pub struct Recv<'a, T> {
-    receiver: &'a mut Receiver<T>,
-    /// Whether its waker is in the channel.
-    waits: bool,
-    location: &'static Location<'static>,
-}
-
-impl<T> Future for Recv<'_, T> {
-    type Output = Option<T>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let outcome = self.receiver.poll_recv(cx);
-        self.waits = outcome.is_pending();
-        if self.waits {
-            waiting_on(Kind::Channel, self.receiver.chan.id(), self.location);
-        }
-        outcome
-    }
-}
-
-impl<T> Drop for Recv<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.waits {
-            self.receiver.chan.stop_waiting();
-        }
-    }
-}
-
-/// The future of [`Receiver::recv_many`].
-#[must_use = "values are only received when this is awaited"]
-pub struct RecvMany<'a, T> {
-    receiver: &'a mut Receiver<T>,
-    buffer: &'a mut Vec<T>,
-    limit: usize,
-    waits: bool,
-    location: &'static Location<'static>,
-}
-
-impl<T> Future for RecvMany<'_, T> {
-    type Output = usize;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
-        let this = &mut *self;
-        let outcome = this.receiver.poll_recv_many(cx, this.buffer, this.limit);
-        this.waits = outcome.is_pending();
-        if this.waits {
-            waiting_on(Kind::Channel, this.receiver.chan.id(), this.location);
-        }
-        outcome
-    }
-}
-
-impl<T> Drop for RecvMany<'_, T> {
-    fn drop(&mut self) {
-        if self.waits {
-            self.receiver.chan.stop_waiting();
-        }
-    }
-}
-
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
@@ -357,21 +315,5 @@ impl<T> fmt::Debug for Receiver<T> {
             .field("capacity", &self.capacity())
             .field("closed", &self.is_closed())
             .finish()
-    }
-}
-
-impl<T> fmt::Debug for Recv<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recv")
-            .field("waits", &self.waits)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for RecvMany<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecvMany")
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
     }
 }

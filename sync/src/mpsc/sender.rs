@@ -102,6 +102,18 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`TrySendError`] tells why not, and has the value.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc::{self, TrySendError};
+    ///
+    /// let (sender, receiver) = mpsc::channel(1);
+    /// assert_eq!(sender.try_send('a'), Ok(()));
+    /// assert_eq!(sender.try_send('b'), Err(TrySendError::Full('b')));
+    /// drop(receiver);
+    /// assert_eq!(sender.try_send('c'), Err(TrySendError::Closed('c')));
+    /// ```
     #[inline]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let mut value = Some(value);
@@ -123,6 +135,22 @@ impl<T> Sender<T> {
     /// # Panics
     ///
     /// Inside of a task, which must await [`send`](Sender::send) instead.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// let thread = std::thread::spawn(move || {
+    ///     (0..3).try_for_each(|n| sender.blocking_send(n))
+    /// });
+    /// assert_eq!(receiver.blocking_recv(), Some(0));
+    /// assert_eq!(receiver.blocking_recv(), Some(1));
+    /// assert_eq!(receiver.blocking_recv(), Some(2));
+    /// assert_eq!(receiver.blocking_recv(), None);
+    /// thread.join().expect("no panic").expect("all were received");
+    /// ```
     #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
         blocking::block_on("send", self.send(value))
@@ -165,6 +193,19 @@ impl<T> Sender<T> {
     /// # Cancellation
     ///
     /// As for [`reserve`](Sender::reserve); the sender is dropped with the future.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc;
+    ///
+    /// async fn start(to: mpsc::Sender<u64>) -> Result<std::thread::JoinHandle<()>, mpsc::SendError<()>> {
+    ///     let permit = to.reserve_owned().await?;
+    ///     // The thread never waits: its result has a place.
+    ///     Ok(std::thread::spawn(move || drop(permit.send((1..=20).product()))))
+    /// }
+    /// # let _ = start;
+    /// ```
     #[track_caller]
     pub fn reserve_owned(self) -> ReserveOwned<T> {
         ReserveOwned::new(self, Location::caller())
@@ -228,6 +269,18 @@ impl<T> Sender<T> {
     }
 
     /// How many values could be sent now without waiting.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::mpsc;
+    ///
+    /// let (sender, receiver) = mpsc::channel(2);
+    /// sender.try_send(1)?;
+    /// assert_eq!((sender.capacity(), sender.max_capacity()), (1, 2));
+    /// # drop(receiver);
+    /// # Ok::<(), mpsc::TrySendError<i32>>(())
+    /// ```
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.chan.room(self.chan.lock().state())

@@ -31,7 +31,7 @@ impl<T> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] gives the value back if the queue was shut down or all
+    /// [`SendError`](super::SendError) gives the value back if the queue was shut down or all
     /// consumers are gone.
     ///
     /// # Cancellation
@@ -64,7 +64,7 @@ impl<T> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] if the queue was shut down or all consumers are gone; the
+    /// [`SendError`](super::SendError) if the queue was shut down or all consumers are gone; the
     /// value stays where it is.
     ///
     /// # Cancellation
@@ -118,7 +118,7 @@ impl<T> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the queue was shut down or all consumers are gone.
+    /// [`Closed`](crate::Closed) if the queue was shut down or all consumers are gone.
     ///
     /// # Cancellation
     ///

@@ -23,6 +23,21 @@ impl<T> Receiver<T> {
 
     /// The value, under a readers' lock while it is looked at: see the module's
     /// documentation. A change stays unseen.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::watch;
+    ///
+    /// let (sender, receiver) = watch::channel(1);
+    /// sender.send(2)?;
+    /// let value = receiver.borrow();
+    /// assert!(value.has_changed());
+    /// assert_eq!(*value, 2);
+    /// # drop(value);
+    /// assert_eq!(receiver.has_changed(), Ok(true));
+    /// # Ok::<(), watch::SendError<i32>>(())
+    /// ```
     pub fn borrow(&self) -> Ref<'_, T> {
         let value = self.shared.value.read();
         // Under the lock: this version is the value's.
@@ -31,6 +46,18 @@ impl<T> Receiver<T> {
     }
 
     /// [`borrow`](Receiver::borrow), and the value counts as seen.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::watch;
+    ///
+    /// let (sender, mut receiver) = watch::channel(1);
+    /// sender.send(2)?;
+    /// assert_eq!(*receiver.borrow_and_update(), 2);
+    /// assert_eq!(receiver.has_changed(), Ok(false));
+    /// # Ok::<(), watch::SendError<i32>>(())
+    /// ```
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         let value = self.shared.value.read();
         let version = self.shared.look().version;
@@ -53,6 +80,16 @@ impl<T> Receiver<T> {
     }
 
     /// Makes the current value count as not seen.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::watch;
+    ///
+    /// let (_sender, mut receiver) = watch::channel(1);
+    /// receiver.mark_changed(); // so that the first value is handled like the others
+    /// assert_eq!(receiver.has_changed(), Ok(true));
+    /// ```
     pub fn mark_changed(&mut self) {
         // No version is odd: that bit says something else.
         self.seen = Version(u64::MAX);

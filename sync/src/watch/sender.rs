@@ -81,14 +81,16 @@ impl<T> Sender<T> {
     /// use wakeline_sync::watch;
     ///
     /// let (sender, receiver) = watch::channel(3);
-    /// let raise = |to| move |value: &mut i32| {
-    ///     let higher = to > *value;
-    ///     *value = to.max(*value);
-    ///     higher
+    /// let raise_to = |higher: i32| {
+    ///     sender.send_if_modified(|value| {
+    ///         let changed = higher > *value;
+    ///         *value = higher.max(*value);
+    ///         changed
+    ///     })
     /// };
-    /// assert!(!sender.send_if_modified(raise(2)));
+    /// assert!(!raise_to(2));
     /// assert_eq!(receiver.has_changed(), Ok(false));
-    /// assert!(sender.send_if_modified(raise(4)));
+    /// assert!(raise_to(4));
     /// assert_eq!(receiver.has_changed(), Ok(true));
     /// ```
     pub fn send_if_modified(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
@@ -102,6 +104,19 @@ impl<T> Sender<T> {
     }
 
     /// Another receiver, which has seen the current value.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::watch;
+    ///
+    /// let (sender, first) = watch::channel(1);
+    /// sender.send(2)?;
+    /// let second = sender.subscribe();
+    /// assert_eq!(first.has_changed(), Ok(true));
+    /// assert_eq!(second.has_changed(), Ok(false));
+    /// # Ok::<(), watch::SendError<i32>>(())
+    /// ```
     pub fn subscribe(&self) -> Receiver<T> {
         Receiver::new(Arc::clone(&self.shared), self.shared.look().version)
     }
