@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use wakeline_context::chance;
 use wakeline_executor::debug::DebugMode;
+use wakeline_executor::trace::Recorder;
 use wakeline_executor::{
     self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
 };
@@ -310,6 +311,29 @@ impl Builder {
         self
     }
 
+    /// Has what the tasks do written down, from their spawn to their end; see
+    /// [`trace`](crate::trace).
+    ///
+    /// With one worker the events are timed by the runtime's clock, so that with
+    /// [time paused](Builder::start_paused) a record is the same each time.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline::{Runtime, time, trace::Recorder};
+    ///
+    /// let recorder = Recorder::new(1_000);
+    /// let runtime = Runtime::builder().start_paused(true).recorder(&recorder).build()?;
+    /// runtime.block_on(time::sleep(Duration::from_secs(60)));
+    /// assert_eq!(recorder.timeline().length(), Duration::from_secs(60));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn recorder(mut self, recorder: &Recorder) -> Builder {
+        self.executor = self.executor.recorder(recorder);
+        self
+    }
+
     /// Starts the runtime.
     ///
     /// # Errors
@@ -344,6 +368,8 @@ impl Builder {
                 Clock::new()
             };
             of_worker = of_worker.clock(clock.clone());
+            let traced = clock.clone();
+            self.executor = self.executor.clock(move || traced.now());
             self.executor = self
                 .executor
                 .blocking_surround(move || Box::new(clock.enter()));
