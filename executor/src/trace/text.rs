@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::timeline::visible;
 use super::{End, State, TaskLine, Timeline};
 
 impl Timeline {
@@ -39,22 +40,17 @@ impl Timeline {
         let widest = titles.iter().map(|it| it.chars().count()).max();
         let widest = widest.unwrap_or(0);
         let mut text = String::new();
-        let plural = if self.tasks.len() == 1 { "" } else { "s" };
-        let (count, length) = (self.tasks.len(), self.length());
-        // Writing to a `String` does not fail.
-        let _ = write!(text, "{count} task{plural} in {length:?}");
-        if self.dropped > 0 {
-            let _ = write!(text, "; {} events before that are forgotten", self.dropped);
-        }
+        text.push_str(&self.summary());
         text.push('\n');
         for (task, title) in self.tasks.iter().zip(titles) {
             let bar = self.bar(task, width);
             let lived = task.lived();
+            // Writing to a `String` does not fail.
             let _ = write!(text, "{title:widest$} {bar} {lived:?}");
             match &task.ended {
                 Some((_, End::Done)) => {}
                 // A reason may be anything.
-                Some((_, how)) => drop(write!(text, ", {}", how.to_string().escape_debug())),
+                Some((_, how)) => drop(write!(text, ", {}", visible(&how.to_string()))),
                 None => text.push_str(", not ended"),
             }
             if let Some(by) = task.wakes().last() {
@@ -65,7 +61,20 @@ impl Timeline {
         text
     }
 
-    fn bar(&self, task: &TaskLine, width: usize) -> String {
+    /// The headline: how many tasks, how long.
+    pub(super) fn summary(&self) -> String {
+        let plural = if self.tasks.len() == 1 { "" } else { "s" };
+        let (count, length) = (self.tasks.len(), self.length());
+        let forgotten = match self.dropped {
+            0 => String::new(),
+            dropped => format!("; {dropped} events before that are forgotten"),
+        };
+        format!("{count} task{plural} in {length:?}{forgotten}")
+    }
+
+    /// The bar of one task, as in [`to_text`](Timeline::to_text).
+    #[must_use]
+    pub fn bar(&self, task: &TaskLine, width: usize) -> String {
         let mut bar = vec![' '; width];
         for span in &task.spans {
             let sign = sign(span.state);

@@ -236,10 +236,21 @@ impl TaskLine {
     /// What a line of it begins with: its name, or what it is, and its id.
     pub(super) fn title(&self) -> String {
         match &self.name {
-            // As in source: a line break or an escape code stays harmless.
-            Some(name) => format!("{} #{}", name.escape_debug(), self.id),
+            Some(name) => format!("{} #{}", visible(name), self.id),
             None if self.is_root => format!("block_on #{}", self.id),
             None => format!("#{}", self.id),
         }
     }
+}
+
+/// Text in a line of its own: a line break or an escape code is spelled out.
+pub(super) fn visible(text: &str) -> String {
+    let mut line = String::new();
+    for char in text.chars() {
+        match char {
+            '"' | '\'' | '\\' => line.push(char),
+            other => line.extend(other.escape_debug()),
+        }
+    }
+    line
 }
