@@ -65,7 +65,9 @@ pub mod scope;
 mod serve;
 pub mod stream;
 
-pub use cancel::{CancelToken, Cancelled, checkpoint, current_deadline, current_token, run};
+pub use cancel::{
+    CancelToken, Cancelled, Cause, Reason, checkpoint, current_deadline, current_token, run,
+};
 pub use future_ext::FutureExt;
 pub use pool::Pool;
 pub use retry::retry;

@@ -25,7 +25,8 @@ use crate::shared::{Flavour, Order, Shared, cancel};
 use crate::task::{self, Header, JoinHandle, Origin, Runnable};
 
 pub(crate) use entered::{
-    Entered, EnteredShared, enter, enter_shared, is_entered, is_passing, set_passing, shared, with,
+    Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
+    shared, with,
 };
 
 /// Woken tasks that may run before the queue's head, one after the other.
@@ -39,14 +40,23 @@ pub(crate) struct Context {
     /// Tasks that stay on this thread, in the order of their wakes.
     local: RefCell<VecDeque<Runnable>>,
     pub(crate) kind: Kind,
-    /// Wakers of those who yielded: woken after the next turn.
-    deferred: RefCell<Vec<Waker>>,
+    /// Those who yielded: woken after the next turn.
+    deferred: RefCell<Vec<Deferred>>,
     /// Since the last turn of the driver: also from one `block_on` to the next.
     polls: Cell<u32>,
     /// A task runs, so what is queued has to wait or be stolen.
     busy: Cell<bool>,
     /// Which of a worker's two queues is looked at first; changes each time.
     local_first: Cell<bool>,
+}
+
+/// Someone who yielded.
+struct Deferred {
+    waker: Waker,
+    /// When this many tasks have run here. A task that is woken is queued behind
+    /// those who are ready; the future of a `block_on` is in no queue and would be
+    /// before them, if there are more than run between two turns.
+    after: u64,
 }
 
 /// Which stealable tasks a thread runs.
@@ -96,7 +106,10 @@ pub(crate) fn defer(waker: &Waker) {
     let waker = waker.clone();
     let away = with(|current| match current {
         Some(current) => {
-            current.deferred.borrow_mut().push(waker);
+            let ahead = if task::is_root() { current.queued() } else { 0 };
+            let after = current.counters.polls.get() + ahead as u64;
+            let deferred = Deferred { waker, after };
+            current.deferred.borrow_mut().push(deferred);
             None
         }
         None => Some(waker),
@@ -274,11 +287,15 @@ impl Context {
     /// Wakes those who yielded.
     pub(crate) fn wake_deferred(&self) {
         if self.has_deferred() {
-            let deferred = self.deferred.take();
+            let (ran, all) = (self.counters.polls.get(), self.queued() == 0);
+            let due: Vec<Deferred> = self
+                .deferred
+                .borrow_mut()
+                .extract_if(.., |deferred| all || deferred.after <= ran)
+                .collect();
             // Each for itself: the panic of one must not cost the others' wakes.
-            deferred
-                .into_iter()
-                .for_each(|waker| task::quietly(|| waker.wake()));
+            due.into_iter()
+                .for_each(|due| task::quietly(|| due.waker.wake()));
         }
     }
 }

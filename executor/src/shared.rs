@@ -14,7 +14,7 @@ use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
 use crate::context;
-use crate::debug::{Dump, Reporter, Subject};
+use crate::debug::{Dump, Reporter, Subject, SubjectKind};
 use crate::driver::Driver;
 use crate::home::Home;
 use crate::idle::Idle;
@@ -249,10 +249,10 @@ impl Shared {
         failure.tell(self.on_unobserved.as_ref());
         if let Some(debug) = &self.debug {
             let subject = Subject {
-                id: failure.id,
+                kind: SubjectKind::Task,
+                id: Some(failure.id),
                 name: failure.name.cloned(),
                 spawned_at: failure.spawned_at,
-                is_root: false,
             };
             task::quietly(|| debug.unobserved(subject, failure.to_string()));
         }

@@ -80,7 +80,7 @@ where
     Staggered {
         attempts: attempts.into_iter().fuse(),
         delay: delay.into(),
-        // Made here for its line; moved to its moment when an attempt starts.
+        // Another takes its place when an attempt starts.
         timer: sleep(Duration::MAX),
         timing: false,
         group: Group::new(),

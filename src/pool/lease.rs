@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::resume_unwind;
 
 use wakeline_executor::Handle;
 
@@ -111,13 +112,24 @@ impl<M: Manager> Lease<M> {
         }
     }
 
-    /// Closes the resource and waits for that; its slot comes back.
+    /// Closes the resource and waits for that; its slot comes back, unless the
+    /// runtime ends meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If the manager does; the slot is free then.
     pub(super) async fn close(mut self) -> Option<Slot<M>> {
         let (slot, resource) = self.held.take()?;
         let closing = give_back(slot, resource, Fate::Close);
         match &self.handle {
             // On its own: it comes to its end also if the waiter gives up.
-            Some(handle) => handle.spawn_cleanup(closing).await.ok().flatten(),
+            Some(handle) => match handle.spawn_cleanup(closing).await {
+                Ok(slot) => slot,
+                Err(error) => match error.try_into_panic() {
+                    Ok(payload) => resume_unwind(payload),
+                    Err(_) => None,
+                },
+            },
             None => closing.await,
         }
     }

@@ -165,6 +165,11 @@ impl<M: Manager> Pool<M> {
     /// [`PoolError::Create`] if a new one could not be made, which concerns
     /// this caller only; [`PoolError::Closed`].
     ///
+    /// # Panics
+    ///
+    /// If the manager does while it makes or checks a resource for this caller,
+    /// or closes one that failed the check; the slot is free then.
+    ///
     /// # Cancellation
     ///
     /// Dropping the future gives up the place in line; a slot that it had goes

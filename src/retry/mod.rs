@@ -45,7 +45,8 @@ use schedule::Schedule;
 /// while it fails.
 ///
 /// The deadline and the cancel of the [current token](crate::current_token) end
-/// it, too: no attempt is begun after them, and a delay ends at once.
+/// it, too: no further attempt is begun after them, and a delay ends at once. The
+/// first attempt is always made, as without it there would be no error to give.
 ///
 /// # Errors
 ///
@@ -221,7 +222,7 @@ where
                     delay,
                     cancelled: until,
                 } => {
-                    // First: what is cancelled begins nothing, also if it could.
+                    // First: what is cancelled begins nothing anew, also if it could.
                     if let Poll::Ready(reason) = until.poll_unlimited(cx) {
                         let error = error.take().unwrap_or_else(|| unreachable!("taken twice"));
                         (error, Err(cancelled(reason)))

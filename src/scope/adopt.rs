@@ -73,6 +73,22 @@ struct Sequence {
     panic: Option<Box<dyn Any + Send>>,
 }
 
+impl Drop for Sequence {
+    /// Drops all, also if some panic; the first panic goes on.
+    fn drop(&mut self) {
+        for work in self.works.drain(..) {
+            if let Some(panic) = drop_caught(work) {
+                self.panic.get_or_insert(panic);
+            }
+        }
+        if let Some(panic) = self.panic.take()
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
 impl Future for Sequence {
     type Output = ();
 

@@ -183,15 +183,20 @@ where
             let grace = self.core.link.settings().signal_grace;
             self.phase = Phase::Signalled(time::now().checked_add(grace));
         }
-        if alive || self.core.is_held() {
-            let Phase::Signalled(until) = self.phase else {
-                return Step::Wait;
-            };
-            if !self.is_past(until, cx) {
+        let held = self.core.is_held();
+        if alive || held {
+            if let Phase::Signalled(until) = self.phase {
+                if !self.is_past(until, cx) {
+                    return Step::Wait;
+                }
+                self.cut();
+                return Step::Again;
+            }
+            // A start that keeps it open may be a finalizer's own: that has the
+            // grace and no more.
+            if alive || !cancelled || self.lines.is_idle() {
                 return Step::Wait;
             }
-            self.cut();
-            return Step::Again;
         }
         if self.lines.is_idle() {
             return match self.core.close_if_done() {

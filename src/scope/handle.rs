@@ -5,7 +5,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
+
+use wakeline_executor::debug::Unpolled;
 
 use super::child::Child;
 use super::error::SpawnError;
@@ -138,8 +141,11 @@ macro_rules! methods {
                     return Err(SpawnError { future, reason });
                 }
                 let (child, report) = Child::new(&self.core.link);
-                let future: $Future<'e, E> =
-                    Box::pin(async move { report.split(future.await) });
+                let unpolled = Unpolled::watch(Location::caller());
+                let future: $Future<'e, E> = Box::pin(async move {
+                    unpolled.polled();
+                    report.split(future.await)
+                });
                 let arrival = Arrival { id: child.id(), kind: Kind::Here(future) };
                 // If the scope has ended since, on another thread, the future
                 // goes, and the handle says so.

@@ -10,7 +10,7 @@
 //! 5. finalizers that do not borrow, and waiting for the tasks, go upward
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{Location, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use wakeline_context::{Cause, Reason};
 use wakeline_sync::children::{Payload, drop_caught};
@@ -38,6 +38,12 @@ impl Upward {
 
     fn discard<T>(&mut self, value: T) {
         self.panics.extend(drop_caught(value));
+    }
+
+    /// Foreign code may run in `f`, if only the drop of what nobody takes: a
+    /// panic must not keep the rest from its end.
+    fn caught(&mut self, f: impl FnOnce()) {
+        self.panics.extend(catch_unwind(AssertUnwindSafe(f)).err());
     }
 }
 
@@ -98,8 +104,8 @@ impl<F, R, E> Driver<F, R, E> {
     fn hard_drop(&mut self) -> Vec<Payload> {
         self.phase = Phase::Done;
         let link = self.core.link.clone();
-        link.token().cancel(Reason::of(Cause::Dropped));
         let mut upward = Upward::default();
+        upward.caught(|| _ = link.token().cancel(Reason::of(Cause::Dropped)));
         self.take_finalizers(&mut upward);
         let alive = std::mem::take(&mut self.alive);
         let body = alive.get(&BODY).copied();
@@ -118,10 +124,11 @@ impl<F, R, E> Driver<F, R, E> {
         let news = self.core.close();
         self.sort_news(news, &mut upward);
         for orphan in link.orphans.close() {
-            adopt(&link, orphan);
+            upward.caught(|| adopt(&link, orphan));
         }
         for (works, location) in std::mem::take(&mut upward.lines).into_values() {
-            self.core.adopt(works, location.unwrap_or(link.location));
+            let location = location.unwrap_or(link.location);
+            upward.caught(|| self.core.adopt(works, location));
         }
         upward.panics
     }

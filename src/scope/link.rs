@@ -44,10 +44,8 @@ pub(crate) struct Link {
 struct Place {
     token: CancelToken,
     outer: CancelToken,
-    /// The scope around this one, if code of its own awaits this one.
+    /// The scope around this one, if code of its own made this one.
     above: Option<Arc<Link>>,
-    /// A cancel of the scope above drops this one.
-    drops: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,17 +86,12 @@ impl Link {
     fn place(&self) -> &Place {
         self.place.get_or_init(|| {
             let outer = current_token();
-            let here = current();
-            let drops = here
-                .as_ref()
-                .is_some_and(|here| here.runs.is_dropped_by_a_cancel());
-            let above = here.map(|here| here.link);
+            let above = current().map(|here| here.link);
             if let Some(above) = &above {
                 self.orphans.set_above(&above.orphans);
             }
             Place {
                 token: outer.child(),
-                drops,
                 above,
                 outer,
             }
@@ -117,12 +110,17 @@ impl Link {
 
     /// Whether the scope above is about to drop this one: it is cancelled and
     /// gives no time, so it is the one that reports.
+    ///
+    /// Only if it is code of that scope that polls this one now: a scope that
+    /// was moved out of it is dropped by nobody.
     pub(super) fn is_left_to_the_scope_above(&self) -> bool {
-        let place = self.place();
-        let is_ending = |above: &Arc<Link>| {
-            above.settings().signal_grace.is_zero() && above.token().is_cancelled()
+        let Some(above) = &self.place().above else {
+            return false;
         };
-        place.drops && place.above.as_ref().is_some_and(is_ending)
+        let drops =
+            |here: Current| Arc::ptr_eq(&here.link, above) && here.runs.is_dropped_by_a_cancel();
+        let gives_no_time = above.settings().signal_grace.is_zero();
+        gives_no_time && above.token().is_cancelled() && current().is_some_and(drops)
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {

@@ -18,6 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use wakeline_context::budget;
 use wakeline_sync::oneshot;
 
 use super::error::StartError;
@@ -129,7 +130,9 @@ where
 
     /// The value; `None` if it will never come.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Option<V>> {
-        Pin::new(&mut self.ready).poll(cx).map(Result::ok)
+        // Beyond the budget: a child that spent it and has ended does not come
+        // back, so what it said before counts now.
+        budget::unlimited(|| Pin::new(&mut self.ready).poll(cx)).map(Result::ok)
     }
 
     fn end(&mut self) {

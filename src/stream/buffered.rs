@@ -5,13 +5,16 @@
 //! ```
 //! A poll first fills the group, then polls those of it that were woken.
 //! `buffered` keeps outputs that came too early; they count towards the limit,
-//! so a slow first one holds up at most n.
+//! so a slow first one holds up at most n. A panic is an output there, too, and
+//! goes on at its turn: else those behind it would wait for it for ever.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::thread;
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -103,8 +106,30 @@ pin_project! {
     {
         #[pin]
         source: Source<S>,
-        group: Group<S::Item>,
-        outputs: InOrder<<S::Item as Future>::Output>,
+        group: Group<Caught<S::Item>>,
+        outputs: InOrder<thread::Result<<S::Item as Future>::Output>>,
+    }
+}
+
+pin_project! {
+    /// A future of which a panic is an output.
+    struct Caught<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = thread::Result<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        // Not polled again after a panic, so nobody sees it in pieces.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
+        Poll::Ready(match polled {
+            Ok(polled) => Ok(ready!(polled)),
+            Err(payload) => Err(payload),
+        })
     }
 }
 
@@ -146,12 +171,15 @@ impl<S: Stream<Item: Future>> Stream for Buffered<S> {
         let source = &mut this.source;
         while let Some(future) = source.as_mut().poll_more(cx, ordered.outputs.len()) {
             let nth = ordered.given + ordered.outputs.len();
-            this.group.insert(nth, future);
+            this.group.insert(nth, Caught { future });
             ordered.outputs.push_back(None);
         }
         loop {
             if let Some(output) = ordered.next() {
-                return Poll::Ready(Some(output));
+                return match output {
+                    Ok(output) => Poll::Ready(Some(output)),
+                    Err(payload) => resume_unwind(payload),
+                };
             }
             match this.group.poll_next(cx) {
                 Poll::Ready(Some((nth, output))) => {

@@ -18,7 +18,8 @@ pub trait FlowExt: Stream + Sized {
     ///
     /// # Panics
     ///
-    /// If `limit` is zero. The panic of a future goes on where the stream is polled.
+    /// If `limit` is zero. The panic of a future goes on where the stream is polled,
+    /// when it is that future's turn; the stream goes on if it is polled again.
     ///
     /// # Example
     ///

@@ -17,6 +17,7 @@
 use crate::blocking;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::wakes::Wakes;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -105,7 +106,7 @@ impl<T> Sender<T> {
         shared.ended.store(true, Ordering::Release);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
-        wake(wakers.0);
+        Wakes::one(wakers.0);
         Ok(())
     }
 
@@ -181,7 +182,7 @@ impl<T> Drop for Sender<T> {
         shared.ended.store(true, Ordering::Release);
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
-        wake(wakers.0);
+        Wakes::one(wakers.0);
     }
 }
 
@@ -295,7 +296,7 @@ impl<T> Receiver<T> {
         }
         let waker = inner.sender.take();
         drop(inner);
-        wake(waker);
+        Wakes::one(waker);
     }
 }
 
@@ -377,13 +378,7 @@ impl<T> Drop for Receiver<T> {
         let wakers = (inner.receiver.take(), inner.sender.take());
         drop(inner);
         drop(state); // a value that nobody received
-        wake(wakers.1);
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+        Wakes::one(wakers.1);
     }
 }
 

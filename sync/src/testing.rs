@@ -1,4 +1,4 @@
-//! What the unit tests share: a waker that counts.
+//! What the unit tests share: a waker that counts, and one that panics.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,4 +32,17 @@ pub(crate) fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 pub(crate) fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a planned panic of a waker");
+    }
+}
+
+/// A waker that panics when it is called.
+pub(crate) fn panics() -> Waker {
+    Waker::from(Arc::new(Panics))
 }

@@ -17,6 +17,15 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
+    /// Wakes one, if there is one, as it would wake several.
+    #[inline]
+    pub(crate) fn one(waker: Option<Waker>) {
+        drop(Wakes {
+            first: waker,
+            rest: Vec::new(),
+        });
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, waker: Waker) {
         if self.first.is_none() {
@@ -31,7 +40,8 @@ impl Drop for Wakes {
     #[inline]
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
-            if self.rest.is_empty() {
+            // A panic out of here while the thread unwinds would end the process.
+            if self.rest.is_empty() && !thread::panicking() {
                 first.wake();
             } else {
                 wake_all(first, std::mem::take(&mut self.rest));
@@ -71,6 +81,18 @@ mod tests {
             let before = self.1.fetch_add(1, Ordering::Relaxed);
             assert!(!self.0.contains(&before), "planned at {before}");
         }
+    }
+
+    /// If it did, this test would not fail but take all of them along.
+    #[test]
+    fn a_waker_that_panics_while_the_thread_unwinds_does_not_end_the_process() {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let mut wakes = Wakes::default();
+            wakes.push(Waker::from(Arc::new(PanicsAt(0..1, AtomicUsize::new(0)))));
+            panic!("the first");
+        }));
+        let payload = caught.unwrap_err().downcast::<&str>().expect("a text");
+        assert_eq!(*payload, "the first");
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
 }
 
 mod row_01_lifetime;
+mod row_02_turn_order;
 mod row_03_from_sync;
 mod row_04_loop_control;
 mod row_05_ctrl_c;
@@ -95,5 +96,6 @@ mod row_41_shutdown;
 mod row_42_broadcast_watch;
 mod row_43_blocking;
 mod row_45_timeline;
+mod row_44_debug;
 mod row_52_pool;
 mod row_53_retry;

@@ -102,3 +102,81 @@ fn a_select_of_what_is_send_is_send() {
         }
     });
 }
+
+#[test]
+fn as_many_branches_as_the_documentation_says() {
+    let chosen = |wanted: u32| async move {
+        select! {
+            n = ready(0), if wanted == 0 => n,
+            n = ready(1), if wanted == 1 => n,
+            n = ready(2), if wanted == 2 => n,
+            n = ready(3), if wanted == 3 => n,
+            n = ready(4), if wanted == 4 => n,
+            n = ready(5), if wanted == 5 => n,
+            n = ready(6), if wanted == 6 => n,
+            n = ready(7), if wanted == 7 => n,
+            n = ready(8), if wanted == 8 => n,
+            n = ready(9), if wanted == 9 => n,
+            n = ready(10), if wanted == 10 => n,
+            n = ready(11), if wanted == 11 => n,
+            n = ready(12), if wanted == 12 => n,
+            n = ready(13), if wanted == 13 => n,
+            n = ready(14), if wanted == 14 => n,
+            n = ready(15), if wanted == 15 => n,
+            n = ready(16), if wanted == 16 => n,
+            n = ready(17), if wanted == 17 => n,
+            n = ready(18), if wanted == 18 => n,
+            n = ready(19), if wanted == 19 => n,
+            n = ready(20), if wanted == 20 => n,
+            n = ready(21), if wanted == 21 => n,
+            n = ready(22), if wanted == 22 => n,
+            n = ready(23), if wanted == 23 => n,
+            n = ready(24), if wanted == 24 => n,
+            n = ready(25), if wanted == 25 => n,
+            n = ready(26), if wanted == 26 => n,
+            n = ready(27), if wanted == 27 => n,
+            n = ready(28), if wanted == 28 => n,
+            n = ready(29), if wanted == 29 => n,
+            n = ready(30), if wanted == 30 => n,
+            n = ready(31), if wanted == 31 => n,
+            n = ready(32), if wanted == 32 => n,
+            n = ready(33), if wanted == 33 => n,
+            n = ready(34), if wanted == 34 => n,
+            n = ready(35), if wanted == 35 => n,
+            n = ready(36), if wanted == 36 => n,
+            n = ready(37), if wanted == 37 => n,
+            n = ready(38), if wanted == 38 => n,
+            n = ready(39), if wanted == 39 => n,
+            n = ready(40), if wanted == 40 => n,
+            n = ready(41), if wanted == 41 => n,
+            n = ready(42), if wanted == 42 => n,
+            n = ready(43), if wanted == 43 => n,
+            n = ready(44), if wanted == 44 => n,
+            n = ready(45), if wanted == 45 => n,
+            n = ready(46), if wanted == 46 => n,
+            n = ready(47), if wanted == 47 => n,
+            n = ready(48), if wanted == 48 => n,
+            n = ready(49), if wanted == 49 => n,
+            n = ready(50), if wanted == 50 => n,
+            n = ready(51), if wanted == 51 => n,
+            n = ready(52), if wanted == 52 => n,
+            n = ready(53), if wanted == 53 => n,
+            n = ready(54), if wanted == 54 => n,
+            n = ready(55), if wanted == 55 => n,
+            n = ready(56), if wanted == 56 => n,
+            n = ready(57), if wanted == 57 => n,
+            n = ready(58), if wanted == 58 => n,
+            n = ready(59), if wanted == 59 => n,
+            n = ready(60), if wanted == 60 => n,
+            n = ready(61), if wanted == 61 => n,
+            n = ready(62), if wanted == 62 => n,
+            n = ready(63), if wanted == 63 => n,
+            else => 64,
+        }
+    };
+    block_on(async {
+        for wanted in [0, 1, 3, 4, 5, 31, 62, 63, 64] {
+            assert_eq!(chosen(wanted).await, wanted);
+        }
+    });
+}

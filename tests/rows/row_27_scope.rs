@@ -1,9 +1,11 @@
 //! Scopes: all or nothing is left running, and nothing that went wrong is lost.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::{on_every_runtime, with_every_runtime};
@@ -894,5 +896,47 @@ fn a_scope_on_a_blocking_thread_hears_the_cancel_and_ends() {
         })
         .await;
         assert!(result.unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn a_scope_that_has_left_a_cancelled_one_ends_where_it_is_awaited() {
+    on_every_runtime(|| async {
+        let moved: Plain<_> = scope(|s| async move {
+            // It belongs here since it has spawned, and is awaited elsewhere.
+            let inner = scope(|inner| {
+                inner.spawn(pending::<Result<(), &'static str>>());
+                pending::<Result<(), &'static str>>()
+            });
+            s.cancel("enough");
+            Ok(inner)
+        })
+        .await;
+        let ended = timeout(Duration::from_secs(5), moved.unwrap()).await;
+        let ended = ended.expect("nobody is there to drop it: it ends by itself");
+        let Err(ScopeError::Cancelled(reason)) = ended else {
+            panic!("{ended:?}")
+        };
+        assert_eq!(reason.text(), "enough");
+    });
+}
+
+#[test]
+fn a_scope_that_was_moved_out_of_a_cancelled_one_half_way_ends_by_itself() {
+    on_every_runtime(|| async {
+        let moved: Plain<_> = scope(|s| async move {
+            let mut inner = scope(|_| pending::<Result<(), &'static str>>());
+            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut inner).poll(cx).is_pending()));
+            assert!(polled.await);
+            s.cancel("enough");
+            Ok(inner)
+        })
+        .await;
+        let ended = timeout(Duration::from_secs(5), moved.unwrap()).await;
+        let ended = ended.expect("nobody is there to drop it: it ends by itself");
+        let Err(ScopeError::Cancelled(reason)) = ended else {
+            panic!("{ended:?}")
+        };
+        assert_eq!(reason.text(), "enough");
     });
 }

@@ -1,11 +1,13 @@
 //! Starting a child: whoever starts it goes on when it is ready, and not before.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
-use wakeline::sync::{Event, oneshot};
+use wakeline::sync::{Event, Semaphore, oneshot};
 use wakeline::time::{sleep, timeout};
 use wakeline::{ScopeError, StartError, current_token, scope, scope_local, yield_now};
 
@@ -123,6 +125,27 @@ fn being_ready_and_done_in_one_poll_is_both() {
         let result: Plain<u8> = scope(|s| async move {
             let start = s.start(|ready| async move {
                 let _ = ready.set(3);
+                Ok(())
+            });
+            Ok(start.await.unwrap())
+        })
+        .await;
+        assert_eq!(result.unwrap(), 3);
+    });
+}
+
+#[test]
+fn being_ready_and_done_is_both_also_when_the_budget_is_spent() {
+    on_every_runtime(|| async {
+        let result: Plain<u8> = scope(|s| async move {
+            let start = s.start(|ready| async move {
+                let _ = ready.set(3);
+                let units = Semaphore::new(1);
+                poll_fn(|cx| {
+                    while Pin::new(&mut units.acquire()).poll(cx).is_ready() {}
+                    Poll::Ready(())
+                })
+                .await;
                 Ok(())
             });
             Ok(start.await.unwrap())

@@ -1,7 +1,11 @@
 //! Values with an asynchronous finalizer: it runs once, whatever happens.
 
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use wakeline::sync::oneshot;
@@ -671,4 +675,66 @@ fn a_local_scope_has_guards_for_what_is_not_send() {
         result.unwrap();
         assert_eq!(*log.borrow(), ["local"]);
     });
+}
+
+#[test]
+fn a_start_in_a_finalizer_is_bounded_by_the_grace_as_well() {
+    on_every_runtime(|| async {
+        let stuck = scope(|s| async move {
+            s.cleanup_grace(Duration::from_millis(1));
+            let inside = s.clone();
+            drop(s.guard((), move |()| async move {
+                let start = inside.start(|ready: wakeline::scope::Ready<()>| async move {
+                    let _ready = ready;
+                    pending().await
+                });
+                let _ = start.await;
+            }));
+            yield_now().await;
+            yield_now().await; // it has begun, and keeps the scope open
+            s.cancel("enough");
+            pending().await
+        });
+        let ended: Plain<()> = timeout(Duration::from_secs(5), stuck)
+            .await
+            .expect("the grace is over");
+        assert_eq!(ended.unwrap_err().errors().unwrap().unfinished().len(), 1);
+    });
+}
+
+/// Panics when it is dropped, and counts.
+struct Loud(Arc<AtomicUsize>);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("planned");
+    }
+}
+
+#[test]
+fn where_nobody_takes_them_finalizers_are_all_dropped_though_each_panics() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let loud = || Loud(Arc::clone(&count));
+    let mut dropped = scope(|s| {
+        let (first, second) = (
+            s.guard_static(loud(), |_| async {}),
+            s.guard_static(loud(), |_| async {}),
+        );
+        let third = loud();
+        drop(s.shield(async move {
+            let _third = third;
+            pending::<()>().await;
+        }));
+        async move {
+            let _guards = (first, second);
+            pending::<Result<(), ()>>().await
+        }
+    });
+    // There is no runtime, and no scope above.
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut dropped).poll(&mut cx).is_pending());
+    let caught = catch_unwind(AssertUnwindSafe(|| drop(dropped)));
+    assert_eq!(*caught.unwrap_err().downcast::<&str>().unwrap(), "planned");
+    assert_eq!(count.load(Ordering::SeqCst), 3);
 }

@@ -14,7 +14,7 @@ use crate::support::drops::{poll_idly, poll_once};
 use wakeline::stream::{self, FlowExt, Stream, StreamExt, gen_stream, iter};
 use wakeline::sync::oneshot;
 use wakeline::time::timeout;
-use wakeline::{block_on, select, yield_now};
+use wakeline::{FutureExt, block_on, select, yield_now};
 
 /// Counts down, and starts over if it is polled after its end.
 struct Restarts {
@@ -254,6 +254,32 @@ fn a_panic_of_a_future_passes_on_and_the_stream_goes_on() {
         [next(), next(), next(), next()],
         [Ok(Some(0)), Err(()), Ok(Some(2)), Ok(None)]
     );
+}
+
+#[test]
+fn a_panic_of_a_future_leaves_no_gap_that_others_wait_for() {
+    for limit in 1..=4 {
+        let mut outputs = iter(0..4)
+            .map(|n| async move {
+                assert_ne!(n, 1, "planned");
+                n
+            })
+            .buffered(limit);
+        let mut seen = Vec::new();
+        let mut panics = 0;
+        loop {
+            let next = catch_unwind(AssertUnwindSafe(|| {
+                let next = outputs.next().timeout(Duration::from_secs(10));
+                block_on(async { next.await.expect("it waits for nothing") })
+            }));
+            match next {
+                Ok(Some(n)) => seen.push(n),
+                Ok(None) => break,
+                Err(_) => panics += 1,
+            }
+        }
+        assert_eq!((seen, panics), (vec![0, 2, 3], 1), "{limit} at once");
+    }
 }
 
 #[test]

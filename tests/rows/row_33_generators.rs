@@ -191,6 +191,31 @@ fn what_is_emitted_after_the_end_is_dropped_and_hangs_nobody() {
 }
 
 #[test]
+fn an_emit_in_another_task_ends_when_the_stream_is_dropped() {
+    on_every_runtime(|| async {
+        for taken in 0..2 {
+            let (out, task) = oneshot::channel();
+            let mut numbers = gen_stream(|y| async move {
+                let task = spawn(async move {
+                    y.emit(0).await;
+                    y.emit(1).await;
+                });
+                assert!(out.send(task).is_ok());
+                pending().await
+            });
+            for n in 0..taken {
+                assert_eq!(numbers.next().await, Some(n));
+            }
+            assert!(taken > 0 || poll_once(pin!(numbers.next())).await.is_pending());
+            let task = task.await.expect("the body has spawned it");
+            yield_now().await;
+            drop(numbers);
+            task.await.expect("nobody takes it, and nobody waits");
+        }
+    });
+}
+
+#[test]
 fn interdependent_generators_are_cleaned_up_from_the_outside_in() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let numbers = |log: Rc<RefCell<Vec<&'static str>>>| {

@@ -361,6 +361,45 @@ fn a_hook_that_panics_frees_its_slot() {
     });
 }
 
+/// Everything of it is stale, and cannot be closed either.
+struct Stale;
+
+impl Manager for Stale {
+    type Resource = ();
+    type Error = ();
+
+    async fn create(&self) -> Result<(), ()> {
+        Ok(())
+    }
+
+    async fn check(&self, (): &mut ()) -> Result<(), ()> {
+        Err(())
+    }
+
+    async fn close(&self, (): ()) {
+        panic!("planned: close");
+    }
+}
+
+#[test]
+fn a_close_that_panics_is_no_closed_pool() {
+    on_every_runtime(|| async {
+        let pool = Pool::new(Stale, 1);
+        drop(pool.acquire().await.expect("the first is new"));
+        while pool.idle() == 0 {
+            yield_now().await;
+        }
+        let second = spawn({
+            let pool = pool.clone();
+            async move { pool.acquire().await.map(drop) }
+        });
+        let error = second.await.expect_err("the panic of `close` goes on");
+        assert!(error.is_panic());
+        assert!(!pool.is_closed());
+        assert_eq!(pool.acquire().await.map(drop), Ok(()), "its slot is free");
+    });
+}
+
 #[test]
 fn close_waits_for_what_is_lent_but_not_for_ever() {
     paused(|| async {

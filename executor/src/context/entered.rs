@@ -37,6 +37,18 @@ pub(crate) fn is_entered() -> bool {
     with(|current| current.is_some())
 }
 
+/// Whether the runtime of this thread is in debug mode.
+pub(crate) fn has_debug() -> bool {
+    let entered = || {
+        let debug = |shared: &Option<Arc<Shared>>| {
+            shared.as_ref().is_some_and(|shared| shared.debug.is_some())
+        };
+        ENTERED.try_with(|entered| debug(&entered.borrow()))
+    };
+    with(|current| current.map(|current| current.shared.debug.is_some()))
+        .unwrap_or_else(|| entered().unwrap_or(false))
+}
+
 /// The executor that this thread belongs to, if any.
 pub(crate) fn shared() -> Option<Arc<Shared>> {
     let entered = || {

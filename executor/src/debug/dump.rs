@@ -17,6 +17,25 @@ use crate::task::{Id, TaskInfo, TaskState};
 /// [`Handle::dump`](crate::Handle::dump).
 ///
 /// Its `Display` is a table with a line for each.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, Handle, JoinHandle, spawn, yield_now};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// executor.block_on(async {
+///     // Two that wait for each other's end.
+///     let (give, given) = std::sync::mpsc::channel::<JoinHandle<()>>();
+///     let one = spawn(async move { drop(given.recv().unwrap().await) });
+///     give.send(spawn(async move { drop(one.await) })).unwrap();
+///     yield_now().await;
+///     let dump = Handle::current().dump();
+///     assert_eq!(dump.cycles()[0].tasks.len(), 2);
+///     println!("{dump}");
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Dump {

@@ -1,12 +1,54 @@
 //! Debug mode: what a program does wrong without an error, told while it runs.
 //!
+//! [`Builder::debug`](crate::Builder::debug) or `WAKELINE_DEBUG=1` turns it on.
+//! Then three things are reported, a line each on stderr or wherever
+//! [`DebugConfig::on_report`] says:
+//!
+//! 1. a single poll took long, so that its thread ran nothing else meanwhile;
+//! 2. a task has failed, and its handle and its result are gone unseen. A panic
+//!    always counts; an error, if the output is `Result<(), E>` and `E` is one of
+//!    `io::Error`, `Box<dyn Error>` (also with `Send`, or `Send + Sync`), `String`,
+//!    `&'static str` and [`JoinError`](crate::JoinError). What was awaited was seen,
+//!    and an abort is no failure;
+//! 3. a task, or a child of a scope, ended and had never been polled, as its
+//!    runtime ended or its owner was dropped.
+//!
+//! A future that was not given to anybody cannot be seen here: that one is the
+//! compiler's `unused_must_use`. Nor are futures like a sleep that are dropped
+//! unpolled, which is what every `select!` does.
+//!
+//! ```
+//! use std::sync::mpsc;
+//! use wakeline_executor::debug::{DebugConfig, Finding};
+//! use wakeline_executor::{Executor, spawn, yield_now};
+//!
+//! let (reports, told) = mpsc::channel();
+//! let debug = DebugConfig::new().on_report(move |report| drop(reports.send(report.clone())));
+//! let executor = Executor::builder().workers(1).debug(debug).build()?;
+//! executor.block_on(async {
+//!     drop(spawn(async { Err::<(), _>("disk full") })); // nobody will see it
+//!     yield_now().await;
+//!     drop(spawn(async {})); // and this one has no time to run
+//! });
+//! drop(executor);
+//!
+//! let error = told.try_recv().unwrap();
+//! assert!(error.to_string().ends_with(": disk full"));
+//! assert!(matches!(told.try_recv().unwrap().finding, Finding::NeverPolled { .. }));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! What runs and what it waits for is in [`Dump`], with or without debug mode.
+//!
+//! # How it is made
+//!
 //! ```text
 //!   raw.rs        a poll was slow ───────────┐
 //!   block_on.rs   so was one of the root ────┤           ┌─▶ `on_report`
 //!   raw.rs        a failure is dropped ──────┼▶ Reporter ┤
 //!                 unseen                     │  limits   └─▶ or a line to stderr
 //!   raw.rs        a future is dropped, and ──┘
-//!                 never was polled
+//!   unpolled.rs   never was polled
 //! ```
 //!
 //! It is on or off for the whole life of an executor. Off it is a `None` beside
@@ -23,11 +65,13 @@ mod hook;
 mod report;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod unpolled;
 mod watch;
 
 pub use config::{DebugConfig, DebugMode};
 pub use dump::{Cycle, Dump};
-pub use report::{Finding, Report, Subject, Then};
+pub use report::{Finding, Report, Subject, SubjectKind, Then};
+pub use unpolled::Unpolled;
 
 pub(crate) use dump::{EnteredRoot, Roots};
 pub(crate) use errors::error_in;

@@ -42,8 +42,8 @@ pub enum Finding {
         /// The panic's text, or the error's.
         message: String,
     },
-    /// A task ended before its future was polled for the first time, though
-    /// nobody had asked for that: none of its code has run.
+    /// A task, or a child of a scope, ended before its future was polled for the
+    /// first time, though nobody had asked for that: none of its code has run.
     #[non_exhaustive]
     NeverPolled {
         /// Who never ran.
@@ -53,7 +53,6 @@ pub enum Finding {
     },
     /// More was found than [`DebugConfig::per_second`](super::DebugConfig::per_second)
     /// allows, and the executor has ended: this is what no report has counted.
-    #[non_exhaustive]
     LeftOut,
 }
 
@@ -61,14 +60,26 @@ pub enum Finding {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Subject {
-    /// The task's id; a `block_on` has one, too.
-    pub id: Id,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// The task's id; a `block_on` has one, too. A child of a scope has none.
+    pub id: Option<Id>,
     /// The task's name, if it was given one.
     pub name: Option<Arc<str>>,
-    /// The line that spawned the task, or that called `block_on`.
+    /// The line that spawned it, or that called `block_on`.
     pub spawned_at: &'static Location<'static>,
-    /// It is no task but the future of a `block_on`.
-    pub is_root: bool,
+}
+
+/// What a report can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubjectKind {
+    /// A task or a blocking job.
+    Task,
+    /// The future of a `block_on`.
+    Root,
+    /// A future that was spawned into a scope.
+    Child,
 }
 
 /// How a slow poll ended.
@@ -113,10 +124,16 @@ impl Finding {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_root {
-            return write!(f, "the future of `block_on` at {}", self.spawned_at);
+        match self.kind {
+            SubjectKind::Task => f.write_str("task")?,
+            SubjectKind::Child => f.write_str("a scope's child")?,
+            SubjectKind::Root => {
+                return write!(f, "the future of `block_on` at {}", self.spawned_at);
+            }
         }
-        write!(f, "task {}", self.id)?;
+        if let Some(id) = self.id {
+            write!(f, " {id}")?;
+        }
         if let Some(name) = &self.name {
             write!(f, " \"{name}\"")?;
         }
@@ -162,9 +179,10 @@ impl fmt::Display for Finding {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.finding.fmt(f)?;
-        match self.left_out {
-            0 => Ok(()),
-            count => write!(f, " ({count} more reports were left out before)"),
+        match (&self.finding, self.left_out) {
+            (_, 0) => Ok(()),
+            (Finding::LeftOut, count) => write!(f, ", {count} more findings were not reported"),
+            (_, count) => write!(f, " ({count} more of this sort were not reported)"),
         }
     }
 }

@@ -32,6 +32,7 @@
 
 mod cancel;
 mod cell;
+mod coop;
 mod current;
 mod error;
 mod id;
@@ -50,9 +51,11 @@ pub(crate) use cell::{Header, Origin};
 pub(crate) use owned::Owned;
 pub(crate) use raw::{Schedule, new, quietly};
 pub(crate) use refs::{Runnable, Task};
-pub(crate) use running::{Listed, Root};
+pub(crate) use running::{Listed, Root, is_root};
 
+pub use crate::yield_now::{YieldNow, yield_now};
 pub use cancel::{cancel_node, is_cancelled};
+pub use coop::{ConsumeBudget, Unconstrained, consume_budget, unconstrained};
 pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};
 pub use error::JoinError;
 pub use id::Id;

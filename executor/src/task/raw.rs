@@ -19,7 +19,7 @@ use super::refs::{Runnable, Task};
 use super::running::Entered;
 use super::state::{Pause, Start};
 use super::waker::waker;
-use crate::debug::{Reporter, Subject, Then, error_in};
+use crate::debug::{Reporter, Subject, SubjectKind, Then, error_in};
 use crate::shared::Shared;
 use crate::trace::Watched;
 use crate::unobserved::Unobserved;
@@ -366,10 +366,10 @@ fn tell_of_failure<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, stage: &
 /// The task, as a report names it.
 fn subject(header: &Header) -> Subject {
     Subject {
-        id: header.id,
+        kind: SubjectKind::Task,
+        id: Some(header.id),
         name: header.name.clone(),
         spawned_at: header.spawned_at,
-        is_root: false,
     }
 }
 

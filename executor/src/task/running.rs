@@ -26,7 +26,7 @@ use wakeline_sync::cancel::Node;
 
 use super::Id;
 use super::cell::Header;
-use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, Then};
+use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, Then};
 use crate::trace::{RootTrace, Tracer};
 
 thread_local! {
@@ -43,6 +43,11 @@ pub(super) enum Running {
 /// What this thread polls or drops, if anything.
 pub(super) fn running() -> Option<Running> {
     RUNNING.get()
+}
+
+/// Whether that is the future of a `block_on`.
+pub(crate) fn is_root() -> bool {
+    matches!(running(), Some(Running::Root(_)))
 }
 
 /// Marks a task as the one that this thread runs, until it is dropped.
@@ -115,10 +120,10 @@ impl Root {
             debug,
             entry: debug.roots.enter(self.id, self.at),
             subject: Subject {
-                id: self.id,
+                kind: SubjectKind::Root,
+                id: Some(self.id),
                 name: None,
                 spawned_at: self.at,
-                is_root: true,
             },
         })
     }

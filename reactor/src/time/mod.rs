@@ -91,7 +91,7 @@ pub use virtual_time::{
     Advance, WaitAllBlocked, advance, auto_advance, is_paused, pause, resume, wait_all_blocked,
 };
 
-use std::time::{Duration, Instant};
+pub use std::time::{Duration, Instant};
 
 /// The present, by the clock that timers go by.
 ///

@@ -113,49 +113,54 @@ macro_rules! __select {
     (@parse $order:ident $n:tt $path:tt {} else => $else:expr $(,)?) => {
         ::core::compile_error!("`select!` needs a branch besides `else`")
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    // One step of recursion for each branch: a caller's limit is 128 by default.
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr, if $if:expr => $handler:block, $($rest:tt)*) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) ($if) ($handler)] $($rest)*)
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) ($if) ($handler)]
+        } $($rest)*)
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr => $handler:block, $($rest:tt)*) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) (true) ($handler)] $($rest)*)
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) (true) ($handler)]
+        } $($rest)*)
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr, if $if:expr => $handler:block $($rest:tt)*) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) ($if) ($handler)] $($rest)*)
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) ($if) ($handler)]
+        } $($rest)*)
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr => $handler:block $($rest:tt)*) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) (true) ($handler)] $($rest)*)
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) (true) ($handler)]
+        } $($rest)*)
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr, if $if:expr => $handler:expr) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) ($if) ($handler)])
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) ($if) ($handler)]
+        })
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr => $handler:expr) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) (true) ($handler)])
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) (true) ($handler)]
+        })
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr, if $if:expr => $handler:expr, $($rest:tt)*) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) ($if) ($handler)] $($rest)*)
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) ($if) ($handler)]
+        } $($rest)*)
     };
-    (@parse $order:ident $n:tt $path:tt $done:tt
+    (@parse $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* }
         $pat:pat = $future:expr => $handler:expr, $($rest:tt)*) => {
-        $crate::__select!(@next $order $n $path $done
-            [($pat) ($future) (true) ($handler)] $($rest)*)
-    };
-    (@next $order:ident ($($n:tt)*) ($($path:tt)*) { $($done:tt)* } [$($parts:tt)*] $($rest:tt)*) => {
-        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1)
-            { $($done)* [($($n)*) ($($path)* . 0) $($parts)*] } $($rest)*)
+        $crate::__select!(@parse $order ($($n)* + 1) ($($path)* . 1) {
+            $($done)* [($($n)*) ($($path)* . 0) ($pat) ($future) (true) ($handler)]
+        } $($rest)*)
     };
 
     (@emit $order:ident ($($count:tt)*)
@@ -238,6 +243,30 @@ macro_rules! __select {
     (@first drawn $branches:ident) => { $crate::future::__support::drawn($branches) };
 
     (@pinned) => { () };
+    // Four at once, as the recursion is limited.
+    (@pinned ($a:expr) ($b:expr) ($c:expr) ($d:expr) $($rest:tt)*) => {
+        (
+            $crate::future::__support::pin!(
+                $crate::future::__support::IntoFuture::into_future($a)
+            ),
+            (
+                $crate::future::__support::pin!(
+                    $crate::future::__support::IntoFuture::into_future($b)
+                ),
+                (
+                    $crate::future::__support::pin!(
+                        $crate::future::__support::IntoFuture::into_future($c)
+                    ),
+                    (
+                        $crate::future::__support::pin!(
+                            $crate::future::__support::IntoFuture::into_future($d)
+                        ),
+                        $crate::__select!(@pinned $($rest)*),
+                    ),
+                ),
+            ),
+        )
+    };
     (@pinned ($future:expr) $($rest:tt)*) => {
         (
             $crate::future::__support::pin!(
@@ -249,10 +278,33 @@ macro_rules! __select {
 
     // The output of the n-th branch, as an expression and as a pattern.
     (@branch () $($output:tt)+) => { $crate::future::__support::Branch::This($($output)+) };
+    // Four at once, as the recursion is limited.
+    (@branch (+ 1 + 1 + 1 + 1 $($n:tt)*) $($output:tt)+) => {
+        $crate::future::__support::Branch::Later(
+            $crate::future::__support::Branch::Later(
+                $crate::future::__support::Branch::Later(
+                    $crate::future::__support::Branch::Later(
+                        $crate::__select!(@branch ($($n)*) $($output)+)
+                    )
+                )
+            )
+        )
+    };
     (@branch (+ 1 $($n:tt)*) $($output:tt)+) => {
         $crate::future::__support::Branch::Later($crate::__select!(@branch ($($n)*) $($output)+))
     };
     (@disabled ()) => { $crate::future::__support::AllDisabled };
+    (@disabled (+ 1 + 1 + 1 + 1 $($n:tt)*)) => {
+        $crate::future::__support::Branch::Later(
+            $crate::future::__support::Branch::Later(
+                $crate::future::__support::Branch::Later(
+                    $crate::future::__support::Branch::Later(
+                        $crate::__select!(@disabled ($($n)*))
+                    )
+                )
+            )
+        )
+    };
     (@disabled (+ 1 $($n:tt)*)) => {
         $crate::future::__support::Branch::Later($crate::__select!(@disabled ($($n)*)))
     };

@@ -192,6 +192,13 @@ where
     }
 }
 
+impl<T, B, F: Future> Drop for Generator<T, B, F> {
+    /// No consumer is left: an `emit` in another task must not wait for one.
+    fn drop(&mut self) {
+        drop(self.slot.close());
+    }
+}
+
 impl<T, B, F: Future<Output = ()>> Unpin for GenStream<T, B, F> {}
 impl<T, B, F: Future> Unpin for TryGenStream<T, B, F> {}
 

@@ -29,6 +29,17 @@ impl<H: Holder, R: Right<H>> Taking<H, R> {
         }
     }
 
+    /// Whose right is waited for, until it was given.
+    #[inline]
+    pub(crate) fn holder(&self) -> Option<&H> {
+        self.holder.as_ref()
+    }
+
+    /// The line that waits.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.request.location()
+    }
+
     /// Ready once.
     #[inline]
     #[track_caller]

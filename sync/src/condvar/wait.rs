@@ -46,12 +46,12 @@ impl<'c, 'm, T: ?Sized> CondvarWait<'c, 'm, T> {
     }
 
     /// Joins the queue, and unlocks the mutex only then.
-    fn enqueue(&self, guard: MutexGuard<'m, T>, cx: &mut Context<'_>) -> State<'m, T> {
+    fn enqueue(&mut self, guard: MutexGuard<'m, T>, cx: &mut Context<'_>) {
         let mutex = MutexGuard::mutex(&guard);
         let waker = cx.waker().clone(); // foreign code: before the lock
         let ticket = self.condvar.list.lock().push(waker, ());
+        self.state = State::Queued(mutex, ticket);
         drop(guard); // wakes whoever waits for the mutex: after the lock
-        State::Queued(mutex, ticket)
     }
 
     /// Whether it was notified, and if so, whether alone.
@@ -69,7 +69,7 @@ impl<'m, T: ?Sized> Future for CondvarWait<'_, 'm, T> {
         if matches!(this.state, State::New(_))
             && let State::New(guard) = mem::replace(&mut this.state, State::Done)
         {
-            this.state = this.enqueue(guard, cx);
+            this.enqueue(guard, cx);
         }
         if let State::Queued(mutex, ticket) = this.state
             && let Some(alone) = this.notified(ticket, cx)

@@ -27,8 +27,9 @@ pub(super) use receiving::Found;
 use crate::event::Event;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
+use crate::wakes::Wakes;
 use std::collections::VecDeque;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 /// The capacity that means "no limit".
 pub(super) const UNBOUNDED: usize = usize::MAX;
@@ -55,7 +56,7 @@ pub(super) struct State<T> {
     pub(super) buffer: VecDeque<T>,
     /// The size of the batch that the receiver took along.
     lent: usize,
-    /// Whether `WAITING` is set.
+    /// Whether `WAITING` is set, which is whether the queue is not empty.
     waiting: bool,
     /// Slots that belong to permits and to senders that have not seen it yet.
     promised: usize,
@@ -135,8 +136,11 @@ impl<T> Chan<T> {
 
     /// Slots that can be had without waiting.
     pub(super) fn room(&self, state: &State<T>) -> usize {
-        if state.closed {
-            return 0;
+        if state.closed || state.waiting {
+            return 0; // what is free while somebody waits is the front's
+        }
+        if self.capacity == UNBOUNDED {
+            return UNBOUNDED; // nobody counts, see `served`
         }
         state.slots.saturating_sub(self.used(state))
     }
@@ -156,16 +160,17 @@ impl<T> Chan<T> {
         state.promised + state.buffer.len() + state.lent - served
     }
 
-    /// Uses a slot if there is one: then nobody waits, see the rule above.
+    /// Uses a slot if there is one and nobody waits for it.
     #[inline]
     pub(super) fn try_slot(&self, purpose: &mut Use<'_, T>) -> Option<Slot> {
         let mut guard = self.list.state();
+        if guard.get().waiting {
+            return None; // what the receiver served just now is the front's
+        }
         let mut waker = None;
         let slot = self.use_slot(guard.get(), purpose, &mut waker);
         drop(guard);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        Wakes::one(waker);
         slot
     }
 
@@ -181,12 +186,14 @@ impl<T> Chan<T> {
     fn enqueue(&self, purpose: &mut Use<'_, T>, waker: &Waker) -> Slot {
         let waker = waker.clone(); // foreign code: not under the lock
         let mut held = self.lock();
-        if !held.state().waiting {
-            held.state().waiting = true;
-            // AcqRel: this sees what was served before, and the receiver sees
-            // this when it serves after.
-            self.word.fetch_or(WAITING, Ordering::AcqRel);
+        if held.state().waiting {
+            // Others came first, and the receiver knows that somebody waits.
+            return Slot::Queued(held.push(waker, ()));
         }
+        held.state().waiting = true;
+        // AcqRel: this sees what was served before, and the receiver sees this
+        // when it serves after.
+        self.word.fetch_or(WAITING, Ordering::AcqRel);
         // Again: a slot may have become free, and no one was there to have it.
         let mut receiver = None;
         let slot = match self.use_slot(held.state(), purpose, &mut receiver) {
@@ -196,28 +203,22 @@ impl<T> Chan<T> {
         if let Some(receiver) = receiver {
             held.wake(receiver);
         }
-        self.settle(&mut held); // perhaps nobody waits after all
+        self.settle(&mut held); // nobody waits after all
         drop(held); // before the waker
         slot
     }
 
-    /// What became of a sender in the queue.
-    pub(super) fn poll_queued(
-        &self,
-        ticket: Ticket,
-        purpose: &mut Use<'_, T>,
-        waker: &Waker,
-    ) -> Poll<Result<(), Closed>> {
-        if !self.list.is_granted(ticket) {
-            let waker = waker.clone();
-            if self.lock().update(ticket, waker) {
-                return Poll::Pending;
-            }
-        }
+    /// Whether a sender is in the queue still; its latest waker is kept then.
+    pub(super) fn keeps_waiting(&self, ticket: Ticket, waker: &Waker) -> bool {
+        !self.list.is_granted(ticket) && self.list.keep_waiting(ticket, waker).is_none()
+    }
+
+    /// What became of a sender that left the queue; it looks once.
+    pub(super) fn look(&self, ticket: Ticket, purpose: &mut Use<'_, T>) -> Result<(), Closed> {
         let mut held = self.lock();
         match held.cancel(ticket) {
-            Cancelled::Granted => Poll::Ready(self.use_promised(&mut held, purpose)),
-            Cancelled::Evicted => Poll::Ready(Err(Closed)),
+            Cancelled::Granted => self.use_promised(&mut held, purpose),
+            Cancelled::Evicted => Err(Closed),
             Cancelled::Waiting(()) => unreachable!("it left the queue"),
         }
     }

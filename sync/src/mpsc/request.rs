@@ -54,7 +54,13 @@ impl Request {
                     Poll::Pending
                 }
             },
-            State::Queued(ticket) => chan.poll_queued(ticket, &mut purpose, cx.waker()),
+            State::Queued(ticket) if chan.keeps_waiting(ticket, cx.waker()) => Poll::Pending,
+            State::Queued(ticket) => {
+                // First: the waker of the receiver may panic, and what was looked
+                // at is nothing to give up.
+                self.state = State::Done;
+                Poll::Ready(chan.look(ticket, &mut purpose))
+            }
             State::Done => panic!("the send at {} was polled after its end", self.location),
         };
         if outcome.is_ready() {

@@ -1,13 +1,15 @@
 //! The futures that wait for a mutex.
 
 use super::{Mutex, MutexGuard, OwnedMutexGuard};
-use crate::cell::{Exclusive, Taking};
+use crate::cell::{Exclusive, Holder, Right, Taking};
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use wakeline_context::{Kind, waiting_on};
 
 /// The future of [`Mutex::lock`].
 #[must_use = "a lock is only waited for when this is awaited"]
@@ -38,12 +40,30 @@ impl<T: ?Sized> LockOwned<T> {
     }
 }
 
+/// Who waits for a task's mutex waits for that task: a task list can follow it.
+fn tell_owner<T, H, R>(taking: &Taking<H, R>)
+where
+    T: ?Sized,
+    H: Holder + Deref<Target = Mutex<T>>,
+    R: Right<H>,
+{
+    if let Some(mutex) = taking.holder()
+        && let Some(owner) = mutex.owner()
+    {
+        waiting_on(Kind::Mutex, owner, taking.location());
+    }
+}
+
 impl<'a, T: ?Sized> Future for Lock<'a, T> {
     type Output = MutexGuard<'a, T>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<MutexGuard<'a, T>> {
-        self.taking.poll(cx).map(MutexGuard::new)
+        let taken = self.taking.poll(cx);
+        if taken.is_pending() {
+            tell_owner(&self.taking);
+        }
+        taken.map(MutexGuard::new)
     }
 }
 
@@ -51,7 +71,11 @@ impl<T: ?Sized> Future for LockOwned<T> {
     type Output = OwnedMutexGuard<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OwnedMutexGuard<T>> {
-        self.taking.poll(cx).map(OwnedMutexGuard::new)
+        let taken = self.taking.poll(cx);
+        if taken.is_pending() {
+            tell_owner(&self.taking);
+        }
+        taken.map(OwnedMutexGuard::new)
     }
 }
 

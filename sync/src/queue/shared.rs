@@ -104,7 +104,7 @@ impl<T> Shared<T> {
             "the future made at {location} was polled after its end"
         );
         let unit = ready!(budget::poll_proceed(cx));
-        let mut found = self.attempt(*place, &mut attempt);
+        let mut found = self.attempt(place, &mut attempt);
         if found.is_none() {
             let waker = cx.waker().clone(); // foreign code: before the lock
             let mut locked = self.lock();
@@ -112,6 +112,7 @@ impl<T> Shared<T> {
             if found.is_none() {
                 *place = locked.wait(side, *place, waker);
             } else {
+                *place = Place::Done; // as in `attempt`
                 locked.settle();
                 locked.discarded = Some(waker);
             }
@@ -122,19 +123,20 @@ impl<T> Shared<T> {
             waiting_on(Kind::Channel, id, location);
             return Poll::Pending;
         };
-        *place = Place::Done;
         unit.spend();
         Poll::Ready(found)
     }
 
     fn attempt<R>(
         &self,
-        place: Place,
+        place: &mut Place,
         attempt: &mut impl FnMut(&mut Core<T>, Place) -> Option<R>,
     ) -> Option<R> {
         let mut locked = self.lock();
-        let found = attempt(&mut locked.core, place);
+        let found = attempt(&mut locked.core, *place);
         if found.is_some() {
+            // Before anyone is woken, who may panic: it is nothing to give up.
+            *place = Place::Done;
             locked.settle();
         }
         found

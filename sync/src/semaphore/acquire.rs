@@ -127,6 +127,11 @@ impl Request {
         outcome
     }
 
+    /// The line that waits.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     /// Ends the wait; what was granted and not seen is handed on.
     #[inline]
     pub(crate) fn give_up(&mut self, semaphore: &Semaphore) {

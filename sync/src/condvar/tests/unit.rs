@@ -1,6 +1,7 @@
 use super::super::*;
 use crate::mutex::Mutex;
-use crate::testing::{Count, poll, poll_with};
+use crate::testing::{Count, panics, poll, poll_with};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
 fn got<T>(result: Poll<T>) -> T {
@@ -165,4 +166,18 @@ fn a_condition_that_panics_unlocks_the_mutex() {
     assert!(caught.is_err());
     assert!(mutex.try_lock().is_ok(), "though the future is still there");
     drop(wait);
+}
+
+#[test]
+fn a_wait_whose_unlock_panics_leaves_the_queue_when_it_is_dropped() {
+    let (mutex, condvar) = (Mutex::new(0), Condvar::new());
+    let mut gone = condvar.wait(mutex.try_lock().unwrap());
+    let mut lock = mutex.lock();
+    assert!(poll_with(&mut lock, &panics()).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut gone))).is_err());
+    drop(gone);
+    drop(lock);
+    let mut next = waiting(&condvar, &mutex);
+    condvar.notify_one();
+    drop(got(poll(&mut next)));
 }

@@ -1,9 +1,10 @@
 //! Who gives up leaves nothing behind and loses nothing; and capacity 0.
 
 use crate::mpsc::{SendError, TryRecvError, TrySendError, channel};
-use crate::testing::{Count, poll, poll_with};
+use crate::testing::{Count, panics, poll, poll_with};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 #[test]
 fn a_promised_slot_passes_on_when_its_sender_gives_up() {
@@ -218,4 +219,21 @@ fn with_capacity_zero_a_close_fails_those_who_wait() {
     assert!(poll(&mut send).is_pending());
     drop(receiver);
     assert_eq!(poll(&mut send), Poll::Ready(Err(SendError(1))));
+}
+
+#[test]
+fn a_slot_that_was_used_is_not_given_back_when_the_receivers_waker_panics() {
+    let (sender, mut receiver) = channel(1);
+    sender.try_send(1).unwrap();
+    let mut send = sender.send(2);
+    assert!(poll(&mut send).is_pending());
+    assert_eq!(receiver.try_recv(), Ok(1)); // its slot is the send's
+    let waker = panics();
+    let mut cx = Context::from_waker(&waker);
+    assert!(receiver.poll_recv(&mut cx).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut send))).is_err());
+    drop(send);
+    assert_eq!((receiver.len(), sender.capacity()), (1, 0));
+    assert_eq!(receiver.try_recv(), Ok(2));
+    assert_eq!(sender.capacity(), 1);
 }

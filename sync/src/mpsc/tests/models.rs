@@ -166,3 +166,30 @@ fn loom_a_slot_served_without_the_lock_is_never_missed() {
         assert_eq!(sender.capacity(), 2);
     });
 }
+
+/// A slot that the receiver frees without the lock is the waiting sender's from
+/// that moment on: another one that comes by does not get it.
+#[test]
+fn loom_nobody_barges_into_a_slot_served_without_the_lock() {
+    loom::model(|| {
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
+        sender.try_send(3).unwrap();
+        let mut first = sender.send(4);
+        assert!(poll_once(&mut first).is_pending());
+        let other = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(2));
+            receiver
+        });
+        assert!(sender.try_send(5).is_err());
+        let mut second = sender.reserve();
+        assert!(poll_once(&mut second).is_pending());
+        let receiver = other.join().unwrap();
+        assert_eq!(sender.capacity(), 0);
+        assert!(poll_once(&mut first).is_ready());
+        drop(second);
+        assert_eq!(receiver.len(), 2);
+    });
+}

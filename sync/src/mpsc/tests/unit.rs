@@ -236,6 +236,21 @@ fn a_weak_sender_does_not_keep_the_channel_open() {
 }
 
 #[test]
+fn what_an_unbounded_channel_holds_takes_no_room() {
+    let (sender, mut receiver) = unbounded();
+    for n in 0..3 {
+        sender.send(n).unwrap();
+        assert_eq!(receiver.capacity(), usize::MAX);
+    }
+    for n in 0..3 {
+        assert_eq!(receiver.try_recv(), Ok(n));
+        assert_eq!(receiver.capacity(), usize::MAX);
+    }
+    receiver.close();
+    assert_eq!(receiver.capacity(), 0);
+}
+
+#[test]
 fn an_unbounded_channel_always_has_room() {
     let (sender, mut receiver) = unbounded();
     let weak = sender.downgrade();

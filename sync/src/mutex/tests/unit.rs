@@ -185,3 +185,22 @@ fn a_waiting_future_tells_where_it_waits() {
         (file!(), line)
     );
 }
+
+#[test]
+fn who_waits_for_a_mutex_of_a_task_tells_which_task_that_is() {
+    let before = wakeline_context::replace_task(7);
+    let lock = Mutex::new(());
+    let held = lock.try_lock().unwrap();
+    wakeline_context::replace_task(8);
+    let scope = wakeline_context::PollScope::enter();
+    let line = line!() + 1;
+    let mut waiting = lock.lock();
+    assert!(poll(&mut waiting).is_pending());
+    let waits = scope.leave().expect("it waits");
+    wakeline_context::replace_task(before);
+    assert_eq!((waits.kind, waits.id), (wakeline_context::Kind::Mutex, 7));
+    assert_eq!(waits.location.line(), line);
+    assert!(waits.to_string().starts_with("a mutex held by #7 at "));
+    drop(held);
+    drop(got(poll(&mut waiting)));
+}

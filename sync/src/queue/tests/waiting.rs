@@ -2,7 +2,8 @@
 
 use super::super::*;
 use super::{drain, put, ready};
-use crate::testing::{Count, poll, poll_with};
+use crate::testing::{Count, panics, poll, poll_with};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -305,4 +306,21 @@ fn waiting_and_leaving_in_numbers_leaves_nothing_behind() {
     }
     put(&tx, [1]);
     assert_eq!(drain(&rx), [1]);
+}
+
+#[test]
+fn a_slot_that_was_used_is_not_given_back_when_the_receivers_waker_panics() {
+    let (tx, rx) = fifo(1);
+    put(&tx, [1]);
+    let mut send = tx.send(2);
+    assert!(poll(&mut send).is_pending());
+    assert_eq!(drain(&rx), [1]); // its slot is the send's
+    let mut recv = rx.recv();
+    assert!(poll_with(&mut recv, &panics()).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut send))).is_err());
+    drop(send);
+    drop(recv);
+    assert!(tx.try_send(3).is_err(), "the 2 is there");
+    assert_eq!(drain(&rx), [2]);
+    put(&tx, [3]);
 }
