@@ -14,7 +14,7 @@ use crate::driver::{Driver, ParkDriver};
 use crate::executor::Executor;
 use crate::idle::Idle;
 use crate::queue;
-use crate::shared::{Factory, Flavour, Many, Only, Shared, WorkerShared};
+use crate::shared::{Factory, Flavour, Many, Observers, Only, Shared, WorkerShared};
 use crate::trace::{ClockFn, Recorder, Tracer};
 use crate::unobserved::{Hook, Unobserved};
 
@@ -244,7 +244,10 @@ impl Builder {
         let debug = self.debug.config()?.map(|it| Box::new(Reporter::new(it)));
         let clock = self.clock;
         let tracer = |recorder| Arc::new(Tracer::new(recorder, clock));
-        let trace = self.recorder.map(tracer);
+        let observers = Observers {
+            debug,
+            trace: self.recorder.map(tracer),
+        };
         let pool = Pool::new(
             self.blocking_threads,
             &self.name,
@@ -263,8 +266,7 @@ impl Builder {
                 pool,
                 self.cleanup_grace,
                 self.unobserved,
-                debug,
-                trace,
+                observers,
             ));
             return Ok(Executor {
                 shared,
@@ -295,8 +297,7 @@ impl Builder {
             pool,
             self.cleanup_grace,
             self.unobserved,
-            debug,
-            trace,
+            observers,
         ));
         let executor = Executor {
             shared,

@@ -75,6 +75,12 @@ struct Leftovers {
     cleanups: Option<(usize, Vec<TaskInfo>)>,
 }
 
+/// Who looks on while tasks run.
+pub(crate) struct Observers {
+    pub(crate) debug: Option<Box<Reporter>>,
+    pub(crate) trace: Option<Arc<Tracer>>,
+}
+
 /// Makes drivers.
 pub(crate) type Factory<A> = Box<dyn Fn(A) -> io::Result<Box<dyn Driver>> + Send + Sync>;
 
@@ -113,9 +119,9 @@ impl Shared {
         pool: Pool,
         cleanup_grace: Duration,
         on_unobserved: Option<Hook>,
-        debug: Option<Box<Reporter>>,
-        trace: Option<Arc<Tracer>>,
+        observers: Observers,
     ) -> Shared {
+        let Observers { debug, trace } = observers;
         Shared {
             flavour,
             worker_driver,

@@ -350,7 +350,7 @@ fn a_blocking_job_and_another_thread_are_told_apart_from_tasks_and_the_driver() 
         let (sender, receiver) = wakeline::sync::oneshot::channel();
         let other = std::thread::spawn(move || {
             std::thread::sleep(MS(20));
-            drop(sender.send(1));
+            let _ = sender.send(1);
         });
         let _ = runtime.block_on(async { named("waits", receiver).await });
         other.join().expect("no panic");

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Like debug mode it is on or off for the whole life of an executor. Off it is a
-//! `None` beside the queues: the branch that a poll takes for debug mode is the
-//! only one, and no clock is read. On, each event takes a lock and reads the
+//! `None` beside the queues: a poll takes the one branch that it takes for debug
+//! mode anyway, a spawn, a wake and an end take one each, and no clock is read. On, each event takes a lock and reads the
 //! executor's clock; if that one stands still, the record repeats itself exactly.
 //!
 //! `event.rs` has what is written down, `recorder.rs` where, `hook.rs` when.
