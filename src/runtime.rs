@@ -1,5 +1,7 @@
 //! `Runtime`: an executor whose workers each turn a reactor of their own.
 
+mod recorder;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -8,7 +10,6 @@ use std::time::Duration;
 
 use wakeline_context::chance;
 use wakeline_executor::debug::DebugMode;
-use wakeline_executor::trace::Recorder;
 use wakeline_executor::{
     self as executor, Executor, Handle, JoinHandle, ShutdownReport, Turn, Unobserved,
 };
@@ -308,29 +309,6 @@ impl Builder {
     /// ```
     pub fn debug(mut self, debug: impl Into<DebugMode>) -> Builder {
         self.executor = self.executor.debug(debug);
-        self
-    }
-
-    /// Has what the tasks do written down, from their spawn to their end; see
-    /// [`trace`](crate::trace).
-    ///
-    /// With one worker the events are timed by the runtime's clock, so that with
-    /// [time paused](Builder::start_paused) a record is the same each time.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use wakeline::{Runtime, time, trace::Recorder};
-    ///
-    /// let recorder = Recorder::new(1_000);
-    /// let runtime = Runtime::builder().start_paused(true).recorder(&recorder).build()?;
-    /// runtime.block_on(time::sleep(Duration::from_secs(60)));
-    /// assert_eq!(recorder.timeline().length(), Duration::from_secs(60));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn recorder(mut self, recorder: &Recorder) -> Builder {
-        self.executor = self.executor.recorder(recorder);
         self
     }
 
