@@ -19,7 +19,7 @@ impl Builder {
     ///
     /// let recorder = Recorder::new(1_000);
     /// let runtime = Runtime::builder().start_paused(true).recorder(&recorder).build()?;
-    /// runtime.block_on(time::sleep(Duration::from_secs(60)));
+    /// runtime.block_on(async { time::sleep(Duration::from_secs(60)).await });
     /// assert_eq!(recorder.timeline().length(), Duration::from_secs(60));
     /// # Ok::<(), std::io::Error>(())
     /// ```
