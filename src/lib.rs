@@ -31,6 +31,7 @@
 //! | go through a sequence | [`stream`] |
 //! | talk to the world | [`net`], [`io`], [`signal`] |
 //! | try again, or share what is dear | [`retry`](mod@retry), [`pool`] |
+//! | see what ran when, and who woke whom | [`trace`] |
 //! | test it without waiting | [`Builder::start_paused`], [`test`](mod@test) |
 //!
 //! # Example
@@ -77,6 +78,7 @@ pub use scope::{
 };
 pub use wakeline_context::{context_local, local, task_local};
 pub use wakeline_executor::debug;
+pub use wakeline_executor::trace;
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, Metrics,
     ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,

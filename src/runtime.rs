@@ -1,5 +1,7 @@
 //! `Runtime`: an executor whose workers each turn a reactor of their own.
 
+mod recorder;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -344,6 +346,8 @@ impl Builder {
                 Clock::new()
             };
             of_worker = of_worker.clock(clock.clone());
+            let traced = clock.clone();
+            self.executor = self.executor.clock(move || traced.now());
             self.executor = self
                 .executor
                 .blocking_surround(move || Box::new(clock.enter()));

@@ -29,6 +29,7 @@ use crate::driver::Driver;
 use crate::home::Home;
 use crate::shared::{Flavour, Shared};
 use crate::task::{self, Listed};
+use crate::trace::{RootTrace, RootWoken};
 use crate::worker::{self, Progress, Root};
 
 /// How long a driver may take to end what is in flight.
@@ -62,6 +63,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
     };
     let own = task::Root::new(&shared.node, Location::caller());
     let listed = own.list(shared.debug.as_deref());
+    let traced = own.trace(shared.trace.as_ref());
     let _none = install_token(None);
     let result = core.enter(|context, driver| {
         // Pinned in here, so that its destructor still has its runtime.
@@ -69,6 +71,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         let wake = Arc::new(RootWake {
             woken: AtomicBool::new(true),
             home: Arc::downgrade(&context.home),
+            traced: traced.as_ref().map(RootTrace::waker),
         });
         let waker = Waker::from(Arc::clone(&wake));
         worker::run(
@@ -78,6 +81,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
                 future,
                 own: &own,
                 listed: listed.as_ref(),
+                traced: traced.as_ref(),
                 wake: &wake,
                 waker: &waker,
             },
@@ -271,6 +275,8 @@ struct RootFuture<'a, F> {
     own: &'a task::Root,
     /// In debug mode.
     listed: Option<&'a Listed<'a>>,
+    /// With a recorder.
+    traced: Option<&'a RootTrace>,
     wake: &'a RootWake,
     waker: &'a Waker,
 }
@@ -279,6 +285,8 @@ struct RootFuture<'a, F> {
 struct RootWake {
     woken: AtomicBool,
     home: Weak<Home>,
+    /// With a recorder.
+    traced: Option<RootWoken>,
 }
 
 impl Wake for RootWake {
@@ -287,6 +295,13 @@ impl Wake for RootWake {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // Before the flag is seen: then another thread may poll at once. Relaxed:
+        // who reads an old value tells of a wake that is none any more.
+        if let Some(traced) = &self.traced
+            && !self.woken.load(std::sync::atomic::Ordering::Relaxed)
+        {
+            traced.tell();
+        }
         // Release pairs with the Acquire in `poll`: what was written before
         // the wake is visible to the poll that follows.
         if self.woken.swap(true, std::sync::atomic::Ordering::AcqRel) {
@@ -324,6 +339,9 @@ impl<F: Future> RootFuture<'_, F> {
     fn poll_woken(&mut self) -> Progress<F::Output> {
         let entered = self.own.enter();
         let began = self.listed.map(Listed::begin);
+        if let Some(traced) = self.traced {
+            traced.polls();
+        }
         let scope = PollScope::enter();
         let future = self.future.as_mut().as_pin_mut();
         let polled = future
@@ -331,6 +349,9 @@ impl<F: Future> RootFuture<'_, F> {
             .poll(&mut std::task::Context::from_waker(self.waker));
         let waiting = scope.leave();
         drop(entered);
+        if let Some(traced) = self.traced {
+            traced.polled(polled.is_ready(), waiting);
+        }
         if let (Some(listed), Some(began)) = (self.listed, began) {
             listed.polled(began, polled.is_ready(), waiting);
         }

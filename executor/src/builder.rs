@@ -6,7 +6,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::blocking::{Pool, Surround};
 use crate::debug::{DebugMode, Reporter};
@@ -14,7 +14,8 @@ use crate::driver::{Driver, ParkDriver};
 use crate::executor::Executor;
 use crate::idle::Idle;
 use crate::queue;
-use crate::shared::{Factory, Flavour, Many, Only, Shared, WorkerShared};
+use crate::shared::{Factory, Flavour, Many, Observers, Only, Shared, WorkerShared};
+use crate::trace::{ClockFn, Recorder, Tracer};
 use crate::unobserved::{Hook, Unobserved};
 
 /// Slots of a worker's queue before it first grows.
@@ -31,6 +32,8 @@ pub struct Builder {
     cleanup_grace: Duration,
     unobserved: Option<Hook>,
     debug: DebugMode,
+    recorder: Option<Recorder>,
+    clock: ClockFn,
     worker_driver: Factory<usize>,
     root_driver: Factory<()>,
 }
@@ -47,6 +50,8 @@ impl Builder {
             cleanup_grace: Duration::from_secs(1),
             unobserved: None,
             debug: DebugMode::default(),
+            recorder: None,
+            clock: Arc::new(Instant::now),
             worker_driver: Box::new(|_worker| Ok(Box::new(ParkDriver::new()))),
             root_driver: Box::new(|()| Ok(Box::new(ParkDriver::new()))),
         }
@@ -173,6 +178,33 @@ impl Builder {
         self
     }
 
+    /// Has what the tasks do written down, from their spawn to their end; see
+    /// [`trace`](crate::trace). One recorder may be given to several executors.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_executor::Executor;
+    /// use wakeline_executor::trace::Recorder;
+    ///
+    /// let recorder = Recorder::new(1_000);
+    /// let executor = Executor::builder().workers(1).recorder(&recorder).build()?;
+    /// executor.block_on(async {});
+    /// assert_eq!(recorder.timeline().tasks.len(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn recorder(mut self, recorder: &Recorder) -> Builder {
+        self.recorder = Some(recorder.clone());
+        self
+    }
+
+    /// What a recorder's events are timed by; [`Instant::now`] unless told. It is
+    /// called from any thread, in the midst of its work, and must not block.
+    pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Builder {
+        self.clock = Arc::new(clock);
+        self
+    }
+
     /// What makes a worker's driver; called on the worker's thread with the
     /// worker's number.
     pub fn driver<M>(mut self, make: M) -> Builder
@@ -210,6 +242,12 @@ impl Builder {
     pub fn build(self) -> io::Result<Executor> {
         let workers = self.worker_count();
         let debug = self.debug.config()?.map(|it| Box::new(Reporter::new(it)));
+        let clock = self.clock;
+        let tracer = |recorder| Arc::new(Tracer::new(recorder, clock));
+        let observers = Observers {
+            debug,
+            trace: self.recorder.map(tracer),
+        };
         let pool = Pool::new(
             self.blocking_threads,
             &self.name,
@@ -228,7 +266,7 @@ impl Builder {
                 pool,
                 self.cleanup_grace,
                 self.unobserved,
-                debug,
+                observers,
             ));
             return Ok(Executor {
                 shared,
@@ -259,7 +297,7 @@ impl Builder {
             pool,
             self.cleanup_grace,
             self.unobserved,
-            debug,
+            observers,
         ));
         let executor = Executor {
             shared,

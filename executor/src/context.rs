@@ -151,6 +151,15 @@ impl Context {
         }
     }
 
+    /// Which worker this thread is; nothing for one that only passes by.
+    pub(crate) fn worker_index(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Only => Some(0),
+            Kind::Worker(worker) => Some(worker.index),
+            Kind::Root => None,
+        }
+    }
+
     /// Queues a stealable task here; refused by a thread that runs none.
     pub(crate) fn push(&self, runnable: Runnable, order: Order) -> Result<(), Runnable> {
         match &self.kind {

@@ -74,6 +74,7 @@ mod sync;
     reason = "the memory of a task; the module's doc has the table of rights"
 )]
 pub mod task;
+pub mod trace;
 mod unobserved;
 mod worker;
 mod yield_now;

@@ -21,6 +21,7 @@ use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
 use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, TaskInfo};
+use crate::trace::Tracer;
 use crate::unobserved::{Hook, Unobserved};
 
 use schedule::{Cleanup, Stealable};
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     on_unobserved: Option<Hook>,
     /// Debug mode, if it is on.
     pub(crate) debug: Option<Box<Reporter>>,
+    /// Writes down what happens, if it is to be written down.
+    pub(crate) trace: Option<Arc<Tracer>>,
     pub(crate) pool: Pool,
     /// Above the nodes of all tasks; cancelled when the end begins.
     pub(crate) node: Node,
@@ -70,6 +73,12 @@ struct Leftovers {
     operations: usize,
     /// Once the lane is closed: how many had ended, and who had not.
     cleanups: Option<(usize, Vec<TaskInfo>)>,
+}
+
+/// Who looks on while tasks run.
+pub(crate) struct Observers {
+    pub(crate) debug: Option<Box<Reporter>>,
+    pub(crate) trace: Option<Arc<Tracer>>,
 }
 
 /// Makes drivers.
@@ -110,8 +119,9 @@ impl Shared {
         pool: Pool,
         cleanup_grace: Duration,
         on_unobserved: Option<Hook>,
-        debug: Option<Box<Reporter>>,
+        observers: Observers,
     ) -> Shared {
+        let Observers { debug, trace } = observers;
         Shared {
             flavour,
             worker_driver,
@@ -123,6 +133,7 @@ impl Shared {
             cleanup_grace,
             on_unobserved,
             debug,
+            trace,
             pool,
             node: Node::root(),
             closing: AtomicBool::new(false),
@@ -232,6 +243,11 @@ impl Shared {
             tasks.extend(home.owned.infos());
         }
         tasks
+    }
+
+    /// Whether polls are looked at: by debug mode, by a recorder.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.debug.is_some() | self.trace.is_some()
     }
 
     /// Tells of a failure that nobody has seen.

@@ -96,5 +96,6 @@ mod row_41_shutdown;
 mod row_42_broadcast_watch;
 mod row_43_blocking;
 mod row_44_debug;
+mod row_45_timeline;
 mod row_52_pool;
 mod row_53_retry;

@@ -19,8 +19,9 @@ use super::refs::{Runnable, Task};
 use super::running::Entered;
 use super::state::{Pause, Start};
 use super::waker::waker;
-use crate::debug::{Began, Reporter, Subject, SubjectKind, Then, error_in};
+use crate::debug::{Reporter, Subject, SubjectKind, Then, error_in};
 use crate::shared::Shared;
+use crate::trace::Watched;
 use crate::unobserved::Unobserved;
 
 /// Where a task's wakes go: its worker, or all of an executor's.
@@ -66,6 +67,9 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
         scheduler,
         stage: std::cell::UnsafeCell::new(Stage::Future(future)),
     });
+    if let Some(trace) = &cell.scheduler.runtime().trace {
+        trace.created(&cell.header);
+    }
     let task = NonNull::from(Box::leak(cell)).cast::<Header>();
     (Task(task), Task(task), Runnable(task))
 }
@@ -101,15 +105,23 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
-    let debug = cell.scheduler.runtime().debug.as_deref();
+    let (id, runtime) = (cell.header.id, cell.scheduler.runtime());
     let ended = match start {
-        Start::Cancel => Some(Err(cancelled(cell, debug))),
+        Start::Cancel => Some(Err(cancelled(cell, runtime.debug.as_deref()))),
         Start::Poll => {
-            let began = debug.filter(|_| !S::MAY_BLOCK).map(Reporter::begin);
+            // Nobody looks: one branch, no clock.
+            let watched = runtime
+                .is_watched()
+                .then(|| Watched::begin(runtime, id, !S::MAY_BLOCK));
             // SAFETY: `start` set RUNNING on this thread, which keeps every other
             // thread out of the stage until `pause` or `finish`; the borrow ends
             // with the poll.
-            poll(&cell.header, task, unsafe { &mut *cell.stage.get() }, began)
+            poll(
+                &cell.header,
+                task,
+                unsafe { &mut *cell.stage.get() },
+                watched,
+            )
         }
     };
     match ended {
@@ -121,7 +133,13 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
         None => {
             drop(entered);
             // The last look at the task: after an `Idle` another thread may run it.
-            cell.header.pause()
+            let paused = cell.header.pause();
+            if paused == Pause::Requeue
+                && let Some(trace) = &runtime.trace
+            {
+                trace.woken_in_poll(id);
+            }
+            paused
         }
     }
 }
@@ -158,7 +176,7 @@ fn poll<F: Future>(
     header: &Header,
     task: NonNull<Header>,
     stage: &mut Stage<F>,
-    began: Option<Began<'_>>,
+    watched: Option<Watched<'_>>,
 ) -> Option<Result<F::Output, JoinError>> {
     let Stage::Future(future) = stage else {
         unreachable!("a task without a future was started")
@@ -173,13 +191,13 @@ fn poll<F: Future>(
         future.poll(&mut Context::from_waker(&waker))
     }));
     let waiting = scope.leave();
-    if let Some(began) = began {
+    if let Some(watched) = watched {
         let then = match &polled {
             Ok(Poll::Pending) => Then::waits(waiting),
             Ok(Poll::Ready(_)) => Then::Ended,
             Err(_) => Then::Panicked,
         };
-        began.ended(|| subject(header), then);
+        watched.ended(header.id, || subject(header), then);
     }
     match polled {
         Ok(Poll::Pending) => {
@@ -225,6 +243,10 @@ unsafe fn complete<F: Future + 'static, S: Schedule>(
             Err(JoinError::panicked(header.id, header.name.clone(), payload))
         }
     };
+    let trace = cell.scheduler.runtime().trace.as_deref();
+    if let Some(trace) = trace {
+        trace.ended(header.id, &result);
+    }
     // Nothing is dropped by this one: the stage is `Consumed`.
     let _ = replace(Stage::Output(result));
     header.waiting.set(None);
@@ -246,6 +268,7 @@ unsafe fn complete<F: Future + 'static, S: Schedule>(
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };
+        let _ending = trace.map(|trace| trace.tells_of_end(header.id));
         quietly(|| waker.into_iter().for_each(Waker::wake));
     }
     // Relaxed: written before the task was first queued, which ordered it.
@@ -269,9 +292,12 @@ pub(crate) fn quietly(foreign: impl FnOnce()) {
 
 unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller has a reference, and its wake made it the one who queues.
-    unsafe { cell::<F, S>(task) }
-        .scheduler
-        .schedule(Runnable(task));
+    let cell = unsafe { cell::<F, S>(task) };
+    if let Some(trace) = &cell.scheduler.runtime().trace {
+        // Before it is queued: then another thread may poll it at once.
+        trace.woken(cell.header.id);
+    }
+    cell.scheduler.schedule(Runnable(task));
 }
 
 unsafe fn aborted<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {

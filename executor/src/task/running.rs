@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use wakeline_context::{
     AnyToken, InstalledToken, Locals, WaitingOn, current_token, install_token, replace_locals,
@@ -28,6 +28,7 @@ use super::Id;
 use super::cell::Header;
 use super::refs::Task;
 use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, Then};
+use crate::trace::{RootTrace, Tracer};
 
 thread_local! {
     static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
@@ -135,6 +136,11 @@ impl Root {
                 spawned_at: self.at,
             },
         })
+    }
+
+    /// With a recorder: has it written down until the end of the `block_on`.
+    pub(crate) fn trace(&self, tracer: Option<&Arc<Tracer>>) -> Option<RootTrace> {
+        tracer.map(|tracer| RootTrace::new(Arc::clone(tracer), self.id, self.at))
     }
 
     /// Its own node, below the runtime's.
