@@ -618,22 +618,31 @@ fn a_value_does_not_hide_that_children_were_cut_off() {
     on_every_runtime(|| async {
         // The body had its value long before: what is cut off is not done.
         let result: Plain<u8> = scope(|s| async move {
-            s.spawn(pending::<Result<(), _>>());
+            let late = s.clone();
+            s.spawn(async move {
+                yield_now().await;
+                late.set_deadline(Some(wakeline::time::now()));
+                pending::<Result<(), _>>().await
+            });
             Ok(1)
         })
-        .timeout(Duration::from_millis(1))
         .await;
         assert!(matches!(result, Err(ScopeError::Elapsed)), "{result:?}");
 
         let token = CancelToken::new();
         let cancel = token.clone();
+        let (later, is_later) = oneshot::channel();
         let work = scope(|s| async move {
+            s.spawn(async move {
+                yield_now().await;
+                later.send(())
+            });
             s.spawn_task(async move {
-                sleep(Duration::from_millis(1)).await;
+                let _ = is_later.await;
                 cancel.cancel("outside");
                 pending::<Result<(), _>>().await
             });
-            Ok::<_, &'static str>(1)
+            Ok::<_, ()>(1)
         });
         let result = work.with_token(token).await;
         assert!(

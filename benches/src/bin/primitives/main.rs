@@ -19,10 +19,13 @@ mod runtimes;
 
 use std::process::ExitCode;
 
-/// A runtime: its name, and what each row costs on it in nanoseconds.
+/// A row's name, and what measures it: nanoseconds per operation.
+pub(crate) type Row = (&'static str, fn() -> f64);
+
+/// A runtime, and its rows.
 pub(crate) struct Runtime {
     pub(crate) name: &'static str,
-    pub(crate) rows: &'static [(&'static str, fn() -> f64)],
+    pub(crate) rows: &'static [Row],
 }
 
 struct Options {
