@@ -220,10 +220,12 @@ impl RateLimiter {
         if permits == 0 {
             return Ok(());
         }
-        let turn = self.line.try_acquire();
-        let taken = match turn {
-            Ok(_) => self.take(permits),
-            Err(_) => Err(self.with_bucket(|bucket, now| bucket.wait(permits, now))),
+        // It only looks at the line and does not step into it: else two who try at
+        // once would refuse each other.
+        let taken = if self.line.available() > 0 {
+            self.take(permits)
+        } else {
+            Err(self.with_bucket(|bucket, now| bucket.wait(permits, now)))
         };
         taken.map_err(|wait| RateLimited {
             retry_after: nanos(wait),
@@ -258,13 +260,12 @@ impl RateLimiter {
     }
 
     fn with_bucket<R>(&self, f: impl FnOnce(&mut Gcra, gcra::Nanos) -> R) -> R {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, where it is never behind what the bucket has seen, and
+        // where nothing else happens but arithmetic.
         let now = time::now().saturating_duration_since(self.start);
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        // Only arithmetic happens under this lock.
-        f(
-            &mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner),
-            now,
-        )
+        f(&mut bucket, now)
     }
 }
 

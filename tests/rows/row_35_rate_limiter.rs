@@ -165,3 +165,18 @@ fn it_limits_many_tasks_by_the_real_clock_too() {
         );
     });
 }
+
+#[test]
+fn two_who_try_at_once_do_not_refuse_each_other() {
+    // Nobody waits and nothing is limited: every refusal would be a false one.
+    let limiter = std::sync::Arc::new(RateLimiter::new(u32::MAX, Duration::from_nanos(1)));
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let limiter = std::sync::Arc::clone(&limiter);
+            std::thread::spawn(move || (0..50_000).all(|_| limiter.try_acquire().is_ok()))
+        })
+        .collect();
+    for thread in threads {
+        assert!(thread.join().expect("no panic"));
+    }
+}

@@ -54,18 +54,9 @@ impl<'c, 'm, T: ?Sized> CondvarWait<'c, 'm, T> {
         drop(guard); // wakes whoever waits for the mutex: after the lock
     }
 
-    /// Whether it was notified, and if so, whether alone.
-    fn notified(&self, ticket: Ticket, cx: &mut Context<'_>) -> Option<bool> {
-        let mut locked = self.condvar.list.keep_waiting(ticket, cx.waker())?;
-        Some(locked.state().take(ticket))
-    }
-}
-
-impl<'m, T: ?Sized> Future for CondvarWait<'_, 'm, T> {
-    type Output = MutexGuard<'m, T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<MutexGuard<'m, T>> {
-        let this = &mut *self;
+    /// The mutex again, and whether the notification was for this wait alone.
+    fn poll_notified(&mut self, cx: &mut Context<'_>) -> Poll<(MutexGuard<'m, T>, bool)> {
+        let this = self;
         if matches!(this.state, State::New(_))
             && let State::New(guard) = mem::replace(&mut this.state, State::Done)
         {
@@ -78,10 +69,11 @@ impl<'m, T: ?Sized> Future for CondvarWait<'_, 'm, T> {
             this.state = State::Locking { lock, alone };
         }
         match &mut this.state {
-            State::Locking { lock, .. } => {
+            State::Locking { lock, alone } => {
                 let guard = ready!(Pin::new(lock).poll(cx));
+                let alone = *alone;
                 this.state = State::Done;
-                Poll::Ready(guard)
+                Poll::Ready((guard, alone))
             }
             State::Done => panic!(
                 "the wait made at {} was polled after its end",
@@ -93,6 +85,20 @@ impl<'m, T: ?Sized> Future for CondvarWait<'_, 'm, T> {
                 Poll::Pending
             }
         }
+    }
+
+    /// Whether it was notified, and if so, whether alone.
+    fn notified(&self, ticket: Ticket, cx: &mut Context<'_>) -> Option<bool> {
+        let mut locked = self.condvar.list.keep_waiting(ticket, cx.waker())?;
+        Some(locked.state().take(ticket))
+    }
+}
+
+impl<'m, T: ?Sized> Future for CondvarWait<'_, 'm, T> {
+    type Output = MutexGuard<'m, T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<MutexGuard<'m, T>> {
+        self.poll_notified(cx).map(|(guard, _alone)| guard)
     }
 }
 
@@ -146,7 +152,11 @@ pub struct CondvarWaitWhile<'c, 'm, T: ?Sized, F> {
 }
 
 enum Step<'c, 'm, T: ?Sized> {
-    Look(MutexGuard<'m, T>),
+    /// `alone`: after a notification that nobody else knows of.
+    Look {
+        guard: MutexGuard<'m, T>,
+        alone: bool,
+    },
     Wait(CondvarWait<'c, 'm, T>),
     Done,
 }
@@ -160,11 +170,29 @@ impl<'c, 'm, T: ?Sized, F> CondvarWaitWhile<'c, 'm, T, F> {
         location: &'static Location<'static>,
     ) -> CondvarWaitWhile<'c, 'm, T, F> {
         CondvarWaitWhile {
-            step: Step::Look(guard),
+            step: Step::Look {
+                guard,
+                alone: false,
+            },
             condition,
             holds,
             condvar,
             location,
+        }
+    }
+}
+
+/// A notification while the condition is looked at: if that panics, nobody has
+/// used it, and it goes to the next.
+struct Unused<'c> {
+    condvar: &'c Condvar,
+    alone: bool,
+}
+
+impl Drop for Unused<'_> {
+    fn drop(&mut self) {
+        if self.alone {
+            notify_front(&mut self.condvar.list.lock());
         }
     }
 }
@@ -180,15 +208,21 @@ impl<'m, T: ?Sized, F: FnMut(&mut T) -> bool> Future for CondvarWaitWhile<'_, 'm
         loop {
             match mem::replace(&mut this.step, Step::Done) {
                 // In a local: a condition that panics unlocks.
-                Step::Look(mut guard) => {
-                    if (this.condition)(&mut guard) != this.holds {
+                Step::Look { mut guard, alone } => {
+                    let unused = Unused {
+                        condvar: this.condvar,
+                        alone,
+                    };
+                    let holds = (this.condition)(&mut guard) == this.holds;
+                    mem::forget(unused);
+                    if !holds {
                         return Poll::Ready(guard);
                     }
                     let wait = CondvarWait::new(this.condvar, guard, this.location);
                     this.step = Step::Wait(wait);
                 }
-                Step::Wait(mut wait) => match Pin::new(&mut wait).poll(cx) {
-                    Poll::Ready(guard) => this.step = Step::Look(guard),
+                Step::Wait(mut wait) => match wait.poll_notified(cx) {
+                    Poll::Ready((guard, alone)) => this.step = Step::Look { guard, alone },
                     Poll::Pending => {
                         this.step = Step::Wait(wait);
                         return Poll::Pending;

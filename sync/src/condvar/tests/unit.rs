@@ -169,6 +169,24 @@ fn a_condition_that_panics_unlocks_the_mutex() {
 }
 
 #[test]
+fn a_condition_that_panics_hands_its_notification_on() {
+    let (mutex, condvar) = (Mutex::new(0), Condvar::new());
+    let mut looks = 0;
+    let mut first = condvar.wait_while(mutex.try_lock().unwrap(), |value| {
+        looks += 1;
+        assert!(looks == 1, "planned");
+        *value == 0
+    });
+    assert!(poll(&mut first).is_pending());
+    let mut second = condvar.wait_while(mutex.try_lock().unwrap(), |value| *value == 0);
+    assert!(poll(&mut second).is_pending());
+    *mutex.try_lock().unwrap() = 7;
+    condvar.notify_one();
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut first))).is_err());
+    assert_eq!(*got(poll(&mut second)), 7);
+}
+
+#[test]
 fn a_wait_whose_unlock_panics_leaves_the_queue_when_it_is_dropped() {
     let (mutex, condvar) = (Mutex::new(0), Condvar::new());
     let mut gone = condvar.wait(mutex.try_lock().unwrap());
