@@ -201,6 +201,7 @@ where
                     this.schedule
                         .insert(Schedule::new(policy, time::now()))
                         .begin();
+                    this.state.set(State::Done); // for good, if `op` panics
                     let attempt = (this.op)();
                     this.state.set(State::Trying { attempt });
                     continue;
@@ -234,6 +235,7 @@ where
                         return Poll::Pending;
                     } else {
                         schedule(this.schedule).begin();
+                        this.state.set(State::Done);
                         let attempt = (this.op)();
                         this.state.set(State::Trying { attempt });
                         continue;

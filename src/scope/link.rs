@@ -32,8 +32,8 @@ pub(crate) struct Link {
     pub(super) orphans: Arc<Lane<Orphan>>,
     nudge: Nudge,
     settings: Mutex<Settings>,
-    /// Children to drop.
-    aborts: Mutex<Vec<u64>>,
+    /// Children to drop; `None` when the scope has ended, and with it they.
+    aborts: Mutex<Option<Vec<u64>>>,
     next_id: AtomicU64,
     /// The line of the scope.
     pub(super) location: &'static Location<'static>,
@@ -77,7 +77,7 @@ impl Link {
             orphans: Arc::new(Lane::new(Some(nudge.clone()))),
             nudge,
             settings: Mutex::default(),
-            aborts: Mutex::default(),
+            aborts: Mutex::new(Some(Vec::new())),
             next_id: AtomicU64::new(BODY + 1),
             location,
         }
@@ -165,16 +165,28 @@ impl Link {
 
     /// Asks for a child to be dropped.
     pub(super) fn abort(&self, id: u64) {
-        lock(&self.aborts).push(id);
+        if let Some(aborts) = lock(&self.aborts).as_mut() {
+            aborts.push(id);
+        }
         self.wake();
     }
 
     pub(super) fn take_aborts(&self) -> Vec<u64> {
-        std::mem::take(&mut *lock(&self.aborts))
+        lock(&self.aborts)
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     pub(super) fn has_aborts(&self) -> bool {
-        !lock(&self.aborts).is_empty()
+        lock(&self.aborts)
+            .as_ref()
+            .is_some_and(|aborts| !aborts.is_empty())
+    }
+
+    /// The scope has ended: what handles ask from now on is kept no more.
+    pub(super) fn close_aborts(&self) {
+        *lock(&self.aborts) = None;
     }
 
     /// Has the scope polled; needless while it is, on this thread.
@@ -275,5 +287,24 @@ impl Drop for Entered {
         let before = self.before.take();
         // Dropped outside of the borrow.
         drop(CURRENT.try_with(|current| current.replace(before)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_a_scope_that_has_ended_is_not_kept() {
+        let children = wakeline_sync::children::Children::<std::future::Ready<()>>::new();
+        let link = Link::new(children.nudge(), Location::caller());
+        link.abort(1);
+        assert!(link.has_aborts());
+        assert_eq!(link.take_aborts(), [1]);
+        link.abort(2);
+        link.close_aborts();
+        link.abort(3);
+        assert!(!link.has_aborts());
+        assert_eq!(link.take_aborts(), []);
     }
 }

@@ -172,6 +172,7 @@ impl<F, E> Core<F, E> {
             return false;
         }
         inner.closed = true;
+        self.link.close_aborts();
         true
     }
 
@@ -180,6 +181,7 @@ impl<F, E> Core<F, E> {
         let mut inner = lock(&self.inner);
         inner.closed = true;
         drop(inner);
+        self.link.close_aborts();
         self.take_news()
     }
 }

@@ -357,3 +357,22 @@ fn an_item_that_was_never_taken_is_dropped_with_the_stream() {
     drop(never);
     assert!(weak.upgrade().is_none());
 }
+
+#[test]
+fn a_body_that_panics_is_dropped_and_the_stream_has_ended() {
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let mut numbers = gen_stream({
+        let says = Says("dropped", Rc::clone(&log));
+        move |y| async move {
+            let _says = says;
+            y.emit(1).await;
+            panic!("a body");
+        }
+    });
+    assert_eq!(poll_idly(pin!(numbers.next())), Poll::Ready(Some(1)));
+    let panics = catch_unwind(AssertUnwindSafe(|| poll_idly(pin!(numbers.next()))));
+    assert!(panics.is_err());
+    assert_eq!(log.take(), ["dropped"]);
+    assert!(numbers.is_terminated());
+    assert_eq!(poll_idly(pin!(numbers.next())), Poll::Ready(None::<i32>));
+}

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -240,4 +241,42 @@ fn an_attempt_is_gone_before_its_error_is_judged() {
         }));
         assert!(poll_once(waiting.as_mut()).await.is_pending());
     });
+}
+
+#[test]
+fn an_operation_that_panics_is_the_end_of_the_retry() {
+    for good in [0, 1] {
+        paused(move || async move {
+            let calls = Cell::new(0);
+            let mut retrying = Box::pin(retry(Retry::fixed(MS), || {
+                assert!(calls.replace(calls.get() + 1) < good, "no attempt");
+                async { Err::<(), _>("busy") }
+            }));
+            let mut end = async || {
+                std::future::poll_fn(|cx| {
+                    match catch_unwind(AssertUnwindSafe(|| retrying.as_mut().poll(cx))) {
+                        Ok(Poll::Pending) => Poll::Pending,
+                        Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+                        Err(payload) => Poll::Ready(Err(payload)),
+                    }
+                })
+                .await
+            };
+            let mut panics = async |message: &str| {
+                let payload = end().await.expect_err("it panics");
+                let text = panic_text(&*payload);
+                assert!(text.contains(message), "{text}");
+            };
+            panics("no attempt").await;
+            panics("polled after its end").await;
+        });
+    }
+}
+
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .expect("a message")
 }

@@ -166,24 +166,37 @@ where
             let emitter = Emitter::new(Arc::clone(&self.slot));
             self.body = Body::Runs(Box::pin(body(emitter)));
         }
-        if let Body::Runs(body) = &mut self.body {
+        if let Body::Runs(_) = self.body {
             // A body that never waits must not keep a loop over it in one poll.
             ready!(poll_budget(cx));
+        }
+        // Taken out while it runs: one that panics is dropped, and the stream ends.
+        let body = std::mem::replace(&mut self.body, Body::Ended);
+        if let Body::Runs(mut body) = body {
             self.slot.begin();
             let Poll::Ready(output) = body.as_mut().poll(cx) else {
+                self.body = Body::Runs(body);
                 let item = ready!(self.slot.poll_take(cx));
                 spend(cx);
                 return Poll::Ready(Step::Item(item));
             };
-            // The body goes here, and its destructors run, before the last item.
-            self.body = Body::Over(output);
-            if let Some(item) = self.slot.close() {
-                return Poll::Ready(Step::Item(item));
-            }
+            drop(body);
+            // Its destructors have run, before the last item.
+            return Poll::Ready(match self.slot.close() {
+                Some(item) => {
+                    self.body = Body::Over(output);
+                    Step::Item(item)
+                }
+                None => Step::Output(output),
+            });
         }
-        Poll::Ready(match std::mem::replace(&mut self.body, Body::Ended) {
+        Poll::Ready(match body {
             Body::Over(output) => Step::Output(output),
-            _ => Step::Ended,
+            _ => {
+                // After a panic there may be an `emit` in another task.
+                drop(self.slot.close());
+                Step::Ended
+            }
         })
     }
 
