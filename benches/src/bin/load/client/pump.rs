@@ -1,0 +1,214 @@
+//! Asks and listens on one connection, both at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use wakeline::time::{Sleep, sleep_until};
+
+use super::link::Link;
+use crate::run::{Pace, Run};
+use crate::speak::{Asker, Heard, Listener};
+use crate::tally::{Fault, Tally, Window};
+
+/// How much is read at once: a whole large message, or many small ones.
+const READ: usize = 64 << 10;
+
+/// What a thread's connections share.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) tally: RefCell<Tally>,
+    /// Nobody holds it beyond a poll, so one is enough for all connections.
+    buffer: RefCell<Vec<u8>>,
+    pub(crate) window: Window,
+}
+
+impl Desk {
+    pub(crate) fn new(tally: Tally, window: Window) -> Desk {
+        Desk {
+            tally: RefCell::new(tally),
+            buffer: RefCell::new(vec![0; READ]),
+            window,
+        }
+    }
+}
+
+/// One connection at work.
+pub(crate) struct Pump<'a> {
+    run: &'a Run,
+    desk: &'a Desk,
+    link: &'a mut Link,
+    asker: Asker<'a>,
+    listener: Listener,
+    pace: &'a mut Pace,
+    /// Requests that are not sent yet, from `sent` on.
+    out: Vec<u8>,
+    sent: usize,
+    /// When what is under way was due, oldest first.
+    due: VecDeque<Instant>,
+    timer: Option<Sleep>,
+    /// Requests that may still be made.
+    left: usize,
+}
+
+/// How a connection's work ended, if not by a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All that was asked is answered, and the time is over.
+    Done,
+    /// The server wants a new connection for the next request.
+    Reopen,
+}
+
+impl<'a> Pump<'a> {
+    pub(crate) fn new(
+        run: &'a Run,
+        desk: &'a Desk,
+        link: &'a mut Link,
+        nth: usize,
+        pace: &'a mut Pace,
+    ) -> Pump<'a> {
+        let (asker, listener) = run.script.open(nth);
+        Pump {
+            run,
+            desk,
+            link,
+            asker,
+            listener,
+            pace,
+            out: Vec::new(),
+            sent: 0,
+            due: VecDeque::new(),
+            timer: None,
+            left: usize::MAX,
+        }
+    }
+
+    /// For one request only, which was due at `due`.
+    pub(crate) fn once(mut self, due: Instant) -> Pump<'a> {
+        self.left = 0;
+        self.asker.ask(&mut self.out);
+        self.due.push_back(due);
+        self
+    }
+
+    fn ask(&mut self, now: Instant) {
+        while self.left > 0 && self.due.len() < self.run.depth {
+            let Some(due) = self.pace.take(now, self.desk.window.until) else {
+                return;
+            };
+            if self.sent == self.out.len() {
+                self.out.clear();
+                self.sent = 0;
+            }
+            self.asker.ask(&mut self.out);
+            self.due.push_back(due);
+        }
+    }
+
+    /// Sends until all is sent or the socket is full.
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        while self.sent < self.out.len() {
+            match self.link.poll_write(cx, &self.out[self.sent..]) {
+                Poll::Ready(Ok(n)) => self.sent += n,
+                Poll::Ready(Err(error)) => return Err(Fault::io("send", &error)),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come; pending if nothing has.
+    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<End>, Fault>> {
+        let mut buffer = self.desk.buffer.borrow_mut();
+        let n = match self.link.poll_read(cx, &mut buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(n)) => n,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::io("receive", &error))),
+        };
+        let heard = if n == 0 {
+            Ok(Heard {
+                answers: usize::from(self.listener.hear_end()),
+                last: true,
+            })
+        } else {
+            self.listener.hear(&buffer[..n])
+        };
+        drop(buffer);
+        Poll::Ready(match heard {
+            Ok(heard) => self.heard(heard, n == 0),
+            Err((kind, what)) => Err(Fault::new(kind, what)),
+        })
+    }
+
+    fn heard(&mut self, heard: Heard, closed: bool) -> Result<Option<End>, Fault> {
+        let now = Instant::now();
+        let mut tally = self.desk.tally.borrow_mut();
+        for _ in 0..heard.answers {
+            let Some(due) = self.due.pop_front() else {
+                return Err(Fault::new("unasked answer", "more came than was asked for"));
+            };
+            // A churn counts when its connection has ended, too.
+            if self.left > 0 {
+                tally.answered(self.desk.window, due, now, &self.run.live);
+            }
+        }
+        if !heard.last {
+            return Ok(None);
+        }
+        if closed && (!self.due.is_empty() || heard.answers == 0) {
+            return Err(Fault::closed(self.due.len()));
+        }
+        Ok(Some(End::Reopen))
+    }
+
+    fn is_done(&self, now: Instant) -> bool {
+        self.due.is_empty() && (self.left == 0 || now >= self.desk.window.until)
+    }
+
+    /// Waits for the next due time; true if that has come.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let room = self.due.len() < self.run.depth;
+        let until = self.desk.window.until;
+        let at = match self.pace.wait_until(until) {
+            Some(at) if room => at,
+            _ => until,
+        };
+        let timer = self.timer.get_or_insert_with(|| sleep_until(at));
+        if timer.deadline() != Some(at) {
+            timer.reset(at);
+        }
+        Pin::new(timer).poll(cx).is_ready()
+    }
+}
+
+impl Future for Pump<'_> {
+    type Output = Result<End, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<End, Fault>> {
+        let this = &mut *self;
+        loop {
+            let now = Instant::now();
+            this.ask(now);
+            if this.is_done(now) {
+                return Poll::Ready(Ok(End::Done));
+            }
+            this.send(cx)?;
+            match this.receive(cx)? {
+                Poll::Ready(Some(end)) => return Poll::Ready(Ok(end)),
+                Poll::Ready(None) => continue,
+                Poll::Pending => {}
+            }
+            // A closed loop with something under way needs no clock: the next
+            // answer wakes it, and at the end the thread does.
+            let waits_for_time = this.pace.is_open() || this.due.is_empty();
+            if waits_for_time && this.poll_timer(cx) {
+                continue;
+            }
+            return Poll::Pending;
+        }
+    }
+}

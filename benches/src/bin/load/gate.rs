@@ -1,0 +1,137 @@
+//! `--fail-if`: a condition on the result.
+
+use std::str::FromStr;
+
+use crate::cli::duration_or_none;
+use crate::report::Summary;
+
+/// Such as `p99>5ms`: fails if it is met.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Gate {
+    text: String,
+    what: What,
+    above: bool,
+    /// Nanoseconds, messages a second, or a number.
+    limit: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum What {
+    Percentile(f64),
+    Max,
+    Mean,
+    Rate,
+    Messages,
+    Errors,
+}
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Gate, String> {
+        let at = text
+            .find(['<', '>'])
+            .ok_or("no < or > in it; try 'p99>5ms'")?;
+        let (name, value) = (text[..at].trim(), text[at + 1..].trim());
+        let what = match name {
+            "max" => What::Max,
+            "mean" => What::Mean,
+            "rate" => What::Rate,
+            "messages" => What::Messages,
+            "errors" => What::Errors,
+            _ => percentile(name).ok_or_else(|| {
+                format!("{name:?} is not known; try p50, p99, p99.9, max, mean, rate, messages or errors")
+            })?,
+        };
+        let limit = match what {
+            What::Percentile(_) | What::Max | What::Mean => {
+                duration_or_none(value)?.as_nanos() as f64
+            }
+            What::Rate | What::Messages | What::Errors => value
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite())
+                .ok_or_else(|| format!("{value:?} is not a number"))?,
+        };
+        Ok(Gate {
+            text: text.to_owned(),
+            what,
+            above: text.as_bytes()[at] == b'>',
+            limit,
+        })
+    }
+}
+
+fn percentile(name: &str) -> Option<What> {
+    let number: f64 = name.strip_prefix('p')?.parse().ok()?;
+    (0.0..=100.0)
+        .contains(&number)
+        .then_some(What::Percentile(number))
+}
+
+impl Gate {
+    /// What to tell the user if the result meets the condition. A result
+    /// without a single message has no latencies, and meets every one on them.
+    pub(crate) fn met(&self, summary: &Summary) -> Option<String> {
+        let latency = &summary.latency_ns;
+        let value = match self.what {
+            What::Percentile(p) => summary.percentile(p) as f64,
+            What::Max => latency.max as f64,
+            What::Mean => latency.mean,
+            What::Rate => summary.rate,
+            What::Messages => summary.messages as f64,
+            What::Errors => summary.error_count() as f64,
+        };
+        let on_latency = matches!(self.what, What::Percentile(_) | What::Max | What::Mean);
+        if on_latency && summary.messages == 0 {
+            return Some(format!(
+                "--fail-if '{}': not a single message was answered",
+                self.text
+            ));
+        }
+        let met = if self.above {
+            value > self.limit
+        } else {
+            value < self.limit
+        };
+        met.then(|| {
+            let value = if on_latency {
+                crate::report::time(value)
+            } else {
+                format!("{value:.0}")
+            };
+            format!("--fail-if '{}' is met: it is {value}", self.text)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_have_a_name_a_sign_and_a_value() {
+        for text in [
+            "p99>5ms",
+            "p99.9 > 1s",
+            "max>2m",
+            "rate<1000",
+            "errors>0",
+            "mean>50us",
+        ] {
+            assert!(text.parse::<Gate>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "p99",
+            "p101>1s",
+            "p99>fast",
+            "speed>1",
+            "rate>many",
+            "errors=0",
+            "pnan>1s",
+        ] {
+            assert!(text.parse::<Gate>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A load tester for echo and HTTP/1.1 servers.
+//!
+//! ```text
+//! cargo run --release -p wakeline-benches --bin load -- 127.0.0.1:7777 -c 50 -s 64
+//! ```
+//!
+//! Read in this order: `cli` (what may be asked for), this file, `run` (what all
+//! threads share), `speak` and `answer` (what is said, without a connection),
+//! `client` (who says it: our runtime, or plain threads), `tally` (what is
+//! measured), `report` (how it is told).
+
+mod answer;
+mod cli;
+mod client;
+mod gate;
+mod live;
+mod pattern;
+mod process;
+mod report;
+mod run;
+mod speak;
+mod tally;
+mod target;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use cli::{Client, Mode, Options};
+use live::Seen;
+use report::Summary;
+use run::Run;
+use speak::Script;
+use tally::Tally;
+use target::Target;
+
+/// Busier than this, and the client is what is measured.
+const BUSY: f64 = 0.9;
+
+fn main() -> ExitCode {
+    // Usage errors end here, with code 2.
+    let options = Options::parse();
+    match start(&options) {
+        Ok(code) => code,
+        Err(message) => {
+            // Nobody is left to be told if this fails.
+            let _ = writeln!(std::io::stderr(), "load: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(options: &Options) -> Result<ExitCode, String> {
+    if options.json_schema {
+        return print(report::SCHEMA).map(|()| ExitCode::SUCCESS);
+    }
+    if let Some([before, after]) = options.compare.as_deref() {
+        return print(&report::compare(before, after)?).map(|()| ExitCode::SUCCESS);
+    }
+    let Some(target) = &options.target else {
+        return Err("no target".to_owned());
+    };
+    let summary = measure(options, target)?;
+    tell(options, &summary)?;
+    let met: Vec<String> = options
+        .fail_if
+        .iter()
+        .filter_map(|gate| gate.met(&summary))
+        .collect();
+    for gate in &met {
+        let _ = writeln!(std::io::stderr(), "load: {gate}");
+    }
+    let nothing = summary.connects == 0 || (options.mode != Mode::Idle && summary.messages == 0);
+    Ok(match () {
+        () if summary.interrupted => ExitCode::from(130),
+        () if nothing || !met.is_empty() => ExitCode::FAILURE,
+        () => ExitCode::SUCCESS,
+    })
+}
+
+fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
+    let address = target.look_up()?;
+    let pid = options.pid.map(|pid| pid.to_string());
+    let before = pid.as_deref().map(|pid| {
+        process::resident(pid).ok_or_else(|| format!("--pid {pid}: there is no such process"))
+    });
+    let before = before.transpose()?;
+    let once = options.mode == Mode::Churn;
+    let script = Script::new(target, options.size, once);
+    let run = Arc::new(Run::new(options, address, script));
+    let runtime = wakeline::Runtime::builder().workers(1).build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let threads = client::start(options.client, &run)?;
+    run.start.wait();
+    let seen = runtime.block_on(live::watch(&run, options));
+    if seen.interrupted {
+        run.stop.cancel("Ctrl-C");
+    }
+    let mut tally = Tally::new();
+    for thread in threads {
+        match thread.join() {
+            Ok(one) => tally.merge(one),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    Ok(summary(options, target, &run, &tally, &seen, before))
+}
+
+fn summary(
+    options: &Options,
+    target: &Target,
+    run: &Run,
+    tally: &Tally,
+    seen: &Seen,
+    resident_before: Option<u64>,
+) -> Summary {
+    let echo = matches!(run.script, Script::Echo { .. });
+    let name = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    let seconds = seen.measured.as_secs_f64();
+    let mut summary = Summary {
+        schema: report::VERSION.to_owned(),
+        target: target.to_string(),
+        mode: name(&options.mode),
+        pacing: if run.interval.is_some() {
+            "open"
+        } else {
+            "closed"
+        }
+        .to_owned(),
+        client: name(&options.client),
+        connections: run.connections,
+        size: if echo { options.size } else { 0 },
+        depth: run.depth,
+        threads: run.threads,
+        rate_asked: options.rate,
+        warmup_s: options.warmup.as_secs_f64(),
+        seconds,
+        interrupted: seen.interrupted,
+        messages: 0,
+        rate: 0.0,
+        latency_ns: report::Latency::default(),
+        percentiles: Vec::new(),
+        per_second: Vec::new(),
+        connects: 0,
+        errors: std::collections::BTreeMap::new(),
+        client_busy: None,
+        server: None,
+        warnings: Vec::new(),
+    };
+    summary.fill(tally);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let lanes = run.threads.min(processors) as f64;
+    summary.client_busy = seen
+        .client_cpu_ns
+        .filter(|_| seconds > 0.0)
+        .map(|cpu| cpu as f64 / 1e9 / seconds / lanes);
+    summary.server = server(options, run, &summary, seen, resident_before);
+    summary.warnings = warnings(options, &summary);
+    summary
+}
+
+fn server(
+    options: &Options,
+    run: &Run,
+    summary: &Summary,
+    seen: &Seen,
+    resident_before: Option<u64>,
+) -> Option<report::Server> {
+    let cpu_ns = seen.server_cpu_ns?;
+    let (resident, resident_before) = (seen.resident?, resident_before?);
+    let grown = resident.saturating_sub(resident_before);
+    Some(report::Server {
+        pid: options.pid?,
+        cpu_ns,
+        cpu_ns_per_message: (summary.messages > 0).then(|| cpu_ns as f64 / summary.messages as f64),
+        resident_before,
+        resident,
+        resident_per_connection: grown as f64 / run.connections as f64,
+    })
+}
+
+fn warnings(options: &Options, summary: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(busy) = summary.client_busy.filter(|busy| *busy > BUSY) {
+        let more = match options.client {
+            Client::Wakeline => "--threads",
+            Client::Threads => "--client wakeline",
+        };
+        warnings.push(format!(
+            "the client was busy for {:.0} % of its time: it is the client that was measured, not the server; try {more}",
+            busy * 100.0
+        ));
+    }
+    if let Some(asked) = options
+        .rate
+        .filter(|asked| summary.rate < asked * 0.98 && summary.seconds > 0.0)
+    {
+        warnings.push(format!(
+            "{asked:.0} messages a second were asked for, {:.0} were answered",
+            summary.rate
+        ));
+    }
+    warnings
+}
+
+/// Prints and writes what was asked for.
+fn tell(options: &Options, summary: &Summary) -> Result<(), String> {
+    let json = || {
+        serde_json::to_string_pretty(summary)
+            .map(|text| text + "\n")
+            .map_err(|error| format!("cannot write JSON: {error}"))
+    };
+    let to_stdout = options.json.as_deref() == Some(Path::new("-"));
+    if let Some(path) = options.json.as_deref().filter(|_| !to_stdout) {
+        write(path, &json()?)?;
+    }
+    if let Some(path) = &options.html {
+        write(path, &report::html(summary))?;
+    }
+    print(&if to_stdout {
+        json()?
+    } else {
+        report::table(summary)
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// To stdout; whoever reads it may have seen enough.
+fn print(text: &str) -> Result<(), String> {
+    match std::io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| std::io::stdout().flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot print: {error}"))
+        }
+        _ => Ok(()),
+    }
+}

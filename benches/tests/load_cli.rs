@@ -1,0 +1,258 @@
+//! The load tester, as a user runs it, against servers of plain threads.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::thread;
+
+use serde_json::Value;
+
+/// Serves each connection by `handle`, on threads that nobody waits for.
+fn server(handle: fn(TcpStream)) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..n]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Changes the hundredth byte.
+fn wrong(mut stream: TcpStream) {
+    let (mut buffer, mut seen) = ([0; 4096], 0);
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        if (seen..seen + n).contains(&100) {
+            buffer[100 - seen] ^= 1;
+        }
+        seen += n;
+        if stream.write_all(&buffer[..n]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Takes one message and answers none.
+fn hang_up(mut stream: TcpStream) {
+    let _ = stream.read_exact(&mut [0; 64]);
+    drop(stream.shutdown(Shutdown::Both));
+}
+
+/// Answers each request, wherever it is cut.
+fn http(mut stream: TcpStream) {
+    let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        kept.extend_from_slice(&buffer[..n]);
+        while let Some(at) = kept.windows(4).position(|four| four == b"\r\n\r\n") {
+            let close = kept[..at].windows(5).any(|five| five == b"close");
+            kept.drain(..at + 4);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+            if stream.write_all(answer).is_err() || close {
+                return;
+            }
+        }
+    }
+}
+
+fn load(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+    let short = ["--duration", "200ms", "--warmup", "50ms", "-c", "4"];
+    command
+        .args(arguments)
+        .args(short)
+        .output()
+        .expect("it runs")
+}
+
+fn json(arguments: &[&str]) -> (Value, Output) {
+    let output = load(&[arguments, &["--json", "-"]].concat());
+    let value = serde_json::from_slice(&output.stdout);
+    (
+        value.unwrap_or_else(|error| panic!("{error}: {output:?}")),
+        output,
+    )
+}
+
+#[test]
+fn an_echo_server_is_loaded_in_every_way_by_both_clients() {
+    let target = server(echo).to_string();
+    for client in ["wakeline", "threads"] {
+        for way in [
+            &["--size", "64"][..],
+            &["--size", "64", "--depth", "8"],
+            &["--size", "100k"],
+            &["--size", "100k", "--depth", "3"],
+            &["--rate", "400"],
+            &["--mode", "churn"],
+        ] {
+            let (result, output) = json(&[&[target.as_str(), "--client", client], way].concat());
+            let told = format!("{client} {way:?}: {output:?}");
+            assert!(output.status.success(), "{told}");
+            assert!(result["messages"].as_u64() > Some(0), "{told}");
+            assert_eq!(result["errors"], serde_json::json!({}), "{told}");
+            let open = if way[0] == "--rate" { "open" } else { "closed" };
+            assert_eq!(result["loop"], open, "{told}");
+            assert!(result["connects"].as_u64() >= Some(4), "{told}");
+        }
+    }
+}
+
+#[test]
+fn idle_connections_are_held_and_asked_nothing() {
+    let target = server(echo).to_string();
+    for client in ["wakeline", "threads"] {
+        let (result, output) = json(&[&target, "--client", client, "--mode", "idle"]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            (result["connects"].as_u64(), result["messages"].as_u64()),
+            (Some(4), Some(0))
+        );
+    }
+}
+
+#[test]
+fn an_http_server_is_loaded_on_connections_that_stay_and_on_new_ones() {
+    let target = format!("http://{}/index", server(http));
+    for client in ["wakeline", "threads"] {
+        for mode in ["stream", "churn"] {
+            let (result, output) = json(&[&target, "--client", client, "--mode", mode]);
+            assert!(output.status.success(), "{client} {mode}: {output:?}");
+            assert!(result["messages"].as_u64() > Some(0), "{output:?}");
+            assert_eq!(
+                result["errors"],
+                serde_json::json!({}),
+                "{client} {mode}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_byte_and_a_server_that_hangs_up_are_errors_with_a_sample() {
+    for (handle, kind, sample) in [
+        (
+            wrong as fn(TcpStream),
+            "wrong byte",
+            "byte 100 of the stream",
+        ),
+        (hang_up, "closed by the server", "were due"),
+    ] {
+        let target = server(handle).to_string();
+        for client in ["wakeline", "threads"] {
+            let (result, output) = json(&[&target, "--client", client, "--fail-if", "errors>0"]);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            let errors = result["errors"].as_object().expect("a table");
+            // A server that hangs up may reset the connection, too.
+            let found = errors.iter().find(|(name, _)| *name == kind);
+            let (_, found) = found.unwrap_or_else(|| panic!("{client}: no {kind}: {errors:?}"));
+            assert!(
+                found["sample"].as_str().expect("a sample").contains(sample),
+                "{found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_condition_decides_the_exit_code() {
+    let target = server(echo).to_string();
+    for (condition, code) in [
+        ("p99>1m", 0),
+        ("p99>1us", 1),
+        ("rate<1", 0),
+        ("errors>0", 0),
+    ] {
+        let output = load(&[&target, "--fail-if", condition]);
+        assert_eq!(output.status.code(), Some(code), "{condition}: {output:?}");
+    }
+}
+
+#[test]
+fn results_are_written_and_compared() {
+    let target = server(echo).to_string();
+    let dir = std::env::temp_dir().join(format!("wakeline-load-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let (json, html) = (dir.join("a.json"), dir.join("a.html"));
+    let (json, html) = (
+        json.to_str().expect("a name"),
+        html.to_str().expect("a name"),
+    );
+    let output = load(&[&target, "--json", json, "--html", html]);
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("latency p99.99"),
+        "{output:?}"
+    );
+    let page = std::fs::read_to_string(html).expect("a page");
+    assert!(page.contains("<svg") && page.ends_with("</html>\n"));
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+        command.args(arguments).output().expect("it runs")
+    };
+    let compared = run(&["--compare", json, json]);
+    assert!(
+        String::from_utf8_lossy(&compared.stdout).contains("1.000"),
+        "{compared:?}"
+    );
+    let wrong = run(&["--compare", json, html]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&wrong.stderr).contains("is not JSON"),
+        "{wrong:?}"
+    );
+    std::fs::remove_dir_all(dir).expect("it was made here");
+}
+
+#[test]
+fn nobody_there_and_wrong_usage_are_told() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = free.local_addr().expect("its address").to_string();
+    drop(free);
+    let output = load(&[&target]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("refused"),
+        "{output:?}"
+    );
+    for arguments in [
+        &["7777"][..],
+        &["a:1", "--rate", "0"],
+        &["a:1", "--fail-if", "p99"],
+        &[],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+        let output = command.args(arguments).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn the_schema_names_every_field_of_a_result() {
+    let target = server(echo).to_string();
+    let (result, _) = json(&[&target]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+    let schema = command
+        .arg("--json-schema")
+        .output()
+        .expect("it runs")
+        .stdout;
+    let schema: Value = serde_json::from_slice(&schema).expect("JSON");
+    let fields: Vec<_> = result.as_object().expect("an object").keys().collect();
+    let known: Vec<_> = schema["properties"]
+        .as_object()
+        .expect("an object")
+        .keys()
+        .collect();
+    assert_eq!(fields, known);
+    let required = schema["required"].as_array().expect("a list").len();
+    assert_eq!(required, known.len());
+}
