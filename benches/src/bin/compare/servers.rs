@@ -1,0 +1,130 @@
+//! The servers as processes: started on their processor, ended when dropped.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::args::Cpus;
+use crate::cell::Cell;
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    child: Child,
+    path: Option<PathBuf>,
+}
+
+/// A program beside this one.
+pub(crate) fn beside(name: &str) -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    let path = own.with_file_name(name);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!(
+            "{} is not there: cargo build --release -p wakeline-benches --features peers",
+            path.display()
+        ))
+    }
+}
+
+/// The servers to measure: those whose names have one of `parts`, and the base.
+pub(crate) fn choose(parts: &[String], base: &str) -> Result<Vec<String>, String> {
+    let output = Command::new(beside("servers")?).arg("--list").output();
+    let output = output.map_err(|error| format!("servers --list: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let names: Vec<String> = text
+        .lines()
+        .filter(|name| {
+            *name == base
+                || parts.is_empty()
+                || parts.iter().any(|part| name.contains(part.as_str()))
+        })
+        .map(str::to_owned)
+        .collect();
+    if names.iter().any(|name| name == base) {
+        Ok(names)
+    } else {
+        Err(format!(
+            "{base} is not there; --base names one of: {}",
+            text.split_whitespace().collect::<Vec<_>>().join(", ")
+        ))
+    }
+}
+
+/// The processors this process may use, first the server's and then the client's.
+pub(crate) fn processors(cpus: Cpus) -> Result<[usize; 2], String> {
+    static ALLOWED: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
+    let allowed = ALLOWED.get_or_init(|| {
+        let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+        (0..CpuSet::MAX_CPU)
+            .filter(|cpu| set.is_set(*cpu))
+            .collect()
+    });
+    match (allowed.as_slice(), cpus) {
+        ([first, ..], Cpus::One) => Ok([*first, *first]),
+        ([first, second, ..], Cpus::Two) => Ok([*first, *second]),
+        _ => Err("--cpus two needs two processors".to_owned()),
+    }
+}
+
+/// Children that are started now run there.
+pub(crate) fn pin(cpu: usize) -> Result<(), String> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set).map_err(|error| format!("processor {cpu}: {error}"))
+}
+
+impl Server {
+    pub(crate) fn start(name: &str, cell: &Cell, cpus: Cpus) -> Result<Server, String> {
+        static NTH: AtomicUsize = AtomicUsize::new(0);
+        let nth = NTH.fetch_add(1, Ordering::Relaxed);
+        let path = cell.unix.then(|| {
+            std::env::temp_dir().join(format!(
+                "wakeline-compare-{}-{nth}.sock",
+                std::process::id()
+            ))
+        });
+        let listen = path.as_ref().map_or("127.0.0.1:0".to_owned(), |path| {
+            format!("unix:{}", path.display())
+        });
+        pin(processors(cpus)?[0])?;
+        let mut child = Command::new(beside("servers")?)
+            .args([name, &listen, &cell.buffer().to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{name}: {error}"))?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().ok_or("it was piped")?;
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
+        let server = Server {
+            name: name.to_owned(),
+            address: address.clone().unwrap_or_default(),
+            child,
+            path,
+        };
+        match (read, address) {
+            (Ok(_), Some(_)) => Ok(server),
+            _ => Err(format!("{name} did not start")),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
