@@ -35,6 +35,7 @@ fn local(socket: &Socket) -> SocketAddr {
 
 #[test]
 fn of_tcp_clients_each_is_accepted_once_and_in_order() {
+    let _alone = support::alone(); // it counts the descriptors
     let seed = Chance::new();
     for_each_backend(|backend| {
         for workers in [1, 2] {
@@ -84,6 +85,7 @@ fn of_tcp_clients_each_is_accepted_once_and_in_order() {
 
 #[test]
 fn of_unix_clients_none_is_lost() {
+    let _alone = support::alone();
     let seed = Chance::new();
     for_each_backend(|backend| {
         let path = std::env::temp_dir().join(format!(

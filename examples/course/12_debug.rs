@@ -72,7 +72,8 @@ async fn go_wrong() {
 fn tell(report: &Report) -> Option<String> {
     let name = report.finding.subject()?.name.as_ref()?;
     match &report.finding {
-        Finding::SlowPoll { then, .. } => Some(format!(
+        // On a busy machine others may be slow, too, through no fault of theirs.
+        Finding::SlowPoll { then, .. } if &**name == "hasty" => Some(format!(
             "{name:?} kept its thread for more than 100 ms; now {then}"
         )),
         Finding::Unobserved { message, .. } => {

@@ -80,7 +80,8 @@ fn an_address_of_no_interface_is_told() {
 #[test]
 fn a_port_is_free_again_when_its_listener_is_dropped() {
     on_each_driver(|| async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        // Of an address of its own, where nobody else gets the port meanwhile.
+        let listener = TcpListener::bind("127.0.0.2:0").await?;
         let addr = listener.local_addr()?;
         let client = TcpStream::connect(addr).await?;
         let accepted = listener.accept().await?;

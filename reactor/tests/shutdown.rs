@@ -118,7 +118,8 @@ fn timers_and_waiters_of_a_dropped_reactor_are_woken() {
 #[test]
 fn a_dropped_listener_frees_its_address_at_once() {
     for_each_driver(|reactor| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Of an address of its own, where nobody else gets the port meanwhile.
+        let listener = TcpListener::bind("127.0.0.4:0").unwrap();
         let addr = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let source = Source::new(OwnedFd::from(listener));

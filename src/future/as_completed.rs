@@ -34,7 +34,9 @@ use super::group::Group;
 /// use std::time::Duration;
 /// use wakeline::{future::as_completed, stream::StreamExt, time::sleep};
 ///
-/// wakeline::block_on(async {
+/// // Paused time: the naps take none, and their order is certain.
+/// let runtime = wakeline::Runtime::builder().start_paused(true).build()?;
+/// runtime.block_on(async {
 ///     let naps = [20, 1, 10].map(|ms| async move {
 ///         sleep(Duration::from_millis(ms)).await;
 ///         ms
@@ -46,6 +48,7 @@ use super::group::Group;
 ///     }
 ///     assert_eq!(order, [(1, 1), (2, 10), (0, 20)]);
 /// });
+/// # std::io::Result::Ok(())
 /// ```
 pub fn as_completed<I>(futures: I) -> AsCompleted<<I::Item as IntoFuture>::IntoFuture>
 where

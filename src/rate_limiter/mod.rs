@@ -45,13 +45,13 @@ use gcra::Gcra;
 /// use std::time::Duration;
 /// use wakeline::sync::RateLimiter;
 ///
-/// let ten_a_second = RateLimiter::new(10, Duration::from_secs(1)).with_burst(2);
+/// let ten_an_hour = RateLimiter::new(10, Duration::from_secs(3_600)).with_burst(2);
 /// wakeline::block_on(async {
-///     ten_a_second.acquire().await; // at once
-///     ten_a_second.acquire().await; // at once: a burst of two
+///     ten_an_hour.acquire().await; // at once
+///     ten_an_hour.acquire().await; // at once: a burst of two
 /// });
-/// let refused = ten_a_second.try_acquire().expect_err("too early");
-/// assert!(refused.retry_after() <= Duration::from_millis(100));
+/// let refused = ten_an_hour.try_acquire().expect_err("too early");
+/// assert!(refused.retry_after() <= Duration::from_secs(360));
 /// ```
 pub struct RateLimiter {
     /// Whose turn it is: the front holds the only permit.

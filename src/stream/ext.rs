@@ -54,13 +54,16 @@ pub trait FlowExt: Stream + Sized {
     /// use wakeline::stream::{FlowExt, StreamExt, iter};
     /// use wakeline::time::sleep;
     ///
-    /// wakeline::block_on(async {
+    /// // Paused time: the naps take none, and their order is certain.
+    /// let runtime = wakeline::Runtime::builder().start_paused(true).build()?;
+    /// runtime.block_on(async {
     ///     let naps = iter([20, 1]).map(|ms| async move {
     ///         sleep(Duration::from_millis(ms)).await;
     ///         ms
     ///     });
     ///     assert_eq!(naps.buffer_unordered(2).collect::<Vec<_>>().await, [1, 20]);
     /// });
+    /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]
     fn buffer_unordered(self, limit: usize) -> BufferUnordered<Self>

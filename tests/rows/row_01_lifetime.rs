@@ -276,8 +276,13 @@ fn a_cleanup_that_never_ends_is_cut_off_and_named() {
             report.to_string().contains("cleanup cut off: #"),
             "{report}"
         );
-        assert_eq!(dropped.load(SeqCst), 1);
+        // A worker that had no processor for a second is given up like one that is
+        // stuck; then it comes later.
+        if report.stuck_workers == 0 {
+            assert_eq!(dropped.load(SeqCst), 1);
+        }
         let error = handle.blocking_join(Some(LONG)).expect("it has ended");
+        assert_eq!(dropped.load(SeqCst), 1);
         let error = error.expect_err("it was cut off");
         assert_eq!(error.reason().expect("cancelled").cause(), Cause::Shutdown);
     });

@@ -287,6 +287,36 @@ fn values_are_let_go_with_the_last_task_that_has_them() {
 }
 
 #[test]
+fn a_task_has_not_ended_while_its_values_are_let_go() {
+    /// Waits in its destructor until it is told to go on.
+    struct Slow(mpsc::Sender<()>, std::sync::Mutex<mpsc::Receiver<()>>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.send(()).expect("the test is there");
+            self.1.lock().unwrap().recv().expect("the test is there");
+        }
+    }
+    context_local! { static SLOW: Arc<Slow>; }
+    with_every_runtime(|runtime| {
+        let ((begins, begun), (go, gone)) = (mpsc::channel(), mpsc::channel());
+        let slow = Arc::new(Slow(begins, std::sync::Mutex::new(gone)));
+        let task = SLOW.sync_scope(slow, || runtime.spawn(async {}));
+        let abort = task.abort_handle();
+        let looks = std::thread::spawn(move || {
+            begun.recv().expect("it is let go");
+            let finished = abort.is_finished();
+            go.send(()).expect("it waits");
+            finished
+        });
+        runtime.block_on(task).expect("no panic");
+        assert!(
+            !looks.join().expect("no panic"),
+            "its values are still there"
+        );
+    });
+}
+
+#[test]
 fn a_panic_in_a_task_leaves_nothing_on_its_worker() {
     on_every_runtime(|| async {
         let task = spawn(TRANSACTION.scope(1, REQUEST.scope(2, async { panic!("in a scope") })));

@@ -18,16 +18,17 @@ fn the_inner_goes_on_when_the_outer_is_dropped() {
     on_every_runtime(|| async {
         let (go, gone) = oneshot::channel::<()>();
         let (done, is_done) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         let outer = spawn(async move {
             let inner = shield(async move {
                 gone.await.expect("sent");
                 done.send("saved").expect("somebody waits");
             });
+            begins.send(()).expect("somebody waits");
             inner.await
         });
-        for _ in 0..5 {
-            yield_now().await;
-        }
+        begun.await.expect("it runs");
+        yield_now().await;
         outer.abort();
         assert!(outer.await.expect_err("aborted").is_cancelled());
         go.send(()).expect("the inner one still waits");

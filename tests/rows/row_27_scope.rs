@@ -52,7 +52,11 @@ fn it_leaves_only_when_the_body_and_all_children_have_ended() {
             async move {
                 for n in [3, 1, 2] {
                     s.spawn(async move {
-                        sleep(Duration::from_millis(n)).await;
+                        sleep(Duration::from_millis(1)).await;
+                        // Each waits for the one before.
+                        while log.lock().unwrap().len() < n - 1 {
+                            yield_now().await;
+                        }
                         log.lock().unwrap().push(n);
                         Ok(())
                     });
@@ -917,7 +921,7 @@ fn a_scope_that_has_left_a_cancelled_one_ends_where_it_is_awaited() {
             Ok(inner)
         })
         .await;
-        let ended = timeout(Duration::from_secs(5), moved.unwrap()).await;
+        let ended = timeout(Duration::from_secs(60), moved.unwrap()).await;
         let ended = ended.expect("nobody is there to drop it: it ends by itself");
         let Err(ScopeError::Cancelled(reason)) = ended else {
             panic!("{ended:?}")
@@ -937,7 +941,7 @@ fn a_scope_that_was_moved_out_of_a_cancelled_one_half_way_ends_by_itself() {
             Ok(inner)
         })
         .await;
-        let ended = timeout(Duration::from_secs(5), moved.unwrap()).await;
+        let ended = timeout(Duration::from_secs(60), moved.unwrap()).await;
         let ended = ended.expect("nobody is there to drop it: it ends by itself");
         let Err(ScopeError::Cancelled(reason)) = ended else {
             panic!("{ended:?}")

@@ -31,20 +31,22 @@ fn flag() -> (Arc<AtomicBool>, SetOnDrop) {
 #[test]
 fn it_returns_the_value_and_the_child_goes_on_in_the_scope() {
     on_every_runtime(|| async {
-        let log = Mutex::new(Vec::new());
+        let (log, client) = (Mutex::new(Vec::new()), Event::new());
         let result: Plain<()> = scope(|s| {
-            let log = &log;
+            let (log, client) = (&log, &client);
             async move {
                 let value = s.start(|ready| async move {
                     yield_now().await;
                     assert_eq!(ready.set(8080), Ok(()));
                     log.lock().unwrap().push("ready");
+                    client.wait().await;
                     sleep(Duration::from_millis(1)).await;
                     log.lock().unwrap().push("served");
                     Ok(())
                 });
                 assert_eq!(value.await, Ok(8080));
                 log.lock().unwrap().push("started");
+                client.set();
                 Ok(())
             }
         })

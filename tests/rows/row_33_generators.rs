@@ -13,7 +13,7 @@ use crate::on_every_runtime;
 use crate::support::drops::{poll_idly, poll_once};
 use wakeline::future::join_all;
 use wakeline::stream::{FusedStream, StreamExt, gen_stream, try_gen_stream};
-use wakeline::sync::oneshot;
+use wakeline::sync::{mpsc, oneshot};
 use wakeline::{CancelToken, FutureExt, block_on, join, select, spawn, yield_now};
 
 /// Notes a word in a log when it is dropped.
@@ -195,20 +195,29 @@ fn an_emit_in_another_task_ends_when_the_stream_is_dropped() {
     on_every_runtime(|| async {
         for taken in 0..2 {
             let (out, task) = oneshot::channel();
+            let (go, may_go) = oneshot::channel();
+            let (placed, mut is_placed) = mpsc::unbounded();
             let mut numbers = gen_stream(|y| async move {
                 let task = spawn(async move {
-                    y.emit(0).await;
-                    y.emit(1).await;
+                    may_go.await.expect("it is sent");
+                    for n in 0..2 {
+                        let mut emit = pin!(y.emit(n));
+                        if poll_once(emit.as_mut()).await.is_pending() {
+                            placed.send(n).expect("it is waited for");
+                            emit.await;
+                        }
+                    }
                 });
                 assert!(out.send(task).is_ok());
                 pending().await
             });
+            assert!(poll_once(pin!(numbers.next())).await.is_pending());
+            let task = task.await.expect("the body has spawned it");
+            go.send(()).expect("it is waited for");
             for n in 0..taken {
                 assert_eq!(numbers.next().await, Some(n));
             }
-            assert!(taken > 0 || poll_once(pin!(numbers.next())).await.is_pending());
-            let task = task.await.expect("the body has spawned it");
-            yield_now().await;
+            while is_placed.recv().await.expect("it emits") != taken {}
             drop(numbers);
             task.await.expect("nobody takes it, and nobody waits");
         }

@@ -46,36 +46,68 @@ fn spin(length: Duration) {
 
 const LONG: Duration = Duration::from_millis(3);
 
+/// A poll is slow from `LONG` on, and no report is left out. On a busy machine
+/// polls become slow that do nothing, so each test asks for the reports of the
+/// task it has made slow.
+fn quick() -> DebugConfig {
+    DebugConfig::new().slow_poll(LONG).per_second(u32::MAX)
+}
+
+fn of(report: &Report) -> Option<task::Id> {
+    report.finding.subject().and_then(|subject| subject.id)
+}
+
+/// The next report on the task.
+async fn report_of(id: task::Id, told: &Receiver<Report>) -> Report {
+    loop {
+        match told.try_recv() {
+            Ok(report) if of(&report) == Some(id) => return report,
+            Ok(_) => {}
+            Err(_) => yield_now().await,
+        }
+    }
+}
+
 #[test]
 fn a_slow_poll_is_reported_with_who_it_was_and_what_it_awaits_now() {
     on_each(|backend, workers| {
-        let (runtime, told) = watched(backend, workers, DebugConfig::new().slow_poll(LONG));
-        let (mut spawned, mut awaits) = (0, 0);
-        let id = runtime.block_on(async {
+        let (runtime, told) = watched(backend, workers, quick());
+        let began = Instant::now();
+        let (id, mut reported) = runtime.block_on(async {
             let go = std::sync::Arc::new(Event::new());
             let theirs = go.clone();
-            spawned = line!() + 1;
+            let spawned = line!() + 1;
             let slow = task::Builder::new().name("slow").spawn(async move {
                 spin(LONG);
                 let line = line!() + 1;
                 theirs.wait().await;
+                for _ in 0..20 {
+                    yield_now().await; // short polls
+                }
                 line
             });
             let id = slow.id();
-            let report = loop {
-                match told.try_recv() {
-                    Ok(report) => break report,
-                    Err(_) => yield_now().await,
-                }
-            };
+            let report = report_of(id, &told).await;
             go.set();
-            awaits = slow.await.unwrap();
+            let awaits = slow.await.unwrap();
             check(&report, id, spawned, awaits);
-            id
+            (id, took(&report))
         });
-        let again = told.try_iter().find(|report| of(report) == Some(id));
-        assert!(again.is_none(), "its second poll was short: {again:?}");
+        // Its other polls are reported only if the machine has made them slow, and
+        // each with its own time: together they are no longer than the test.
+        for report in told.try_iter().filter(|report| of(report) == Some(id)) {
+            assert!(took(&report) >= LONG, "{report}");
+            reported += took(&report);
+        }
+        assert!(reported <= began.elapsed(), "{reported:?}");
     });
+
+    fn took(report: &Report) -> Duration {
+        match report.finding {
+            Finding::SlowPoll { took, .. } => took,
+            _ => panic!("{report}"),
+        }
+    }
 
     fn check(report: &Report, id: task::Id, spawned: u32, awaits: u32) {
         let Finding::SlowPoll {
@@ -108,14 +140,10 @@ fn a_slow_poll_is_reported_with_who_it_was_and_what_it_awaits_now() {
     }
 }
 
-fn of(report: &Report) -> Option<task::Id> {
-    report.finding.subject().and_then(|subject| subject.id)
-}
-
 #[test]
 fn a_slow_poll_that_was_the_last_one_says_how_it_ended() {
     on_each(|backend, workers| {
-        let (runtime, told) = watched(backend, workers, DebugConfig::new().slow_poll(LONG));
+        let (runtime, told) = watched(backend, workers, quick());
         let then = |id| {
             let report = told.try_iter().find(|report| of(report) == Some(id));
             match report.expect("it was slow").finding {
@@ -141,12 +169,7 @@ fn a_slow_poll_that_was_the_last_one_says_how_it_ended() {
                 spin(LONG);
                 std::task::Poll::<()>::Pending
             }));
-            let report = loop {
-                match told.try_recv() {
-                    Ok(report) if of(&report) == Some(foreign.id()) => break report,
-                    _ => yield_now().await,
-                }
-            };
+            let report = report_of(foreign.id(), &told).await;
             let pending = matches!(
                 report.finding,
                 Finding::SlowPoll {
@@ -163,7 +186,7 @@ fn a_slow_poll_that_was_the_last_one_says_how_it_ended() {
 #[test]
 fn the_future_of_block_on_is_timed_too() {
     on_each(|backend, workers| {
-        let (runtime, told) = watched(backend, workers, DebugConfig::new().slow_poll(LONG));
+        let (runtime, told) = watched(backend, workers, quick());
         let line = line!() + 1;
         runtime.block_on(async { spin(LONG) });
         let report = told.try_recv().expect("a report");
@@ -188,7 +211,7 @@ fn polls_below_the_limit_and_blocking_jobs_are_not_reported() {
         drop(runtime);
         assert!(told.try_recv().is_err());
 
-        let (runtime, told) = watched(backend, workers, DebugConfig::new().slow_poll(LONG));
+        let (runtime, told) = watched(backend, workers, quick());
         let job = runtime.spawn_blocking(|| spin(LONG));
         let id = job.id();
         runtime.block_on(job).unwrap();
@@ -448,6 +471,7 @@ fn a_hook_may_spawn_and_is_not_reported_on() {
 fn reports_are_bounded_and_none_is_lost_from_the_count() {
     on_each(|backend, workers| {
         let (runtime, told) = watched(backend, workers, patient().per_second(3));
+        let began = Instant::now();
         runtime.block_on(async {
             let mut tasks = Vec::new();
             for _ in 0..500 {
@@ -464,7 +488,9 @@ fn reports_are_bounded_and_none_is_lost_from_the_count() {
         let left_out: u64 = reports.iter().map(|report| report.left_out).sum();
         assert_eq!(made + left_out, 500, "{reports:?}");
         assert!(made >= 3);
-        assert!(left_out > 0, "500 in less than a second");
+        let seconds = began.elapsed().as_secs() + 1; // also those begun
+        assert!(made <= 3 * seconds, "{made} in {seconds} s");
+        assert!(left_out > 0, "500 in less than a second each");
     });
 }
 
@@ -487,44 +513,27 @@ fn the_dump_shows_who_waits_where_and_for_whom() {
             let waiter = spawn(async move { drop(lock.lock().await) });
             let joins = line!() + 1;
             let joiner = spawn(async { holder.await.unwrap_err() });
+            // On two workers each may be in its poll still.
             let lines = [
-                (
-                    waiter.id(),
-                    format!(
-                        "waits for a mutex held by #{holder_id} at {}:{waits}:",
-                        file!()
-                    ),
+                format!("#{holder_id} \"holder\" Idle, spawned at {}:", file!()),
+                format!(
+                    "waits for a mutex held by #{holder_id} at {}:{waits}:",
+                    file!()
                 ),
-                (
-                    joiner.id(),
-                    format!("waits for the end of #{holder_id} at {}:", file!()),
-                ),
+                format!("#{} Idle, spawned at {}:{waits}:", waiter.id(), file!()),
+                format!("waits for the end of #{holder_id} at {}:", file!()),
+                format!("#{} Idle, spawned at {}:{joins}:", joiner.id(), file!()),
             ];
             let dump = loop {
                 let dump = wakeline::Handle::current().dump();
                 let text = dump.to_string();
-                if lines.iter().all(|(_, line)| text.contains(line)) {
+                if lines.iter().all(|line| text.contains(line)) {
                     break dump;
                 }
                 yield_now().await;
             };
             let text = dump.to_string();
             assert!(text.starts_with("tasks: 3\n"), "{text}");
-            assert!(
-                text.contains(&format!(
-                    "#{holder_id} \"holder\" Idle, spawned at {}:",
-                    file!()
-                )),
-                "{text}"
-            );
-            assert!(
-                text.contains(&format!(
-                    "#{} Idle, spawned at {}:{joins}:",
-                    joiner.id(),
-                    file!()
-                )),
-                "{text}"
-            );
             assert!(
                 text.contains("\nblock_on: 1\n"),
                 "the root, in debug mode: {text}"
@@ -662,12 +671,11 @@ fn the_environment_turns_it_on_where_the_builder_says_nothing() {
         String::from_utf8(output.stderr).expect("text")
     };
     let on = stderr(Some("1"));
-    let line = on.lines().find(|line| line.starts_with("wakeline: "));
+    // On a busy machine polls are reported, too, which have become slow.
+    let failure = "nobody has looked at a failure: task ";
+    let line = on.lines().find(|line| line.contains(failure));
     let line = line.unwrap_or_else(|| panic!("nothing reported: {on}"));
-    assert!(
-        line.contains("nobody has looked at a failure: task "),
-        "{line}"
-    );
+    assert!(line.starts_with("wakeline: "), "{line}");
     assert!(line.ends_with(": nobody saw this"), "{line}");
     for off in [None, Some("0"), Some("")] {
         assert!(!stderr(off).contains("wakeline: "), "{off:?}");

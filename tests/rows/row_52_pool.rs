@@ -32,6 +32,8 @@ struct World {
     stale: AtomicBool,
     unfit: AtomicBool,
     hang: AtomicBool,
+    /// A query hangs.
+    hangs: AtomicBool,
     slow_close: AtomicBool,
 }
 
@@ -48,6 +50,7 @@ impl Connection {
         self.unanswered += 1;
         yield_now().await;
         if self.world.hang.load(SeqCst) {
+            self.world.hangs.store(true, SeqCst);
             pending::<()>().await;
         }
         self.unanswered -= 1;
@@ -231,7 +234,7 @@ fn one_whose_user_was_cancelled_in_the_middle_is_closed_and_replaced() {
                     lease.run(async |connection| connection.query().await).await;
                 }
             });
-            for _ in 0..5 {
+            while !world.hangs.load(SeqCst) {
                 yield_now().await;
             }
             user.abort();

@@ -250,21 +250,30 @@ unsafe fn complete<F: Future + 'static, S: Schedule>(
     // Nothing is dropped by this one: the stage is `Consumed`.
     let _ = replace(Stage::Output(result));
     header.waiting.set(None);
+    let leave = |entered: Entered| {
+        drop(entered);
+        // SAFETY: they are this thread's until the task is let go, below.
+        let locals = mem::take(unsafe { &mut *header.locals.get() });
+        quietly(|| drop(locals));
+    };
+    let mut entered = Some(entered);
+    if header.state.has_handle() {
+        // Whoever finds the task complete must not find its values alive.
+        entered.take().into_iter().for_each(leave);
+    }
     let finished = header.state.finish();
     if finished.drop_output {
+        // Among the values, unless the handle went just now.
+        // SAFETY: the right to the task's end is this thread's.
+        let entered = entered.unwrap_or_else(|| unsafe { Entered::new(task) });
         // SAFETY: no handle any more, so the stage is this thread's.
         tell_of_failure(cell, unsafe { &*cell.stage.get() });
         if let Err(payload) = replace(Stage::Consumed) {
             // Nobody to tell; the panic hook has told.
             quietly(|| drop(payload));
         }
+        leave(entered);
     }
-    // With its last foreign code the task's values have done their work: the
-    // handle must not find them alive.
-    drop(entered);
-    // SAFETY: they are this thread's until the task is let go, below.
-    let locals = mem::take(unsafe { &mut *header.locals.get() });
-    quietly(|| drop(locals));
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };

@@ -182,6 +182,13 @@ impl State {
         }
     }
 
+    /// Whether a `JoinHandle` exists. Once there is none there never is one again.
+    #[inline]
+    pub(crate) fn has_handle(&self) -> bool {
+        // Relaxed: what follows from it is put right by `finish` if it is stale.
+        self.bits.load(Relaxed) & JOIN != 0
+    }
+
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.bits.load(Acquire) & COMPLETE != 0

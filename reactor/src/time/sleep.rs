@@ -69,7 +69,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// use std::time::{Duration, Instant};
 /// use wakeline_reactor::time;
 ///
-/// let sleep = time::sleep_until(Instant::now() + Duration::from_secs(1));
+/// let sleep = time::sleep_until(Instant::now() + Duration::from_secs(3_600));
 /// assert!(!sleep.is_elapsed());
 /// ```
 #[track_caller]
