@@ -84,6 +84,7 @@ pub use wakeline_executor::{
     ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,
     spawn_blocking, spawn_local, task, try_shield, yield_now,
 };
+pub use wakeline_net::fs;
 pub use wakeline_net::io;
 pub use wakeline_net::signal;
 pub use wakeline_reactor::time;

@@ -24,6 +24,8 @@ pub enum Attempt {
 
 /// An operation of whatever kind, as drivers hold it.
 pub(crate) trait AnyOp: Send + Sync {
+    /// The opcode of its request, if a kernel with rings may lack it.
+    fn opcode(&self) -> Option<u8>;
     /// The request for the ring. It points into memory that stays where it is
     /// until `complete`.
     fn entry(&self) -> Entry;
@@ -251,6 +253,10 @@ fn cancelled_error() -> io::Error {
 }
 
 impl<O: Op> AnyOp for OpCell<O> {
+    fn opcode(&self) -> Option<u8> {
+        O::OPCODE
+    }
+
     fn entry(&self) -> Entry {
         match &mut *self.state.lock() {
             State::Held { op, .. } => op.entry(),

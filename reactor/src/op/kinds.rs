@@ -40,6 +40,9 @@ pub(crate) mod sealed {
         /// What it gives back whether or not it succeeded.
         type Back: Send + Default;
 
+        /// The opcode of the request, where not every kernel that has rings has
+        /// it: what it lacks runs in the blocking form.
+        const OPCODE: Option<u8> = None;
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
         /// A try without blocking.

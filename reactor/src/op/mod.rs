@@ -29,12 +29,14 @@ mod descriptor;
 mod file;
 mod in_flight;
 mod kinds;
+mod path;
 mod socket;
 
 pub(crate) use cell::{AnyOp, Attempt};
 pub use descriptor::Descriptor;
 pub use file::{Fsync, OpenAt, Read, Write};
 pub(crate) use in_flight::Ticket;
-pub use in_flight::{Cancel, InFlight, submit};
+pub use in_flight::{Cancel, InFlight, submit, submit_from};
 pub use kinds::Op;
+pub use path::{LinkAt, MkdirAt, RenameAt, SymlinkAt, UnlinkAt, c_path};
 pub use socket::{Close, Connect};
