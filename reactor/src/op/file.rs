@@ -1,4 +1,5 @@
-//! Operations on files, which also take pipes, terminals and sockets.
+//! Reading and writing: files, and also pipes, terminals and sockets.
+//! What else can be done with a file is in `open.rs` and `stat.rs`.
 //!
 //! `kinds.rs` has the table of who may touch which memory until when.
 
@@ -12,12 +13,11 @@ use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{LENGTH_MAX, NO_OFFSET, Op, attempt_of, retry, wait_for};
 use crate::state::Direction;
-use crate::sys::{check, check_len};
+use crate::sys::check_len;
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
-use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// Reads from `offset` into the spare capacity of `buf`.
@@ -190,109 +190,5 @@ impl Steps for Write {
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, Vec<u8>) {
         (result.map(|n| n as usize), std::mem::take(&mut self.buf))
-    }
-}
-
-/// Waits until what was written is on stable storage.
-#[derive(Debug)]
-pub struct Fsync {
-    /// The file.
-    pub fd: Arc<Descriptor>,
-    /// Leave out metadata that reading the data back does not need.
-    pub data_only: bool,
-}
-
-impl Op for Fsync {}
-impl Steps for Fsync {
-    type Output = ();
-    type Back = ();
-
-    fn entry(&mut self) -> Entry {
-        let flags = if self.data_only {
-            types::FsyncFlags::DATASYNC
-        } else {
-            types::FsyncFlags::empty()
-        };
-        opcode::Fsync::new(types::Fd(self.fd.as_raw_fd()))
-            .flags(flags)
-            .build()
-    }
-
-    fn attempt(&mut self) -> Attempt {
-        Attempt::Block
-    }
-
-    fn block(&mut self) -> io::Result<u32> {
-        let fd = self.fd.as_raw_fd();
-        let data_only = self.data_only;
-        retry(|| {
-            if data_only {
-                // SAFETY: takes an integer.
-                check(unsafe { libc::fdatasync(fd) }).map(|_| 0)
-            } else {
-                // SAFETY: takes an integer.
-                check(unsafe { libc::fsync(fd) }).map(|_| 0)
-            }
-        })
-    }
-
-    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
-        (result.map(drop), ())
-    }
-}
-
-/// Opens a path; `O_CLOEXEC` is added to the flags.
-#[derive(Debug)]
-pub struct OpenAt {
-    /// Where a relative path begins; `None` is the working directory.
-    pub dir: Option<Arc<OwnedFd>>,
-    /// What to open.
-    pub path: CString,
-    /// `libc::O_*`.
-    pub flags: i32,
-    /// Permissions of a file that is made, before the umask.
-    pub mode: u32,
-}
-
-impl OpenAt {
-    fn dir(&self) -> RawFd {
-        self.dir
-            .as_ref()
-            .map_or(libc::AT_FDCWD, |dir| dir.as_raw_fd())
-    }
-}
-
-impl Op for OpenAt {}
-impl Steps for OpenAt {
-    type Output = OwnedFd;
-    type Back = ();
-
-    fn entry(&mut self) -> Entry {
-        opcode::OpenAt::new(types::Fd(self.dir()), self.path.as_ptr())
-            .flags(self.flags | libc::O_CLOEXEC)
-            .mode(self.mode)
-            .build()
-    }
-
-    fn attempt(&mut self) -> Attempt {
-        Attempt::Block
-    }
-
-    fn block(&mut self) -> io::Result<u32> {
-        let (dir, flags) = (self.dir(), self.flags | libc::O_CLOEXEC);
-        retry(|| {
-            // SAFETY: the path is a C string that lives until the call returns.
-            check(unsafe { libc::openat(dir, self.path.as_ptr(), flags, self.mode) })
-                .map(|fd| fd as usize)
-        })
-    }
-
-    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<OwnedFd>, ()) {
-        // SAFETY: the kernel has just made this descriptor for this operation
-        // and told nobody else.
-        (
-            result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) }),
-            (),
-        )
     }
 }
