@@ -24,13 +24,16 @@
 //! at any time: that asks for a cancel, and when the end comes the buffer is
 //! freed and a descriptor that came back is closed.
 
+mod buf;
 mod cell;
 mod descriptor;
 mod file;
 mod in_flight;
 mod kinds;
 mod socket;
+mod vectored;
 
+pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
 pub use descriptor::Descriptor;
 pub use file::{Fsync, OpenAt, Read, Write};
@@ -38,3 +41,4 @@ pub(crate) use in_flight::Ticket;
 pub use in_flight::{Cancel, InFlight, submit};
 pub use kinds::Op;
 pub use socket::{Close, Connect};
+pub use vectored::{ReadV, WriteV};
