@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use wakeline_context::{Kind, budget, waiting_on};
-use wakeline_reactor::op::{self, InFlight};
+use wakeline_reactor::op::{self, InFlight, IoBuf, IoBufMut};
 
 impl File {
     /// Reads into `buf` from `offset` on, in bytes, and tells how many bytes
@@ -96,8 +96,8 @@ impl File {
         }
     }
 
-    /// Reads into the spare capacity of `buf` from `offset` on; yields how many
-    /// bytes were appended, and the buffer.
+    /// Reads into `buf` from `offset` on; yields how many bytes came, and the
+    /// buffer: a `Vec` longer by that, others as [`IoBufMut`] says.
     ///
     /// Nothing is copied. The future does not borrow the file.
     ///
@@ -123,7 +123,7 @@ impl File {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn read_at_owned(&self, buf: Vec<u8>, offset: u64) -> ReadAtOwned {
+    pub fn read_at_owned<B: IoBufMut>(&self, buf: B, offset: u64) -> ReadAtOwned<B> {
         let fd = Arc::clone(self.descriptor());
         ReadAtOwned(Started::new(
             Location::caller(),
@@ -161,7 +161,7 @@ impl File {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[track_caller]
-    pub fn write_at_owned(&self, buf: Vec<u8>, offset: u64) -> WriteAtOwned {
+    pub fn write_at_owned<B: IoBuf>(&self, buf: B, offset: u64) -> WriteAtOwned<B> {
         self.note_write();
         let fd = Arc::clone(self.descriptor());
         WriteAtOwned(Started::new(
@@ -304,10 +304,10 @@ impl fmt::Debug for WriteAt<'_> {
 /// The future of [`File::read_at_owned`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct ReadAtOwned(Started<op::Read>);
+pub struct ReadAtOwned<B: IoBufMut>(Started<op::Read<B>>);
 
-impl Future for ReadAtOwned {
-    type Output = (io::Result<usize>, Vec<u8>);
+impl<B: IoBufMut> Future for ReadAtOwned<B> {
+    type Output = (io::Result<usize>, B);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx)
@@ -317,10 +317,10 @@ impl Future for ReadAtOwned {
 /// The future of [`File::write_at_owned`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct WriteAtOwned(Started<op::Write>);
+pub struct WriteAtOwned<B: IoBuf>(Started<op::Write<B>>);
 
-impl Future for WriteAtOwned {
-    type Output = (io::Result<usize>, Vec<u8>);
+impl<B: IoBuf> Future for WriteAtOwned<B> {
+    type Output = (io::Result<usize>, B);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx)

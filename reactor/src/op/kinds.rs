@@ -4,8 +4,8 @@
 //!
 //! | memory or fd           | who may touch it                | until                     |
 //! |------------------------|---------------------------------|---------------------------|
-//! | buffer of `Read`       | the kernel, through the request | `OpCell::complete` is run |
-//! | buffer of `Write`      | the kernel reads                | `OpCell::complete` is run |
+//! | buffers that are read into | the kernel, through the request | `OpCell::complete` is run |
+//! | buffers that are written, lists of buffers | the kernel reads | `OpCell::complete` is run |
 //! | path, address          | the kernel reads                | `OpCell::complete` is run |
 //! | record of `Statx`      | the kernel, through the request | `OpCell::complete` is run |
 //! | fd named by a request  | stays open: the operation owns it | `OpCell::complete` is run |

@@ -27,6 +27,7 @@
 //! at any time: that asks for a cancel, and when the end comes the buffer is
 //! freed and a descriptor that came back is closed.
 
+mod buf;
 mod cell;
 mod descriptor;
 mod file;
@@ -35,7 +36,9 @@ mod kinds;
 mod open;
 mod socket;
 mod stat;
+mod vectored;
 
+pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
 pub use descriptor::Descriptor;
 pub use file::{Read, Write};
@@ -45,3 +48,4 @@ pub use kinds::Op;
 pub use open::{Fallocate, Fsync, Ftruncate, OpenAt};
 pub use socket::{Close, Connect};
 pub use stat::{FileStat, Statx, Timestamp};
+pub use vectored::{ReadV, WriteV};
