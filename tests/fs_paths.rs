@@ -60,6 +60,16 @@ fn on_each(name: &str, test: impl AsyncFn(&Scratch) -> io::Result<()>) {
     });
 }
 
+/// A job on a thread of the pool may outlive the runtime for its last step.
+#[track_caller]
+fn comes_down_to(before: usize) {
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while open_descriptors() > before && std::time::Instant::now() < limit {
+        std::thread::yield_now();
+    }
+    assert_eq!(open_descriptors(), before, "{:?}", describe_descriptors());
+}
+
 #[track_caller]
 fn fails<T: std::fmt::Debug>(result: io::Result<T>, kind: ErrorKind, told: &[&str]) {
     let error = result.expect_err("it cannot be done");
@@ -395,7 +405,7 @@ fn a_dropped_rename_has_happened_or_not() {
             }
         });
         drop(runtime);
-        assert_eq!(open_descriptors(), before, "{:?}", describe_descriptors());
+        comes_down_to(before);
     });
 }
 
@@ -433,7 +443,7 @@ fn a_large_directory_is_streamed_and_may_be_dropped_half_way() {
             assert!(got > 0);
         });
         drop(runtime);
-        assert_eq!(open_descriptors(), before, "{:?}", describe_descriptors());
+        comes_down_to(before);
     });
 }
 

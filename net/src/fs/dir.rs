@@ -12,12 +12,12 @@
 //! Dropping the stream lets a job in progress finish its batch and forget it.
 
 use super::doing::Doing;
+use super::metadata::{FileType, Metadata};
 use super::work::PoolOp;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{FileType, Metadata};
 use std::io;
 use std::os::unix::fs::DirEntryExt;
 use std::panic::Location;
@@ -223,7 +223,7 @@ impl DirEntry {
     /// On a thread that may block: a few file systems must be asked for the kind.
     fn new(entry: std::fs::DirEntry) -> DirEntry {
         DirEntry {
-            file_type: entry.file_type(),
+            file_type: entry.file_type().map(FileType::from_std),
             entry: Arc::new(entry),
         }
     }
@@ -278,7 +278,7 @@ impl DirEntry {
     pub fn metadata(&self) -> PoolOp<Metadata> {
         let entry = Arc::clone(&self.entry);
         PoolOp::new(Doing::one("look at", &self.path()), move |_stop| {
-            entry.metadata()
+            entry.metadata().map(Metadata::from)
         })
     }
 }

@@ -1,13 +1,18 @@
-//! What is asked about a path: on the blocking pool, by `std`.
+//! What is asked about a path.
 //!
-//! A ring has `statx`, but `Metadata` can be made by `std` alone, and the other
-//! calls have no request. One hop to the pool is what they cost.
+//! What the kernel knows of a file is a `statx`, which a ring has. For the rest
+//! there is no request: it runs on the blocking pool, by `std`.
 
 use super::doing::Doing;
-use super::work::PoolOp;
-use std::fs::{Metadata, Permissions};
+use super::metadata::Metadata;
+use super::work::{NameOp, PoolOp, c_path};
+use rustix::fs::AtFlags;
+use std::fs::Permissions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use wakeline_reactor::op::Statx;
 
 #[track_caller]
 fn ask<T: Send + 'static>(
@@ -42,8 +47,28 @@ fn ask<T: Send + 'static>(
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
-pub fn metadata(path: impl AsRef<Path>) -> PoolOp<Metadata> {
-    ask("look at", path.as_ref(), |path| std::fs::metadata(path))
+pub fn metadata(path: impl AsRef<Path>) -> GetPathMetadata {
+    GetPathMetadata(statx("look at", path.as_ref(), AtFlags::empty()))
+}
+
+#[track_caller]
+fn statx(verb: &'static str, path: &Path, flags: AtFlags) -> NameOp<Statx> {
+    let flags = flags.bits() as i32;
+    let op = c_path(path).map(|c_path| Statx::at(None, c_path, flags));
+    NameOp::new(Doing::one(verb, path), op)
+}
+
+/// The future of [`metadata`] and [`symlink_metadata`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct GetPathMetadata(NameOp<Statx>);
+
+impl Future for GetPathMetadata {
+    type Output = io::Result<Metadata>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_ok(Metadata)
+    }
 }
 
 /// The same about a symbolic link itself.
@@ -68,10 +93,8 @@ pub fn metadata(path: impl AsRef<Path>) -> PoolOp<Metadata> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
-pub fn symlink_metadata(path: impl AsRef<Path>) -> PoolOp<Metadata> {
-    ask("look at", path.as_ref(), |path| {
-        std::fs::symlink_metadata(path)
-    })
+pub fn symlink_metadata(path: impl AsRef<Path>) -> GetPathMetadata {
+    GetPathMetadata(statx("look at", path.as_ref(), AtFlags::SYMLINK_NOFOLLOW))
 }
 
 /// Whether the path leads to something.
@@ -97,8 +120,25 @@ pub fn symlink_metadata(path: impl AsRef<Path>) -> PoolOp<Metadata> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
-pub fn try_exists(path: impl AsRef<Path>) -> PoolOp<bool> {
-    ask("look for", path.as_ref(), Path::try_exists)
+pub fn try_exists(path: impl AsRef<Path>) -> TryExists {
+    TryExists(statx("look for", path.as_ref(), AtFlags::empty()))
+}
+
+/// The future of [`try_exists`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct TryExists(NameOp<Statx>);
+
+impl Future for TryExists {
+    type Output = io::Result<bool>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|found| match found {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
 }
 
 /// The absolute path without symbolic links, `.` and `..`.

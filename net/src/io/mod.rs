@@ -41,6 +41,7 @@ pub use reader::{
     ReadUntilKept,
 };
 pub use split::{ReadHalf, WriteHalf, split};
+pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;
 

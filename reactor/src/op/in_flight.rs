@@ -69,10 +69,10 @@ pub fn submit<O: Op>(op: O) -> InFlight<O> {
 /// `location`.
 pub fn submit_from<O: Op>(location: &'static Location<'static>, op: O) -> InFlight<O> {
     let cell = Arc::new(OpCell::new(op));
-    let ticket = if cell.is_polled() {
-        None
-    } else {
+    let ticket = if cell.is_held() {
         hand_over(&cell)
+    } else {
+        None
     };
     InFlight {
         cell,
