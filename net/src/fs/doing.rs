@@ -26,6 +26,10 @@ impl Doing {
         }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// `link` joins the two: `rename "a" to "b"`.
     pub(crate) fn two(verb: &'static str, path: &Path, link: &'static str, to: &Path) -> Doing {
         Doing {

@@ -37,27 +37,36 @@
 //! futures), `paths.rs`, `info.rs`, `tree.rs`, `dir.rs`; and what is built on
 //! both: `contents.rs`, `copy.rs`, `atomic.rs`, `lock.rs`.
 
+mod atomic;
 mod chunk;
+mod contents;
+mod copy;
 mod dir;
 mod doing;
 mod file;
 mod info;
+mod lock;
 mod metadata;
 mod now;
 mod open_options;
 mod paths;
 mod positional;
+mod several;
 mod started;
 mod tree;
 mod whole;
 mod work;
 
+pub use atomic::{AtomicFile, write_atomic};
+pub use contents::{read, read_to_string, write};
+pub use copy::copy;
 pub use dir::{DirEntry, NextEntry, ReadDir, read_dir};
 pub use file::File;
 pub use info::{
     GetPathMetadata, TryExists, canonicalize, metadata, read_link, set_permissions,
     symlink_metadata, try_exists,
 };
+pub use lock::LockFile;
 pub use metadata::{FileType, Metadata};
 pub use open_options::{Open, OpenOptions};
 pub use paths::{
@@ -65,7 +74,8 @@ pub use paths::{
     symlink,
 };
 pub use positional::{ReadAt, ReadAtOwned, WriteAt, WriteAtOwned};
-pub use std::fs::Permissions;
+pub use several::Several;
+pub use std::fs::{Permissions, TryLockError};
 pub use tree::{DirBuilder, create_dir_all, remove_dir_all};
 pub use whole::{Allocate, CloseFile, GetMetadata, SetLen, SetPermissions, Sync};
 pub use work::{NameOp, PoolOp};
