@@ -36,6 +36,8 @@
 //! `open_options.rs` and `metadata.rs`.
 
 mod chunk;
+mod close;
+mod cursor;
 mod file;
 mod metadata;
 mod now;
@@ -44,8 +46,9 @@ mod positional;
 mod started;
 mod whole;
 
+pub use close::CloseFile;
 pub use file::File;
 pub use metadata::{FileType, Metadata};
 pub use open_options::{Open, OpenOptions};
 pub use positional::{ReadAt, ReadAtOwned, WriteAt, WriteAtOwned};
-pub use whole::{Allocate, CloseFile, GetMetadata, SetLen, SetPermissions, Sync};
+pub use whole::{Allocate, GetMetadata, SetLen, SetPermissions, Sync};

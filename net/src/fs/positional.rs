@@ -2,6 +2,7 @@
 
 use super::chunk;
 use super::file::File;
+use super::now;
 use super::started::Started;
 use std::fmt;
 use std::io;
@@ -48,7 +49,7 @@ impl File {
         ReadAt {
             file: self,
             buf,
-            offset,
+            offset: checked(offset),
             reading: None,
             location: Location::caller(),
         }
@@ -90,7 +91,7 @@ impl File {
         WriteAt {
             file: self,
             buf,
-            offset,
+            offset: checked(offset),
             writing: None,
             location: Location::caller(),
         }
@@ -124,7 +125,7 @@ impl File {
     /// ```
     #[track_caller]
     pub fn read_at_owned<B: IoBufMut>(&self, buf: B, offset: u64) -> ReadAtOwned<B> {
-        let fd = Arc::clone(self.descriptor());
+        let (fd, offset) = (Arc::clone(self.descriptor()), checked(offset));
         ReadAtOwned(Started::new(
             Location::caller(),
             op::Read { fd, buf, offset },
@@ -163,12 +164,18 @@ impl File {
     #[track_caller]
     pub fn write_at_owned<B: IoBuf>(&self, buf: B, offset: u64) -> WriteAtOwned<B> {
         self.note_write();
-        let fd = Arc::clone(self.descriptor());
+        let (fd, offset) = (Arc::clone(self.descriptor()), checked(offset));
         WriteAtOwned(Started::new(
             Location::caller(),
             op::Write { fd, buf, offset },
         ))
     }
+}
+
+/// An offset as the kernel gets it. The largest of all would mean "wherever the
+/// file is"; it is as wrong as the one before it, so that one goes instead.
+fn checked(offset: u64) -> u64 {
+    offset.min(u64::MAX - 1)
 }
 
 /// The future of [`File::read_at`].
@@ -198,7 +205,7 @@ impl Future for ReadAt<'_> {
             }
             let fd = this.file.as_fd();
             if let Some(result) = this.file.now().read(fd, this.buf, this.offset) {
-                unit.spend();
+                now::spend(unit, &result);
                 return Poll::Ready(result);
             }
             unit.refund();
@@ -267,7 +274,7 @@ impl Future for WriteAt<'_> {
             this.file.note_write();
             let fd = this.file.as_fd();
             if let Some(result) = this.file.now().write(fd, this.buf, this.offset) {
-                unit.spend();
+                now::spend(unit, &result);
                 return Poll::Ready(result);
             }
             unit.refund();
