@@ -17,6 +17,11 @@
 //! 6 `settle`: the position moves by what was written
 //! 7 `fresh`: the operation is given up, which costs nothing but its work
 //!
+//! What has no positions (a pipe, a terminal) gives its bytes once. So they are
+//! taken by the poll that returns them, and until then `waiting` waits; what an
+//! operation took all the same, where the kernel gives no other way, is kept in
+//! `carry`. A FIFO is read to its end only when somebody has written to it.
+//!
 //! The operations are the file's, not the future's, so a dropped future leaves
 //! a state, and the next call finds it. After a dropped read that is all: no
 //! position has moved.
@@ -56,6 +61,8 @@ pub(crate) struct Cursor {
     /// It has none.
     stream: bool,
     reading: Option<Reading>,
+    /// For something in a pipe to be read.
+    waiting: Option<InFlight<op::Readable>>,
     /// What was taken from a stream for a larger read that was dropped.
     carry: Carry,
     writing: Option<Writing>,
@@ -77,6 +84,15 @@ impl Cursor {
             position,
             ..Cursor::default()
         }
+    }
+
+    /// Nothing is left over from before.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.reading.is_none()
+            && self.waiting.is_none()
+            && self.writing.is_none()
+            && self.carry.is_empty()
     }
 
     pub(crate) fn position(&self) -> u64 {

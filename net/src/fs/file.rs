@@ -196,6 +196,15 @@ impl File {
         &self.fd
     }
 
+    /// What has no positions is an error: a pipe, a terminal, a socket.
+    pub(crate) fn check_position(&self) -> io::Result<()> {
+        if self.fd.is_stream() {
+            // Or a device that has them all the same: the kernel knows.
+            rustix::fs::tell(&self.fd)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn flags(&self) -> OFlags {
         self.flags
     }

@@ -1,6 +1,6 @@
 //! Reads and writes at an offset, which move no position.
 
-use super::chunk;
+use super::chunk::{self, Chunk};
 use super::file::File;
 use super::now;
 use super::started::Started;
@@ -100,7 +100,8 @@ impl File {
     /// Reads into `buf` from `offset` on; yields how many bytes came, and the
     /// buffer: a `Vec` longer by that, others as [`IoBufMut`] says.
     ///
-    /// Nothing is copied. The future does not borrow the file.
+    /// Nothing is copied. The future does not borrow the file. What has no
+    /// offsets (a pipe) ignores it.
     ///
     /// # Errors
     ///
@@ -184,7 +185,7 @@ pub struct ReadAt<'a> {
     file: &'a File,
     buf: &'a mut [u8],
     offset: u64,
-    reading: Option<InFlight<op::Read>>,
+    reading: Option<InFlight<op::Read<Chunk>>>,
     location: &'static Location<'static>,
 }
 
@@ -220,9 +221,7 @@ impl ReadAt<'_> {
         let reading = match &mut self.reading {
             Some(reading) => reading,
             none => {
-                if self.file.descriptor().is_stream() {
-                    return Poll::Ready(Err(rustix::io::Errno::SPIPE.into()));
-                }
+                self.file.check_position()?;
                 let read = op::Read {
                     fd: Arc::clone(self.file.descriptor()),
                     buf: chunk::take(self.buf.len()),
@@ -232,7 +231,9 @@ impl ReadAt<'_> {
             }
         };
         let (result, chunk) = ready!(Pin::new(reading).poll(cx));
-        self.buf[..chunk.len()].copy_from_slice(&chunk);
+        if let Ok(n) = result {
+            self.buf[..n].copy_from_slice(&chunk[..n]);
+        }
         chunk::give_back(chunk);
         Poll::Ready(result)
     }
@@ -253,7 +254,7 @@ pub struct WriteAt<'a> {
     file: &'a File,
     buf: &'a [u8],
     offset: u64,
-    writing: Option<InFlight<op::Write>>,
+    writing: Option<InFlight<op::Write<Chunk>>>,
     location: &'static Location<'static>,
 }
 
@@ -282,9 +283,7 @@ impl Future for WriteAt<'_> {
         let writing = match &mut this.writing {
             Some(writing) => writing,
             none => {
-                if this.file.descriptor().is_stream() {
-                    return Poll::Ready(Err(rustix::io::Errno::SPIPE.into()));
-                }
+                this.file.check_position()?;
                 let write = op::Write {
                     fd: Arc::clone(this.file.descriptor()),
                     buf: chunk::filled(this.buf),

@@ -1,7 +1,10 @@
 //! Reading at the position: edges 1, 2, 3 and 7.
 
 use super::{File, NO_OFFSET, is_cancelled};
-use crate::fs::{chunk, now};
+use crate::fs::chunk::{self, Chunk};
+use crate::fs::now;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
@@ -14,33 +17,42 @@ use wakeline_reactor::op::{self, InFlight};
 
 /// A read under way, and what it was to be a read of.
 pub(super) struct Reading {
-    op: InFlight<op::Read>,
+    op: InFlight<op::Read<Chunk>>,
     at: u64,
     /// The count of writes when it began.
     writes: u64,
 }
 
-/// What came from a stream and was not asked for again yet.
+/// What came from a stream, and was more than the read asked for that takes it.
 #[derive(Default)]
 pub(super) struct Carry {
-    bytes: Vec<u8>,
+    chunk: Chunk,
     taken: usize,
+    end: usize,
 }
 
 impl Carry {
+    fn put(&mut self, chunk: Chunk, end: usize) {
+        *self = Carry {
+            chunk,
+            taken: 0,
+            end,
+        };
+    }
+
     fn take(&mut self, buf: &mut [u8]) -> usize {
-        let rest = &self.bytes[self.taken..];
+        let rest = &self.chunk[self.taken..self.end];
         let n = rest.len().min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
         self.taken += n;
-        if self.taken == self.bytes.len() {
-            *self = Carry::default();
+        if self.is_empty() {
+            chunk::give_back(std::mem::take(self).chunk);
         }
         n
     }
 
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken == self.end
     }
 }
 
@@ -58,7 +70,7 @@ impl File {
             return Poll::Pending;
         };
         let cursor = &self.cursor;
-        if cursor.reading.is_none() && cursor.writing.is_none() && cursor.carry.is_empty() {
+        if cursor.is_idle() {
             if let Some(result) = self.read_now(buf) {
                 now::spend(unit, &result);
                 return Poll::Ready(result);
@@ -74,6 +86,7 @@ impl File {
         let offset = self.offset();
         let result = self.now().read(self.as_fd(), buf, offset);
         match &result {
+            Some(Ok(0)) if self.is_to_be_waited_for() => return None,
             Some(Ok(n)) => {
                 self.advance(*n);
                 self.cursor.written = None;
@@ -100,12 +113,21 @@ impl File {
             if !self.fresh() {
                 self.cursor.reading = None;
             }
+            if let Err(error) = ready!(self.poll_waited(cx))
+                && (begun_here || !is_cancelled(&error))
+            {
+                return Poll::Ready(Err(error));
+            }
             let Some(reading) = &mut self.cursor.reading else {
                 if let Some(result) = self.read_now(buf) {
                     return Poll::Ready(result);
                 }
                 begun_here = true;
-                self.start_read(buf.len());
+                if self.is_to_be_waited_for() {
+                    self.start_wait();
+                } else {
+                    self.start_read(buf.len());
+                }
                 continue;
             };
             let (result, chunk) = ready!(Pin::new(&mut reading.op).poll(cx));
@@ -114,9 +136,41 @@ impl File {
                 // The end of the runtime that it was begun on: begun again.
                 Err(error) if is_cancelled(&error) && !begun_here => {}
                 Err(error) => return Poll::Ready(Err(error)),
-                Ok(_) => return Poll::Ready(self.deliver(chunk, buf)),
+                Ok(0) if self.is_to_be_waited_for() => chunk::give_back(chunk),
+                Ok(n) => return Poll::Ready(self.deliver(chunk, n, buf)),
             }
         }
+    }
+
+    /// Whether it is a pipe with nothing to be read, not even its end: a FIFO
+    /// that nobody has opened for writing yet is like that, though a read says
+    /// that this is its end.
+    fn is_to_be_waited_for(&self) -> bool {
+        self.cursor.stream && self.is_empty_pipe()
+    }
+
+    #[cold]
+    fn is_empty_pipe(&self) -> bool {
+        let is_fifo = rustix::fs::fstat(self.as_fd())
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
+        let mut poll = [PollFd::new(self, PollFlags::IN)];
+        is_fifo && rustix::event::poll(&mut poll, Some(&Timespec::default())) == Ok(0)
+    }
+
+    fn start_wait(&mut self) {
+        let readable = op::Readable {
+            fd: Arc::clone(self.descriptor()),
+        };
+        self.cursor.waiting = Some(op::submit_from(Location::caller(), readable));
+    }
+
+    fn poll_waited(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(waiting) = &mut self.cursor.waiting else {
+            return Poll::Ready(Ok(()));
+        };
+        let (result, ()) = ready!(Pin::new(waiting).poll(cx));
+        self.cursor.waiting = None;
+        Poll::Ready(result)
     }
 
     /// Whether what is being read is what a read would have to read now.
@@ -130,7 +184,7 @@ impl File {
 
     /// Edge 2.
     fn start_read(&mut self, wanted: usize) {
-        self.cursor.stream |= self.descriptor().is_stream();
+        self.cursor.stream |= self.check_position().is_err();
         let read = op::Read {
             fd: Arc::clone(self.descriptor()),
             buf: chunk::take(wanted),
@@ -144,19 +198,16 @@ impl File {
     }
 
     /// Edge 3.
-    fn deliver(&mut self, chunk: Vec<u8>, buf: &mut [u8]) -> io::Result<usize> {
+    fn deliver(&mut self, chunk: Chunk, n: usize, buf: &mut [u8]) -> io::Result<usize> {
         if self.cursor.stream {
-            self.cursor.carry = Carry {
-                bytes: chunk,
-                taken: 0,
-            };
+            self.cursor.carry.put(chunk, n);
             return Ok(self.cursor.carry.take(buf));
         }
         if let Some(Ok(n)) = self.read_now(buf) {
             chunk::give_back(chunk);
             return Ok(n);
         }
-        let n = chunk.len().min(buf.len());
+        let n = n.min(buf.len());
         buf[..n].copy_from_slice(&chunk[..n]);
         chunk::give_back(chunk);
         self.advance(n);

@@ -18,17 +18,7 @@ impl File {
         // It may have moved the position, and may make the file longer.
         ready!(self.poll_settled(cx));
         self.cursor.written = None;
-        if self.descriptor().is_stream() {
-            // The kernel knows: a pipe says no, and some devices have positions.
-            let to = match to {
-                SeekFrom::Start(at) => rustix::fs::SeekFrom::Start(at),
-                SeekFrom::Current(by) => rustix::fs::SeekFrom::Current(by),
-                SeekFrom::End(by) => rustix::fs::SeekFrom::End(by),
-            };
-            let at = rustix::fs::seek(self.as_fd(), to)?;
-            self.cursor.position = at;
-            return Poll::Ready(Ok(at));
-        }
+        self.check_position()?;
         let position = match to {
             SeekFrom::Start(at) => Some(at),
             SeekFrom::Current(by) => self.cursor.position.checked_add_signed(by),

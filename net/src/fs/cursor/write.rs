@@ -1,7 +1,8 @@
 //! Writing at the position, and closing: edges 4, 5 and 6.
 
 use super::{File, NO_OFFSET, is_cancelled};
-use crate::fs::{chunk, now};
+use crate::fs::chunk::{self, Chunk};
+use crate::fs::now;
 use rustix::fs::OFlags;
 use std::io;
 use std::os::fd::AsFd;
@@ -14,14 +15,16 @@ use wakeline_reactor::op::{self, InFlight};
 
 /// A write under way.
 pub(super) struct Writing {
-    op: InFlight<op::Write>,
+    op: InFlight<op::Write<Chunk>>,
     /// The count of writes, with this one.
     writes: u64,
 }
 
 /// What a write has written.
 pub(super) struct Written {
-    bytes: Vec<u8>,
+    chunk: Chunk,
+    /// So many bytes of it.
+    n: usize,
     writes: u64,
 }
 
@@ -64,10 +67,9 @@ impl File {
     /// nobody has been told yet; and how much that is.
     #[inline]
     fn is_written(&mut self, buf: &[u8], begun_here: bool) -> Option<usize> {
-        let Written { bytes, writes } = self.cursor.written.take()?;
-        let n = bytes.len();
-        let same = writes == self.writes_begun() && buf.starts_with(&bytes);
-        chunk::give_back(bytes);
+        let Written { chunk, n, writes } = self.cursor.written.take()?;
+        let same = writes == self.writes_begun() && buf.starts_with(&chunk[..n]);
+        chunk::give_back(chunk);
         (begun_here || (same && n > 0)).then_some(n)
     }
 
@@ -85,7 +87,7 @@ impl File {
 
     /// Edge 5.
     fn start_write(&mut self, buf: &[u8]) {
-        self.cursor.stream |= self.descriptor().is_stream();
+        self.cursor.stream |= self.check_position().is_err();
         let write = op::Write {
             fd: Arc::clone(self.descriptor()),
             buf: chunk::filled(buf),
@@ -110,17 +112,16 @@ impl File {
         let Some(Writing { op, writes }) = &mut self.cursor.writing else {
             return Poll::Ready(());
         };
-        let (result, mut bytes) = ready!(Pin::new(op).poll(cx));
+        let (result, chunk) = ready!(Pin::new(op).poll(cx));
         let writes = *writes;
         self.cursor.writing = None;
         match result {
             Ok(n) => {
                 self.advance_written(n);
-                bytes.truncate(n);
-                self.cursor.written = Some(Written { bytes, writes });
+                self.cursor.written = Some(Written { chunk, n, writes });
             }
             Err(error) => {
-                chunk::give_back(bytes);
+                chunk::give_back(chunk);
                 self.cursor.failed = Some(error);
             }
         }

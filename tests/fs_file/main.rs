@@ -1,16 +1,20 @@
 //! Files: what a user sees of `wakeline::fs::File`.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod random;
+mod special;
+mod writes;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::{env, fs, io};
 
+use support::drops::poll_once;
 use support::{Backend, for_each_backend};
 use wakeline::fs::File;
-use wakeline::io::{
-    AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, SeekFrom,
-};
+use wakeline::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, SeekFrom};
 
 /// A directory of the test's own, gone with the value.
 struct Scratch(PathBuf);
