@@ -1,5 +1,6 @@
 //! An open file.
 
+use super::cursor::Cursor;
 use super::now::Now;
 use super::open_options::{Open, OpenOptions};
 use rustix::fs::OFlags;
@@ -46,11 +47,12 @@ use wakeline_reactor::op::Descriptor;
 /// ```
 #[derive(Debug)]
 pub struct File {
-    fd: Arc<Descriptor>,
+    pub(super) fd: Arc<Descriptor>,
     flags: OFlags,
     now: Now,
     /// Counts the writes that were begun: what was read before one is old.
     writes: AtomicU64,
+    pub(super) cursor: Cursor,
 }
 
 impl File {
@@ -111,38 +113,96 @@ impl File {
     }
 
     pub(crate) fn opened(fd: OwnedFd, flags: OFlags) -> File {
+        File::opened_at(fd, flags, 0)
+    }
+
+    fn opened_at(fd: OwnedFd, flags: OFlags, position: u64) -> File {
         File {
             fd: Arc::new(Descriptor::from(fd)),
             flags,
             now: Now::new(flags),
             writes: AtomicU64::new(0),
+            cursor: Cursor::at(position),
         }
     }
 
-    /// Makes a file of this runtime out of std's.
+    /// Makes a file of this runtime out of std's, at its position.
     ///
     /// # Errors
     ///
     /// When the descriptor cannot be asked for its mode.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use wakeline_net::fs::File;
+    /// use wakeline_net::io::AsyncReadExt;
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let mut file = std::fs::File::open("Cargo.toml")?;
+    /// file.read_exact(&mut [0; 1])?;
+    /// let mut file = File::from_std(file)?;
+    /// let mut word = [0; 7];
+    /// file.read_exact(&mut word).await?;
+    /// assert_eq!(&word, b"package");
+    /// let mut file = file.into_std()?;
+    /// file.read_exact(&mut word[..1])?;
+    /// assert_eq!(word[0], b']');
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn from_std(file: std::fs::File) -> io::Result<File> {
         let fd = OwnedFd::from(file);
         let flags = rustix::fs::fcntl_getfl(&fd)?;
-        Ok(File::opened(fd, flags))
+        // A pipe has no position.
+        let position = rustix::fs::tell(&fd).unwrap_or(0);
+        Ok(File::opened_at(fd, flags, position))
     }
 
-    /// A second descriptor of the same file. Reads and writes of the two are
-    /// independent of each other.
+    /// Makes std's file of it, at its position.
+    ///
+    /// A write that was dropped may still be under way; `flush` before waits for
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// When an operation whose future was dropped has the descriptor too, and
+    /// there is none left for a duplicate.
+    pub fn into_std(self) -> io::Result<std::fs::File> {
+        let position = self.cursor.position();
+        let fd = match Arc::try_unwrap(self.fd) {
+            Ok(own) => own.into_fd(),
+            Err(shared) => shared.as_fd().try_clone_to_owned()?,
+        };
+        // A pipe has no position, and needs none.
+        let _ = rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(position));
+        Ok(fd.into())
+    }
+
+    /// A second descriptor of the same file, with a position of its own, which
+    /// begins where this one's is.
     ///
     /// # Errors
     ///
     /// When there are no descriptors left.
     pub fn try_clone(&self) -> io::Result<File> {
         let fd = self.fd.as_fd().try_clone_to_owned()?;
-        Ok(File::opened(fd, self.flags))
+        Ok(File::opened_at(fd, self.flags, self.cursor.position()))
     }
 
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
         &self.fd
+    }
+
+    /// What has no positions is an error: a pipe, a terminal, a socket.
+    pub(crate) fn check_position(&self) -> io::Result<()> {
+        if self.fd.is_stream() {
+            // Or a device that has them all the same: the kernel knows.
+            rustix::fs::tell(&self.fd)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn flags(&self) -> OFlags {
@@ -156,6 +216,14 @@ impl File {
     pub(crate) fn note_write(&self) {
         // Relaxed: who writes and then reads orders the two itself.
         self.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn writes_begun(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.flags.intersects(OFlags::WRONLY | OFlags::RDWR)
     }
 
     pub(crate) fn into_descriptor(self) -> Arc<Descriptor> {

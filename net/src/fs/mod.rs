@@ -39,8 +39,10 @@
 
 mod atomic;
 mod chunk;
+mod close;
 mod contents;
 mod copy;
+mod cursor;
 mod dir;
 mod doing;
 mod file;
@@ -58,6 +60,7 @@ mod whole;
 mod work;
 
 pub use atomic::{AtomicFile, write_atomic};
+pub use close::CloseFile;
 pub use contents::{read, read_to_string, write};
 pub use copy::copy;
 pub use dir::{DirEntry, NextEntry, ReadDir, read_dir};
@@ -77,5 +80,5 @@ pub use positional::{ReadAt, ReadAtOwned, WriteAt, WriteAtOwned};
 pub use several::Several;
 pub use std::fs::{Permissions, TryLockError};
 pub use tree::{DirBuilder, create_dir_all, remove_dir_all};
-pub use whole::{Allocate, CloseFile, GetMetadata, SetLen, SetPermissions, Sync};
+pub use whole::{Allocate, GetMetadata, SetLen, SetPermissions, Sync};
 pub use work::{NameOp, PoolOp};

@@ -14,9 +14,20 @@ use rustix::io::{Errno, ReadWriteFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use wakeline_context::budget::Unit;
 
 /// The most that is moved at once, in bytes: about 20 us of copying.
 pub(crate) const NOW_MAX: usize = 256 << 10;
+
+/// So many bytes copied are a unit of the poll's budget: a poll reads 2 MiB at
+/// most, about 200 us of copying, before others have their turn.
+const BYTES_PER_UNIT: usize = 16 << 10;
+
+/// The poll made progress by as many bytes as this says.
+#[inline]
+pub(crate) fn spend(unit: Unit, result: &io::Result<usize>) {
+    unit.spend_with(result.as_ref().map_or(0, |n| n / BYTES_PER_UNIT));
+}
 
 /// What is known of a file about calls that do not wait.
 #[derive(Debug)]

@@ -21,11 +21,12 @@ use wakeline_reactor::op;
 ///
 /// ```
 /// use wakeline_net::fs::OpenOptions;
+/// use wakeline_net::io::AsyncWriteExt;
 ///
 /// # let path = std::env::temp_dir().join(format!("wakeline-doc-options-{}", std::process::id()));
 /// # wakeline_net::testing::block_on(async {
-/// let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).await?;
-/// log.write_at(b"started\n", 0).await?;
+/// let mut log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).await?;
+/// log.write_all(b"started\n").await?;
 /// # std::fs::remove_file(&path)?;
 /// # std::io::Result::Ok(())
 /// # })?;

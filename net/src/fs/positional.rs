@@ -1,7 +1,8 @@
 //! Reads and writes at an offset, which move no position.
 
-use super::chunk;
+use super::chunk::{self, Chunk};
 use super::file::File;
+use super::now;
 use super::started::Started;
 use std::fmt;
 use std::io;
@@ -48,7 +49,7 @@ impl File {
         ReadAt {
             file: self,
             buf,
-            offset,
+            offset: checked(offset),
             reading: None,
             location: Location::caller(),
         }
@@ -90,7 +91,7 @@ impl File {
         WriteAt {
             file: self,
             buf,
-            offset,
+            offset: checked(offset),
             writing: None,
             location: Location::caller(),
         }
@@ -99,7 +100,8 @@ impl File {
     /// Reads into `buf` from `offset` on; yields how many bytes came, and the
     /// buffer: a `Vec` longer by that, others as [`IoBufMut`] says.
     ///
-    /// Nothing is copied. The future does not borrow the file.
+    /// Nothing is copied. The future does not borrow the file. What has no
+    /// offsets (a pipe) ignores it.
     ///
     /// # Errors
     ///
@@ -124,7 +126,7 @@ impl File {
     /// ```
     #[track_caller]
     pub fn read_at_owned<B: IoBufMut>(&self, buf: B, offset: u64) -> ReadAtOwned<B> {
-        let fd = Arc::clone(self.descriptor());
+        let (fd, offset) = (Arc::clone(self.descriptor()), checked(offset));
         ReadAtOwned(Started::new(
             Location::caller(),
             op::Read { fd, buf, offset },
@@ -163,12 +165,18 @@ impl File {
     #[track_caller]
     pub fn write_at_owned<B: IoBuf>(&self, buf: B, offset: u64) -> WriteAtOwned<B> {
         self.note_write();
-        let fd = Arc::clone(self.descriptor());
+        let (fd, offset) = (Arc::clone(self.descriptor()), checked(offset));
         WriteAtOwned(Started::new(
             Location::caller(),
             op::Write { fd, buf, offset },
         ))
     }
+}
+
+/// An offset as the kernel gets it. The largest of all would mean "wherever the
+/// file is"; it is as wrong as the one before it, so that one goes instead.
+fn checked(offset: u64) -> u64 {
+    offset.min(u64::MAX - 1)
 }
 
 /// The future of [`File::read_at`].
@@ -177,7 +185,7 @@ pub struct ReadAt<'a> {
     file: &'a File,
     buf: &'a mut [u8],
     offset: u64,
-    reading: Option<InFlight<op::Read>>,
+    reading: Option<InFlight<op::Read<Chunk>>>,
     location: &'static Location<'static>,
 }
 
@@ -198,7 +206,7 @@ impl Future for ReadAt<'_> {
             }
             let fd = this.file.as_fd();
             if let Some(result) = this.file.now().read(fd, this.buf, this.offset) {
-                unit.spend();
+                now::spend(unit, &result);
                 return Poll::Ready(result);
             }
             unit.refund();
@@ -213,9 +221,7 @@ impl ReadAt<'_> {
         let reading = match &mut self.reading {
             Some(reading) => reading,
             none => {
-                if self.file.descriptor().is_stream() {
-                    return Poll::Ready(Err(rustix::io::Errno::SPIPE.into()));
-                }
+                self.file.check_position()?;
                 let read = op::Read {
                     fd: Arc::clone(self.file.descriptor()),
                     buf: chunk::take(self.buf.len()),
@@ -225,7 +231,9 @@ impl ReadAt<'_> {
             }
         };
         let (result, chunk) = ready!(Pin::new(reading).poll(cx));
-        self.buf[..chunk.len()].copy_from_slice(&chunk);
+        if let Ok(n) = result {
+            self.buf[..n].copy_from_slice(&chunk[..n]);
+        }
         chunk::give_back(chunk);
         Poll::Ready(result)
     }
@@ -246,7 +254,7 @@ pub struct WriteAt<'a> {
     file: &'a File,
     buf: &'a [u8],
     offset: u64,
-    writing: Option<InFlight<op::Write>>,
+    writing: Option<InFlight<op::Write<Chunk>>>,
     location: &'static Location<'static>,
 }
 
@@ -267,7 +275,7 @@ impl Future for WriteAt<'_> {
             this.file.note_write();
             let fd = this.file.as_fd();
             if let Some(result) = this.file.now().write(fd, this.buf, this.offset) {
-                unit.spend();
+                now::spend(unit, &result);
                 return Poll::Ready(result);
             }
             unit.refund();
@@ -275,9 +283,7 @@ impl Future for WriteAt<'_> {
         let writing = match &mut this.writing {
             Some(writing) => writing,
             none => {
-                if this.file.descriptor().is_stream() {
-                    return Poll::Ready(Err(rustix::io::Errno::SPIPE.into()));
-                }
+                this.file.check_position()?;
                 let write = op::Write {
                     fd: Arc::clone(this.file.descriptor()),
                     buf: chunk::filled(this.buf),

@@ -1,9 +1,9 @@
-//! What is done with a file as a whole: sync, length, room, permissions, close.
+//! What is done with a file as a whole: sync, length, room, permissions.
 
 use super::file::File;
 use super::metadata::Metadata;
 use super::started::Started;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use std::fmt;
 use std::fs::Permissions;
 use std::io;
@@ -137,39 +137,6 @@ impl File {
             location,
         }
     }
-
-    /// Closes the file, and tells what closing it may have to tell: on a network
-    /// the last word about what was written.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says. The file is closed all the same.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future closes the file.
-    #[track_caller]
-    pub fn close(self) -> CloseFile {
-        let location = Location::caller();
-        let writable = self.flags().intersects(OFlags::WRONLY | OFlags::RDWR);
-        let state = match Arc::try_unwrap(self.into_descriptor()) {
-            // An operation whose future was dropped has it too, and closes it
-            // when it is done. What a close tells, that of a duplicate tells.
-            Err(shared) => match shared.as_fd().try_clone_to_owned() {
-                Ok(fd) => Closing::Close(Started::new(location, op::Close::new(fd))),
-                Err(error) => Closing::Done(Some(Err(error))),
-            },
-            Ok(own) if writable => {
-                Closing::Close(Started::new(location, op::Close::new(own.into_fd())))
-            }
-            // Nothing was written: there is nothing to wait for or to tell.
-            Ok(own) => {
-                drop(own);
-                Closing::Done(Some(Ok(())))
-            }
-        };
-        CloseFile(state)
-    }
 }
 
 macro_rules! whole_future {
@@ -249,30 +216,5 @@ impl fmt::Debug for SetPermissions {
         f.debug_struct("SetPermissions")
             .field("from", &self.location)
             .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`File::close`].
-#[derive(Debug)]
-#[must_use = "dropping it closes the file without a word about errors"]
-pub struct CloseFile(Closing);
-
-#[derive(Debug)]
-enum Closing {
-    Close(Started<op::Close>),
-    Done(Option<io::Result<()>>),
-}
-
-impl Future for CloseFile {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Closing::Close(close) => Pin::new(close).poll(cx).map(|(result, ())| result),
-            Closing::Done(result) => {
-                let result = result.take();
-                Poll::Ready(result.expect("a close is not polled after it was ready"))
-            }
-        }
     }
 }
