@@ -9,7 +9,7 @@
 //! 2 `fsync`  the content is on the disk; else the name could get there first
 //! 3 `rename` the one step at which the old content becomes the new one
 //! 4 `fsync`  of the directory: the rename is on the disk
-//! 5 `Temp`   dropped before step 3, on purpose or on the way out of an error
+//! 5 `discard`, or the drop of `Temp` before step 3, on the way out of an error
 //!
 //! Whoever opens the file at whatever moment, also after the process was killed
 //! or the machine lost power, finds the old content or the new one.
@@ -22,14 +22,13 @@ mod temp;
 
 use super::contents::write_all_at;
 use super::doing::Doing;
+use super::paths;
 use super::file::File;
 use super::several::Several;
 use super::work::PoolOp;
-use super::{paths, work::NameOp};
 use std::io;
 use std::path::Path;
 use temp::{Begun, Temp};
-use wakeline_reactor::op::RenameAt;
 
 /// A file being written that gets its name, and replaces what had it, by
 /// [`commit`](AtomicFile::commit).
@@ -82,9 +81,45 @@ impl AtomicFile {
     /// Dropping the future leaves nothing behind.
     #[track_caller]
     pub fn create(path: impl AsRef<Path>) -> Several<'static, AtomicFile> {
-        let doing = Doing::one("replace", path.as_ref());
-        let path = path.as_ref().to_path_buf();
-        let begin = PoolOp::new(doing.clone(), move |_stop| temp::begin(&path));
+        AtomicFile::begin(Doing::one("replace", path.as_ref()), true)
+    }
+
+    /// Begins the content of the file `path`, which must not exist; nor when
+    /// it is committed.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`, and those of [`create`](AtomicFile::create).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves nothing behind.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use wakeline_net::fs::{self, AtomicFile};
+    /// # use wakeline_net::testing::{Scratch, block_on};
+    /// # let dir = Scratch::new();
+    /// # block_on(async {
+    /// let new = AtomicFile::create_new(dir.join("once")).await?;
+    /// fs::write(dir.join("once"), "somebody was faster").await?;
+    /// let error = new.commit().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn create_new(path: impl AsRef<Path>) -> Several<'static, AtomicFile> {
+        AtomicFile::begin(Doing::one("create", path.as_ref()), false)
+    }
+
+    #[track_caller]
+    fn begin(doing: Doing, replace: bool) -> Several<'static, AtomicFile> {
+        let path = doing.path().to_path_buf();
+        let begin = PoolOp::new(doing.clone(), move |_stop| temp::begin(&path, replace));
         Several::new(async move {
             let Begun { file, temp } = begin.await?;
             let file = File::from_std(file).map_err(|error| doing.failed(error))?;
@@ -130,8 +165,7 @@ impl AtomicFile {
             let AtomicFile {
                 mut temp, doing, ..
             } = self;
-            rename(&temp).await.map_err(|error| doing.failed(error))?;
-            temp.is_renamed();
+            rename(&mut temp).await.map_err(|error| doing.failed(error))?;
             let synced = sync_directory(temp.directory()).await;
             synced.map_err(|error| {
                 let kind = error.kind();
@@ -161,8 +195,28 @@ impl AtomicFile {
             let AtomicFile {
                 mut temp, doing, ..
             } = self;
-            rename(&temp).await.map_err(|error| doing.failed(error))?;
-            temp.is_renamed();
+            rename(&mut temp).await.map_err(|error| doing.failed(error))?;
+            Ok(())
+        })
+    }
+
+    /// Removes the new content, and waits until it is gone.
+    ///
+    /// To drop it removes it, too, but a process may end before that is done.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; the error names the temporary file.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future removes it as dropping the file does.
+    #[track_caller]
+    pub fn discard(self) -> Several<'static, ()> {
+        Several::new(async move {
+            let AtomicFile { mut temp, .. } = self;
+            paths::remove_file(temp.path()).await?;
+            temp.is_gone();
             Ok(())
         })
     }
@@ -187,8 +241,23 @@ impl AtomicFile {
     }
 }
 
-fn rename(temp: &Temp) -> NameOp<RenameAt> {
-    paths::rename(temp.path(), temp.target())
+/// Step 3.
+async fn rename(temp: &mut Temp) -> io::Result<()> {
+    let (from, to) = (temp.path(), temp.target());
+    if temp.replaces() {
+        paths::rename(from, to).await?;
+    } else {
+        match paths::rename_noreplace(from, to).await {
+            // This file system cannot promise it; but it can for a second name,
+            // and the first is then removed by the drop of `temp`.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return paths::hard_link(from, to).await;
+            }
+            result => result?,
+        }
+    }
+    temp.is_gone();
+    Ok(())
 }
 
 async fn sync_directory(path: &Path) -> io::Result<()> {

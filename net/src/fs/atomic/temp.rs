@@ -33,7 +33,9 @@ pub(super) struct Begun {
 pub(super) struct Temp {
     path: PathBuf,
     target: PathBuf,
-    renamed: bool,
+    replaces: bool,
+    /// It has another name now, or none.
+    gone: bool,
 }
 
 impl Temp {
@@ -50,15 +52,20 @@ impl Temp {
         directory(&self.target)
     }
 
-    /// It has its own name now.
-    pub(super) fn is_renamed(&mut self) {
-        self.renamed = true;
+    /// Whether it may replace what has its name.
+    pub(super) fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// It has its own name now, or was removed: there is nothing to remove.
+    pub(super) fn is_gone(&mut self) {
+        self.gone = true;
     }
 }
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        if !self.renamed {
+        if !self.gone {
             // On the pool, as to free a large file takes its time. A pool that
             // does not take the job drops it, and that removes it here. A rename
             // of a dropped `commit` may still be on its way: if it was first,
@@ -88,9 +95,16 @@ fn directory(path: &Path) -> &Path {
 }
 
 /// Makes the temporary file for `path`.
-pub(super) fn begin(path: &Path) -> io::Result<Begun> {
-    let (target, old) = resolve(path)?;
-    let (file, temp) = make(target, old.is_some())?;
+pub(super) fn begin(path: &Path, replaces: bool) -> io::Result<Begun> {
+    let (target, old) = if replaces {
+        resolve(path)?
+    } else if std::fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    } else {
+        (path.to_path_buf(), None)
+    };
+    let (file, mut temp) = make(target, old.is_some())?;
+    temp.replaces = replaces;
     // From here on `temp` removes what an error leaves.
     if let Some(old) = old {
         keep_owner_and_mode(&file, &old)?;
@@ -136,15 +150,13 @@ fn make(target: PathBuf, replaces: bool) -> io::Result<(File, Temp)> {
         options.read(true).write(true).create_new(true).mode(mode);
         match options.open(&path) {
             Ok(file) => {
-                let renamed = false;
-                return Ok((
-                    file,
-                    Temp {
-                        path,
-                        target,
-                        renamed,
-                    },
-                ));
+                let temp = Temp {
+                    path,
+                    target,
+                    replaces: true,
+                    gone: false,
+                };
+                return Ok((file, temp));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
             Err(error) => return Err(error),
