@@ -12,6 +12,7 @@
 //! | `writer.rs`   | [`BufWriter`]                                               |
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
+//! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
 //!
 //! # What a drop loses
@@ -22,6 +23,7 @@
 //! to the peer. Where that matters, [`BufReader`] has the same reads in a form
 //! that takes all or nothing.
 
+mod async_fd;
 mod buf;
 mod copy;
 pub(crate) mod pool;
@@ -31,6 +33,7 @@ mod split;
 mod write;
 mod writer;
 
+pub use async_fd::{AsyncFd, Guard, Interest, ReadyGuard, TryIoError};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
