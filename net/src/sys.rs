@@ -154,7 +154,7 @@ fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Resul
 
 /// `n` of `wanted` bytes were read, and if that is short it still proves
 /// nothing: asks, which costs less than the read into `EAGAIN` that it saves.
-fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done<usize> {
+pub(crate) fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done<usize> {
     let drained = n > 0 && n < wanted && rustix::io::ioctl_fionread(fd) == Ok(0);
     if drained {
         Done::Short(n)

@@ -13,6 +13,7 @@
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
 //! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
+//! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
 //!
 //! # What a drop loses
@@ -30,6 +31,7 @@ pub(crate) mod pool;
 mod read;
 mod reader;
 mod split;
+mod stdio;
 mod write;
 mod writer;
 
@@ -44,6 +46,7 @@ pub use reader::{
     ReadUntilKept,
 };
 pub use split::{ReadHalf, WriteHalf, split};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;
 
