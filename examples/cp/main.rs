@@ -16,14 +16,11 @@ mod transfer;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Parser;
 use wakeline::Runtime;
 use wakeline::fs::{self, AtomicFile, File};
-use wakeline::future::race;
 use wakeline::signal::unix::{SignalKind, signal};
 
 use options::Options;
@@ -75,28 +72,22 @@ async fn copy(options: &Options) -> Result<End, String> {
     let new = begin(&to, options.force).await?;
 
     let progress = Progress::new(known.len());
-    let done = {
-        let copy = pin!(async {
-            transfer::all(&source, new.file(), &progress).await?;
-            new.file().set_permissions(known.permissions()).await?;
-            io::Result::Ok(true)
-        });
-        let stop = pin!(async {
-            let (first, second) = (pin!(interrupt.recv()), pin!(terminate.recv()));
-            race([first as std::pin::Pin<&mut (dyn Future<Output = _> + Send)>, second]).await
-        });
-        let stop = pin!(async { stop.await.map(|()| false) });
-        race([copy as std::pin::Pin<&mut (dyn Future<Output = _> + Send)>, stop]).await
+    let done = wakeline::select! {
+        // A signal first, if both are ready: it was asked for.
+        biased;
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        done = content(&source, &new, &progress) => Some(done),
     };
     progress.clear();
     match done {
-        Ok(true) => {}
-        Ok(false) => {
+        Some(Ok(())) => {}
+        None => {
             new.discard().await.map_err(text)?;
             progress::tell("interrupted; nothing was changed");
             return Ok(End::Interrupted);
         }
-        Err(error) => {
+        Some(Err(error)) => {
             // The first error is the one to be told.
             let _gone = new.discard().await;
             return Err(format!("{}: {error}", to.display()));
@@ -108,8 +99,15 @@ async fn copy(options: &Options) -> Result<End, String> {
         new.commit_unsynced().await
     };
     committed.map_err(|error| exists(&to, &error))?;
-    progress.sum_up(Instant::now());
+    progress.sum_up();
     Ok(End::Copied)
+}
+
+/// The bytes, and who may read them.
+async fn content(source: &File, new: &AtomicFile, progress: &Progress) -> io::Result<()> {
+    transfer::all(source, new.file(), progress).await?;
+    let known = source.metadata().await?;
+    new.file().set_permissions(known.permissions()).await
 }
 
 /// The path of the copy: in a directory it has the name of the original.

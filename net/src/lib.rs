@@ -72,6 +72,7 @@ mod halves;
 pub mod io;
 mod leaf;
 mod methods;
+pub mod pipe;
 pub mod signal;
 pub mod stream;
 mod sys;

@@ -99,5 +99,5 @@ pub use offload::{OffloadFuture, offload, offload_from};
 pub use peer::peer_credentials;
 pub use reactor::{Drained, Reactor, Turn};
 pub use remote::Remote;
-pub use source::{Done, Io, Ready, Source};
+pub use source::{Done, Io, Ready, Seen, Source};
 pub use state::Direction;

@@ -13,6 +13,8 @@
 //! | `seek.rs`     | [`AsyncSeekExt`]: `seek`, `rewind`, `stream_position`       |
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
+//! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
+//! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
 //!
 //! # What a drop loses
@@ -23,6 +25,7 @@
 //! to the peer. Where that matters, [`BufReader`] has the same reads in a form
 //! that takes all or nothing.
 
+mod async_fd;
 mod buf;
 mod copy;
 pub(crate) mod pool;
@@ -30,9 +33,11 @@ mod read;
 mod reader;
 mod seek;
 mod split;
+mod stdio;
 mod write;
 mod writer;
 
+pub use async_fd::{AsyncFd, Guard, Interest, ReadyGuard, TryIoError};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, SeekFrom};
@@ -44,6 +49,7 @@ pub use reader::{
 };
 pub use seek::{AsyncSeekExt, Seek};
 pub use split::{ReadHalf, WriteHalf, split};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;

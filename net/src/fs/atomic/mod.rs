@@ -22,8 +22,8 @@ mod temp;
 
 use super::contents::write_all_at;
 use super::doing::Doing;
-use super::paths;
 use super::file::File;
+use super::paths;
 use super::several::Several;
 use super::work::PoolOp;
 use std::io;
@@ -165,7 +165,9 @@ impl AtomicFile {
             let AtomicFile {
                 mut temp, doing, ..
             } = self;
-            rename(&mut temp).await.map_err(|error| doing.failed(error))?;
+            rename(&mut temp)
+                .await
+                .map_err(|error| doing.failed(error))?;
             let synced = sync_directory(temp.directory()).await;
             synced.map_err(|error| {
                 let kind = error.kind();
@@ -195,7 +197,9 @@ impl AtomicFile {
             let AtomicFile {
                 mut temp, doing, ..
             } = self;
-            rename(&mut temp).await.map_err(|error| doing.failed(error))?;
+            rename(&mut temp)
+                .await
+                .map_err(|error| doing.failed(error))?;
             Ok(())
         })
     }
