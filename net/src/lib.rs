@@ -67,10 +67,12 @@
 
 pub(crate) mod addr;
 mod error;
+pub mod fs;
 mod halves;
 pub mod io;
 mod leaf;
 mod methods;
+pub mod pipe;
 pub mod signal;
 pub mod stream;
 mod sys;

@@ -189,3 +189,41 @@ pub async fn yield_times(turns: usize) {
         .await;
     }
 }
+
+/// A directory of its own for a test, removed with all that is in it.
+#[derive(Debug)]
+pub struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    /// A new empty directory.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it makes a directory")]
+    pub fn new() -> Scratch {
+        use std::sync::atomic::AtomicU32;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("wakeline-scratch-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _left = std::fs::remove_dir_all(&path); // by a process of that number
+        std::fs::create_dir(&path).expect("a directory in the temporary one");
+        Scratch(path)
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = std::path::Path;
+
+    fn deref(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}

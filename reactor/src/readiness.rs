@@ -20,9 +20,9 @@ pub(crate) const FAILED: u64 = 4;
 
 const EVENT: u64 = 1 << 8;
 
-/// One look at the word.
+/// One look at what is known about a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen(u64);
+pub struct Seen(u64);
 
 impl Seen {
     pub(crate) fn is_ready(self) -> bool {

@@ -16,8 +16,10 @@
 //! both at once under epoll. The event may be delivered on any thread's turn.
 
 mod futures;
+mod seen;
 
 pub use futures::{Io, Ready};
+pub use seen::Seen;
 
 use crate::current;
 use crate::reactor::Core;

@@ -10,8 +10,11 @@
 //! | `buf.rs`      | [`AsyncBufReadExt`]: `fill_buf`, `read_until`, `read_line`  |
 //! | `reader.rs`   | [`BufReader`], whose reads keep their progress when dropped |
 //! | `writer.rs`   | [`BufWriter`]                                               |
+//! | `seek.rs`     | [`AsyncSeekExt`]: `seek`, `rewind`, `stream_position`       |
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
+//! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
+//! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
 //!
 //! # What a drop loses
@@ -22,25 +25,32 @@
 //! to the peer. Where that matters, [`BufReader`] has the same reads in a form
 //! that takes all or nothing.
 
+mod async_fd;
 mod buf;
 mod copy;
 pub(crate) mod pool;
 mod read;
 mod reader;
+mod seek;
 mod split;
+mod stdio;
 mod write;
 mod writer;
 
+pub use async_fd::{AsyncFd, Guard, Interest, ReadyGuard, TryIoError};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
-pub use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
+pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, SeekFrom};
 pub use pool::PooledBuf;
 pub use read::{AsyncReadExt, Read, ReadExact, ReadToEnd, ReadToString, ReadVectored};
 pub use reader::{
     BufReader, EarlyEnd, Fill, LimitExceeded, Lines, NextLine, ReadExactKept, ReadLineKept,
     ReadUntilKept,
 };
+pub use seek::{AsyncSeekExt, Seek};
 pub use split::{ReadHalf, WriteHalf, split};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
+pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;
 

@@ -1,0 +1,135 @@
+//! A file that is watched, and what may become of it.
+//!
+//! ```text
+//!   Open ──1──▶ Open     it has grown: write what is new
+//!   Open ──2──▶ Open     it is shorter than what was read: begin again
+//!   Open ──3──▶ Open     its name has another file: read this to its end, then that
+//!   Open ──4──▶ Open     its name is gone: keep it, and look for the name
+//! ```
+//!
+//! It is looked at every so often, not by inotify: that says nothing of files on
+//! a network, and the two looks that this takes cost some microseconds. What it
+//! cannot see: a file cut off and grown beyond its old length between two looks.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use wakeline::fs::{self, File, Metadata};
+use wakeline::io::{AsyncWriteExt, Stdout, stdout};
+use wakeline::time::sleep;
+
+use crate::{Options, last_lines, tell};
+
+/// Bytes that are read, and then written, at a time.
+const PIECE: usize = 64 << 10;
+
+/// Why it ends.
+pub(crate) enum Stop {
+    Input(io::Error),
+    Output(io::Error),
+}
+
+struct Follower {
+    file: File,
+    /// What is written already.
+    position: u64,
+    out: Stdout,
+    piece: Vec<u8>,
+    /// That the name is gone was told.
+    missing: bool,
+}
+
+/// Writes the last lines, then follows, without end.
+pub(crate) async fn run(options: &Options) -> Result<(), Stop> {
+    let mut follower = Follower::open(&options.file, options.lines).await?;
+    follower.drain().await?;
+    while !options.no_follow {
+        sleep(options.every).await;
+        follower.look(&options.file).await?;
+    }
+    Ok(())
+}
+
+impl Follower {
+    async fn open(path: &Path, lines: u64) -> Result<Follower, Stop> {
+        let file = File::open(path).await.map_err(Stop::Input)?;
+        let known = file.metadata().await.map_err(Stop::Input)?;
+        if !known.is_file() {
+            let text = format!("{}: not a regular file", path.display());
+            return Err(Stop::Input(io::Error::new(ErrorKind::InvalidInput, text)));
+        }
+        let start = last_lines::start_of(&file, known.len(), lines).await;
+        Ok(Follower {
+            file,
+            position: start.map_err(Stop::Input)?,
+            out: stdout(),
+            piece: vec![0; PIECE],
+            missing: false,
+        })
+    }
+
+    /// Writes what there is up to the end of the file.
+    async fn drain(&mut self) -> Result<(), Stop> {
+        loop {
+            let read = self.file.read_at(&mut self.piece, self.position).await;
+            let n = read.map_err(Stop::Input)?;
+            if n == 0 {
+                return self.out.flush().await.map_err(Stop::Output);
+            }
+            let written = self.out.write_all(&self.piece[..n]).await;
+            written.map_err(Stop::Output)?;
+            self.position += n as u64;
+        }
+    }
+
+    /// Looks once at the file and at its name.
+    async fn look(&mut self, path: &Path) -> Result<(), Stop> {
+        // The name first: what the old file gets after that is not missed, as
+        // it is read to its end below, after the new one was seen.
+        let named = self.named(path).await?;
+        let known = self.file.metadata().await.map_err(Stop::Input)?;
+        if known.len() < self.position {
+            tell(&format!("{}: file truncated", path.display()));
+            self.position = 0; // 2
+        }
+        self.drain().await?; // 1
+        let Some(named) = named else { return Ok(()) }; // 4
+        if (named.dev(), named.ino()) != (known.dev(), known.ino()) {
+            self.change_to(path).await?; // 3
+        }
+        Ok(())
+    }
+
+    /// What has the name now.
+    async fn named(&mut self, path: &Path) -> Result<Option<Metadata>, Stop> {
+        match fs::metadata(path).await {
+            Ok(named) => {
+                self.missing = false;
+                Ok(Some(named))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if !self.missing {
+                    self.missing = true;
+                    tell(&format!("{}: has become inaccessible", path.display()));
+                }
+                Ok(None)
+            }
+            Err(error) => Err(Stop::Input(error)),
+        }
+    }
+
+    /// The file that has the name now, from its beginning.
+    async fn change_to(&mut self, path: &Path) -> Result<(), Stop> {
+        match File::open(path).await {
+            Ok(file) => {
+                tell(&format!("{}: following the new file", path.display()));
+                self.file = file;
+                self.position = 0;
+                self.drain().await
+            }
+            // Gone again: the next look tells.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Stop::Input(error)),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The temporary file: where it is made, what it is called, who removes it.
+//! Everything here may block, but for the drop of a [`Temp`].
+
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use wakeline_reactor::offload;
+
+/// Links that are followed, as many as the kernel follows.
+const LINKS_MAX: usize = 40;
+/// Names that are tried: others are left by processes with this one's number.
+const NAMES_MAX: usize = 1000;
+/// Bytes of the target's name that go into the temporary one: 255 is the most
+/// that a name has, and a process id and a number have at most 31.
+const NAME_KEPT: usize = 200;
+
+const MARK: &str = ".wakeline-";
+const END: &str = ".tmp";
+
+/// A temporary file, ready to be written.
+pub(super) struct Begun {
+    pub(super) file: File,
+    pub(super) temp: Temp,
+}
+
+/// The name of a temporary file, which goes with it.
+#[derive(Debug)]
+pub(super) struct Temp {
+    path: PathBuf,
+    target: PathBuf,
+    replaces: bool,
+    /// It has another name now, or none.
+    gone: bool,
+}
+
+impl Temp {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The directory of both.
+    pub(super) fn directory(&self) -> &Path {
+        directory(&self.target)
+    }
+
+    /// Whether it may replace what has its name.
+    pub(super) fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// It has its own name now, or was removed: there is nothing to remove.
+    pub(super) fn is_gone(&mut self) {
+        self.gone = true;
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        if !self.gone {
+            // On the pool, as to free a large file takes its time. A pool that
+            // does not take the job drops it, and that removes it here. A rename
+            // of a dropped `commit` may still be on its way: if it was first,
+            // there is nothing of this name; if not, it finds nothing to rename.
+            let name = Name(std::mem::take(&mut self.path));
+            drop(offload(move || drop(name)));
+        }
+    }
+}
+
+/// Removes a name with its drop.
+struct Name(PathBuf);
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // An error leaves a file with a name that says what it is.
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+/// Makes the temporary file for `path`.
+pub(super) fn begin(path: &Path, replaces: bool) -> io::Result<Begun> {
+    let (target, old) = if replaces {
+        resolve(path)?
+    } else if std::fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    } else {
+        (path.to_path_buf(), None)
+    };
+    let (file, mut temp) = make(target, old.is_some())?;
+    temp.replaces = replaces;
+    // From here on `temp` removes what an error leaves.
+    if let Some(old) = old {
+        keep_owner_and_mode(&file, &old)?;
+    }
+    Ok(Begun { file, temp })
+}
+
+/// Where `path` leads to, which need not exist, and what is there.
+fn resolve(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => {
+                let says = std::fs::read_link(&path)?;
+                path = directory(&path).join(says);
+            }
+            Ok(found) if found.is_file() => return Ok((path, Some(found))),
+            Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "only a regular file can be replaced, and this is a device, a pipe or a socket",
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, None)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+fn make(target: PathBuf, replaces: bool) -> io::Result<(File, Temp)> {
+    let Some(name) = target.file_name() else {
+        let text = "the path has no file name at its end";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    };
+    // Never more open than what it replaces, from the beginning.
+    let mode = if replaces { 0o600 } else { 0o666 };
+    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+    for _ in 0..NAMES_MAX {
+        let path = directory(&target).join(temporary_name(name));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(mode);
+        match options.open(&path) {
+            Ok(file) => {
+                let temp = Temp {
+                    path,
+                    target,
+                    replaces: true,
+                    gone: false,
+                };
+                return Ok((file, temp));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+fn keep_owner_and_mode(file: &File, old: &Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    let mut mode = old.mode() & 0o7777;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        let (user, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
+        if fchown(file, Some(user), Some(group)).is_err() {
+            // It would let run as somebody else what another has written.
+            mode &= 0o777;
+        }
+    }
+    // After the owner: a change of that takes bits away.
+    Ok(fchmod(file, Mode::from_raw_mode(mode))?)
+}
+
+fn temporary_name(name: &OsStr) -> OsString {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: only that no two are the same matters.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let kept = &name.as_bytes()[..name.len().min(NAME_KEPT)];
+    let mut temporary = OsString::from(".");
+    temporary.push(OsStr::from_bytes(kept));
+    temporary.push(format!("{MARK}{}-{number}{END}", std::process::id()));
+    temporary
+}
+
+/// Whether `temporary_name` has made this name.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    let Some(bytes) = bytes.strip_prefix(b".") else {
+        return false;
+    };
+    let Some(bytes) = bytes.strip_suffix(END.as_bytes()) else {
+        return false;
+    };
+    let mark = bytes
+        .windows(MARK.len())
+        .rposition(|part| part == MARK.as_bytes());
+    let Some(mark) = mark else { return false };
+    let numbers = &bytes[mark + MARK.len()..];
+    let mut parts = numbers.split(|&byte| byte == b'-');
+    let is_number = |part: Option<&[u8]>| {
+        part.is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+    };
+    is_number(parts.next()) && is_number(parts.next()) && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_are_known_again_and_fit() {
+        for name in ["a", "x.wakeline-1-1.tmp", "\u{1f980}", &"n".repeat(255)] {
+            let temporary = temporary_name(OsStr::new(name));
+            assert!(is_ours(&temporary), "{temporary:?}");
+            assert!(temporary.len() <= 255, "{temporary:?}");
+            assert_ne!(temporary, temporary_name(OsStr::new(name)));
+        }
+        for other in [
+            "",
+            ".",
+            "a",
+            ".tmp",
+            ".a.wakeline-.tmp",
+            ".a.wakeline-1.tmp",
+            ".a.wakeline-1-2-3.tmp",
+            "a.wakeline-1-2.tmp",
+            ".a.wakeline-1-x.tmp",
+        ] {
+            assert!(!is_ours(OsStr::new(other)), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A file that is replaced as a whole: the old content or the new one, and
+//! nothing in between; also when the process is killed.
+
+mod support;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use futures_lite::future::poll_once;
+use support::{Chance, alone, for_each_backend, open_descriptors, setting};
+use wakeline::fs::{self, AtomicFile};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let dir =
+            std::env::temp_dir().join(format!("wakeline-atomic-{}-{name}", std::process::id()));
+        let _left = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir(&dir).expect("a directory");
+        Scratch(dir)
+    }
+
+    /// What is in it, by name.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("it is there");
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Which version the file has, if it is whole: see `tests/tools/atomic_writer.rs`.
+fn version(path: &Path) -> Result<u64, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let words: Vec<u64> = bytes
+        .chunks(8)
+        .map(|word| word.try_into().map(u64::from_le_bytes).unwrap_or(0))
+        .collect();
+    let first = *words.first().ok_or("it is empty")?;
+    let length = 20_000 + (first % 7) as usize * 3_000;
+    match words.iter().position(|&word| word != first) {
+        Some(at) => Err(format!("version {first}, but {} at word {at}", words[at])),
+        None if words.len() != length => Err(format!(
+            "version {first} with {} words instead of {length}",
+            words.len()
+        )),
+        None => Ok(first),
+    }
+}
+
+#[test]
+fn a_writer_that_is_killed_leaves_the_old_file_or_the_new_one() {
+    let _alone = alone();
+    let kills = setting("WAKELINE_TEST_KILLS", 200);
+    let seed = Chance::new();
+    let writer = support::child::example("atomic_writer");
+    for_each_backend(|backend| {
+        let mut chance = seed.fork(backend.name().len() as u64);
+        let dir = Scratch::new(backend.name());
+        let path = dir.join("file");
+        let (mut in_the_middle, mut versions_seen) = (0, 0);
+        for kill in 0..kills {
+            let mut child = Command::new(&writer)
+                .arg(&path)
+                .env("WAKELINE_DRIVER", backend.option())
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the writer starts");
+            let mut told = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+            let mut last = 0;
+            for _ in 0..=chance.below(3) {
+                let line = told.next().expect("a version").expect("a line");
+                last = line.parse::<u64>().expect("a number");
+            }
+            // Somewhere in the next version.
+            for _ in 0..chance.below(200_000) {
+                std::hint::spin_loop();
+            }
+            child.kill().expect("our own child, not waited for yet");
+            child.wait().expect("it ends");
+
+            let found = version(&path).unwrap_or_else(|wrong| panic!("kill {kill}: {wrong}"));
+            assert!(
+                found >= last,
+                "kill {kill}: {last} was there, and now {found}"
+            );
+            versions_seen += found;
+            for name in dir.names() {
+                if name != "file" {
+                    assert!(AtomicFile::is_temporary(&name), "kill {kill}: {name}");
+                    std::fs::remove_file(dir.join(&name)).expect("it is nobody's");
+                    in_the_middle += 1;
+                }
+            }
+        }
+        eprintln!("-- {versions_seen} versions; {in_the_middle} of {kills} left a temporary file");
+    });
+}
+
+#[test]
+fn a_file_keeps_its_permissions_and_a_link_stays_a_link() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("modes");
+        backend.runtime(1).block_on(async {
+            let (file, link) = (dir.join("file"), dir.join("link"));
+            std::fs::write(&file, "old").unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o751)).unwrap();
+            std::os::unix::fs::symlink("file", &link).unwrap();
+            let before = std::fs::metadata(&file).unwrap();
+            fs::write_atomic(&link, "new").await.unwrap();
+            assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(std::fs::read(&file).unwrap(), b"new");
+            let after = std::fs::metadata(&file).unwrap();
+            assert_eq!(after.mode(), before.mode());
+            assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
+            assert_ne!(after.ino(), before.ino(), "another file of this name");
+
+            // A link to nothing yet: its file is made. And a new file is as new ones are.
+            std::os::unix::fs::symlink("made", dir.join("dangling")).unwrap();
+            fs::write_atomic(dir.join("dangling"), "x").await.unwrap();
+            std::fs::write(dir.join("plain"), "").unwrap();
+            let mode = |name| std::fs::symlink_metadata(dir.join(name)).unwrap().mode();
+            assert_eq!(mode("made"), mode("plain"));
+            assert_eq!(dir.names(), ["dangling", "file", "link", "made", "plain"]);
+        });
+    });
+}
+
+#[test]
+fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("refused");
+        backend.runtime(1).block_on(async {
+            std::os::unix::fs::symlink("circle", dir.join("circle")).unwrap();
+            std::fs::create_dir(dir.join("sub")).unwrap();
+            for (name, told) in [
+                ("sub", "directory"),
+                ("missing/file", "No such file"),
+                ("circle", "circle"),
+                ("/dev/null", "device"),
+                ("..", "directory"),
+            ] {
+                let error = fs::write_atomic(dir.join(name), "x")
+                    .await
+                    .unwrap_err()
+                    .to_string();
+                assert!(
+                    error.starts_with("replace \"") && error.contains(told),
+                    "{error}"
+                );
+            }
+            let long = dir.join("n".repeat(255));
+            fs::write_atomic(&long, "x").await.unwrap();
+            assert_eq!(std::fs::read(&long).unwrap(), b"x");
+            assert_eq!(dir.names().len(), 3);
+        });
+    });
+}
+
+#[test]
+fn a_dropped_writer_leaves_one_of_the_two_and_no_temporary_file() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("dropped");
+        let path = dir.join("file");
+        let before = open_descriptors();
+        let runtime = backend.runtime(1);
+        runtime.block_on(async {
+            for round in 0..100_usize {
+                std::fs::write(&path, "old").unwrap();
+                let mut write = Box::pin(fs::write_atomic(&path, "new"));
+                for _ in 0..round {
+                    if poll_once(write.as_mut()).await.is_some() {
+                        break;
+                    }
+                    wakeline::yield_now().await;
+                }
+                drop(write);
+                let found = std::fs::read(&path).expect("it is always there");
+                assert!(
+                    found == b"old" || found == b"new",
+                    "round {round}: {found:?}"
+                );
+            }
+            // Not committed: dropped with what was written.
+            let new = AtomicFile::create(&path).await.unwrap();
+            new.file().write_at(b"lost", 0).await.unwrap();
+            let temporary = new.temporary_path().to_path_buf();
+            assert!(temporary.exists());
+            drop(new);
+        });
+        drop(runtime);
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while (dir.names().len() > 1 || open_descriptors() > before)
+            && std::time::Instant::now() < limit
+        {
+            std::thread::yield_now(); // the pool's last job
+        }
+        assert_eq!(dir.names(), ["file"]);
+        assert_eq!(
+            open_descriptors(),
+            before,
+            "{:?}",
+            support::describe_descriptors()
+        );
+        drop(File::open(&path));
+    });
+}
