@@ -85,6 +85,7 @@ pub use wakeline_executor::{
     spawn_blocking, spawn_local, task, try_shield, yield_now,
 };
 pub use wakeline_net::io;
+pub use wakeline_net::pipe;
 pub use wakeline_net::process;
 pub use wakeline_net::signal;
 pub use wakeline_reactor::time;

@@ -71,6 +71,7 @@ mod halves;
 pub mod io;
 mod leaf;
 mod methods;
+pub mod pipe;
 pub mod process;
 pub mod signal;
 pub mod stream;

@@ -1,14 +1,14 @@
-//! What TCP and Unix streams share: a source, and the futures that read and
-//! write it.
+//! What TCP and Unix streams and pipes share: a source, and the futures that
+//! read and write it.
 //!
 //! ```text
 //!  stream.read(buf) ──▶ Read ──▶ Leaf ──▶ Source: READY? ──▶ sys::read
 //!  poll_read(cx, buf) ───────────────────▶ Source: READY? ──▶ sys::read
 //! ```
 //!
-//! The two families differ in one rule only, `sys::Family`. Any number of named
-//! futures may wait in one direction, while the `poll_` methods share one waker
-//! a direction, as their traits say.
+//! The families differ in what the kernel is asked, `sys::Family`. Any number
+//! of named futures may wait in one direction, while the `poll_` methods share
+//! one waker a direction, as their traits say.
 
 use crate::io::pool::{self, PooledBuf, SizeHint};
 use crate::leaf::{Leaf, Operation, named_future, try_now};
@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Source};
 
-/// The inside of `TcpStream` and `UnixStream`.
+/// The inside of `TcpStream`, `UnixStream` and the ends of a pipe.
 #[derive(Debug)]
 pub(crate) struct Stream {
     source: Source,
@@ -49,6 +49,11 @@ impl Stream {
         let fd = self.source.into_fd()?;
         rustix::io::ioctl_fionbio(&fd, false)?;
         Ok(fd)
+    }
+
+    /// The descriptor, as it is.
+    pub(crate) fn into_nonblocking(self) -> io::Result<OwnedFd> {
+        self.source.into_fd()
     }
 
     #[track_caller]
@@ -87,12 +92,14 @@ impl Stream {
     #[inline]
     #[track_caller]
     pub(crate) fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
-        Write(self.leaf(Direction::Write, WriteOp { buf }))
+        let family = self.family;
+        Write(self.leaf(Direction::Write, WriteOp { family, buf }))
     }
 
     #[track_caller]
     pub(crate) fn write_vectored<'a>(&'a self, bufs: &'a [IoSlice<'a>]) -> WriteVectored<'a> {
-        WriteVectored(self.leaf(Direction::Write, WriteVectoredOp { bufs }))
+        let family = self.family;
+        WriteVectored(self.leaf(Direction::Write, WriteVectoredOp { family, bufs }))
     }
 
     #[track_caller]
@@ -120,11 +127,12 @@ impl Stream {
     }
 
     pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        try_now(&self.source, Direction::Write, |fd| sys::write(fd, buf))
+        let op = |fd: BorrowedFd<'_>| sys::write(fd, self.family, buf);
+        try_now(&self.source, Direction::Write, op)
     }
 
     pub(crate) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let op = |fd: BorrowedFd<'_>| sys::write_vectored(fd, bufs);
+        let op = |fd: BorrowedFd<'_>| sys::write_vectored(fd, self.family, bufs);
         try_now(&self.source, Direction::Write, op)
     }
 
@@ -155,7 +163,7 @@ impl Stream {
 
     #[inline]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let op = |fd: BorrowedFd<'_>| sys::write(fd, buf);
+        let op = |fd: BorrowedFd<'_>| sys::write(fd, self.family, buf);
         self.source.poll_io(cx, Direction::Write, op)
     }
 
@@ -164,7 +172,7 @@ impl Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let op = |fd: BorrowedFd<'_>| sys::write_vectored(fd, bufs);
+        let op = |fd: BorrowedFd<'_>| sys::write_vectored(fd, self.family, bufs);
         self.source.poll_io(cx, Direction::Write, op)
     }
 
@@ -292,6 +300,7 @@ named_future! {
 
 #[derive(Debug)]
 pub(crate) struct WriteOp<'a> {
+    family: Family,
     buf: &'a [u8],
 }
 
@@ -300,7 +309,7 @@ impl Operation for WriteOp<'_> {
 
     #[inline]
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        sys::write(fd, self.buf)
+        sys::write(fd, self.family, self.buf)
     }
 }
 
@@ -311,6 +320,7 @@ named_future! {
 
 #[derive(Debug)]
 pub(crate) struct WriteVectoredOp<'a> {
+    family: Family,
     bufs: &'a [IoSlice<'a>],
 }
 
@@ -318,7 +328,7 @@ impl Operation for WriteVectoredOp<'_> {
     type Output = usize;
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        sys::write_vectored(fd, self.bufs)
+        sys::write_vectored(fd, self.family, self.bufs)
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! - `EINTR` is retried, so no caller sees it;
 //! - every send carries `MSG_NOSIGNAL`, so a closed peer is an error and never
-//!   a `SIGPIPE`;
+//!   a `SIGPIPE`; for a write to a pipe there is no such flag, and it is the
+//!   start of every Rust program that has the signal ignored;
 //! - whether a transfer drained the descriptor ([`Done::Short`]) is decided in
 //!   [`transferred`], [`received`] and their callers, and nowhere else.
 //!
@@ -36,6 +37,12 @@ pub(crate) enum Family {
     /// urgent mark. The first shows, as we take no descriptors and the kernel
     /// marks their message as truncated; after the other short reads we ask.
     Unix,
+    /// A pipe that we made: less than was asked for is all that there is.
+    Pipe,
+    /// A pipe that others made. Its writer may have set `O_DIRECT`, which does
+    /// not show at this end: then a read gives one packet, however many wait.
+    /// So after a short read we ask.
+    ForeignPipe,
 }
 
 /// Calls until the result is something else than "interrupted".
@@ -75,6 +82,14 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
     match family {
         Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
         Family::Unix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
+        Family::Pipe => {
+            let n = retry(|| rustix::io::read(fd, &mut *buf))?;
+            Ok(transferred(n, buf.len()))
+        }
+        Family::ForeignPipe => {
+            let n = retry(|| rustix::io::read(fd, &mut *buf))?;
+            Ok(look_for_more(fd, n, buf.len()))
+        }
     }
 }
 
@@ -89,6 +104,14 @@ pub(crate) fn read_vectored(
     match family {
         Family::Tcp => receive_counted(fd, bufs),
         Family::Unix => receive_message(fd, bufs),
+        Family::Pipe => {
+            let n = retry(|| rustix::io::readv(fd, bufs))?;
+            Ok(transferred(n, length(bufs)))
+        }
+        Family::ForeignPipe => {
+            let n = retry(|| rustix::io::readv(fd, bufs))?;
+            Ok(look_for_more(fd, n, length(bufs)))
+        }
     }
 }
 
@@ -121,18 +144,23 @@ fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Resul
     let mut control = RecvAncillaryBuffer::default();
     let message = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
     let n = message.bytes;
-    if n == 0 || n == wanted || message.flags.contains(ReturnFlags::CTRUNC) {
+    if message.flags.contains(ReturnFlags::CTRUNC) {
         return Ok(Done::Full(n));
     }
     // `SO_INQ` would tell with the read, but only since Linux 6.17, and in a
-    // place that any descriptors take first. This costs less than the read
-    // into `EAGAIN` that it saves.
-    let drained = rustix::io::ioctl_fionread(fd) == Ok(0);
-    Ok(if drained {
+    // place that any descriptors take first.
+    Ok(look_for_more(fd, n, wanted))
+}
+
+/// `n` of `wanted` bytes were read, and if that is short it still proves
+/// nothing: asks, which costs less than the read into `EAGAIN` that it saves.
+fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done<usize> {
+    let drained = n > 0 && n < wanted && rustix::io::ioctl_fionread(fd) == Ok(0);
+    if drained {
         Done::Short(n)
     } else {
         Done::Full(n)
-    })
+    }
 }
 
 /// Reads without taking anything out; so it never drains the descriptor.
@@ -142,17 +170,30 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>
 }
 
 /// Writes to a stream.
-pub(crate) fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Done<usize>> {
-    let n = retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?;
+#[inline]
+pub(crate) fn write(fd: BorrowedFd<'_>, family: Family, buf: &[u8]) -> io::Result<Done<usize>> {
+    let n = match family {
+        Family::Tcp | Family::Unix => retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?,
+        Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::write(fd, buf))?,
+    };
     Ok(transferred(n, buf.len()))
 }
 
 /// Writes several buffers to a stream, in order.
-pub(crate) fn write_vectored(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<Done<usize>> {
+pub(crate) fn write_vectored(
+    fd: BorrowedFd<'_>,
+    family: Family,
+    bufs: &[IoSlice<'_>],
+) -> io::Result<Done<usize>> {
     let bufs = &bufs[..bufs.len().min(BUFFERS_MAX)];
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
-    let mut control = SendAncillaryBuffer::default();
-    let n = retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?;
+    let n = match family {
+        Family::Tcp | Family::Unix => {
+            let mut control = SendAncillaryBuffer::default();
+            retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?
+        }
+        Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::writev(fd, bufs))?,
+    };
     Ok(transferred(n, wanted))
 }
 
