@@ -1,14 +1,18 @@
 //! [`Child`]: a program that runs, and what can be done about it.
 
+use super::error;
 use super::handle::{Exit, Owner};
+use super::output::Communicate;
+use super::{ChildStderr, ChildStdin, ChildStdout};
 use crate::leaf::{Leaf, Operation};
+use crate::pipe::{Receiver, Sender};
 use crate::signal::unix::SignalKind;
 use rustix::process::Signal;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::pin::Pin;
-use std::process::ExitStatus;
+use std::process::{self, ExitStatus};
 use std::task::{Context, Poll};
 use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Source};
@@ -34,20 +38,81 @@ use wakeline_reactor::{Direction, Done, Source};
 /// # })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// A program that is talked to, line by line:
+///
+/// ```
+/// use wakeline_net::io::{AsyncWriteExt, BufReader};
+/// use wakeline_net::process::{Command, Stdio};
+///
+/// # wakeline_net::testing::block_on(async {
+/// let mut command = Command::new("cat");
+/// let mut cat = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// let mut stdin = cat.stdin.take().expect("it is piped");
+/// let mut lines = BufReader::new(cat.stdout.take().expect("it is piped"));
+/// stdin.write_all(b"hello\n").await?;
+/// let mut line = String::new();
+/// lines.read_line(&mut line).await?;
+/// assert_eq!(line, "hello\n");
+/// drop(stdin);
+/// assert!(cat.wait().await?.success());
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Child {
-    owner: Owner,
+    /// The writing end of its stdin, if that is [`Stdio::piped`]. Drop it, and
+    /// the child sees the end.
+    ///
+    /// [`Stdio::piped`]: super::Stdio::piped
+    pub stdin: Option<ChildStdin>,
+    /// The reading end of its stdout, if that is piped.
+    pub stdout: Option<ChildStdout>,
+    /// The reading end of its stderr, if that is piped.
+    pub stderr: Option<ChildStderr>,
+    pub(super) owner: Owner,
 }
 
 impl Child {
-    pub(super) fn new(owner: Owner, _std: &mut std::process::Child) -> Child {
-        Child { owner }
+    /// With the pipes of `std`, which is not used further.
+    pub(super) fn new(owner: Owner, std: process::Child) -> io::Result<Child> {
+        let stdin = std
+            .stdin
+            .map(|pipe| Sender::from_owned_fd_unchecked(pipe.into()));
+        let stdout = std
+            .stdout
+            .map(|pipe| Receiver::from_owned_fd_unchecked(pipe.into()));
+        let stderr = std
+            .stderr
+            .map(|pipe| Receiver::from_owned_fd_unchecked(pipe.into()));
+        Ok(Child {
+            stdin: stdin.transpose()?,
+            stdout: stdout.transpose()?,
+            stderr: stderr.transpose()?,
+            owner,
+        })
     }
 
-    /// It is handed out: its drop is the caller's.
-    pub(super) fn keep(mut self, kill_on_drop: bool) -> Child {
-        self.owner.kill_on_drop = kill_on_drop;
-        self
+    pub(super) fn close_pipes(&mut self) {
+        (self.stdin, self.stdout, self.stderr) = (None, None, None);
+    }
+
+    pub(super) fn program(&self) -> &str {
+        &self.owner.get().exit.program
+    }
+
+    /// The end, for who polls several things; one waker at a time.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
+        let process = self.owner.get_mut();
+        let mut op = Reap {
+            exit: &mut process.exit,
+        };
+        if let Some(known) = op.at_once() {
+            return Poll::Ready(known);
+        }
+        let end = process.source.poll_io(cx, Direction::Read, |fd| op.run(fd));
+        end.map(io::Result::flatten)
     }
 
     /// The pid, or `None` once the child is reaped: from then on the number may
@@ -76,10 +141,56 @@ impl Child {
     pub fn wait(&mut self) -> Wait<'_> {
         let process = self.owner.get_mut();
         let (source, exit) = (&process.source, &mut process.exit);
-        Wait::new(source, exit, Location::caller())
+        Wait::new(source, exit, &mut self.stdin, Location::caller())
     }
 
-    /// The status, if the child has ended.
+    /// Waits until the child has ended, and leaves it to be reaped by
+    /// [`wait`](Child::wait): until then its pid and its group stay its own, so
+    /// that [`signal_group`](Child::signal_group) still reaches what it has
+    /// started.
+    ///
+    /// # Errors
+    ///
+    /// As of `wait`.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::process::Command;
+    /// use wakeline_net::signal::unix::SignalKind;
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let mut child = Command::new("sh").args(["-c", "sleep 1000 &"]).process_group(0).spawn()?;
+    /// child.until_ended().await?;
+    /// child.signal_group(SignalKind::terminate())?; // ends the `sleep`
+    /// assert!(child.wait().await?.success());
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn until_ended(&self) -> UntilEnded<'_> {
+        let process = self.owner.get();
+        let op = Look {
+            exit: &process.exit,
+        };
+        let location = Location::caller();
+        UntilEnded {
+            leaf: Leaf::new(
+                &process.source,
+                Direction::Read,
+                Kind::Process,
+                location,
+                op,
+            ),
+        }
+    }
+
+    /// The status, if the child has ended. Its stdin stays open.
     ///
     /// # Errors
     ///
@@ -114,7 +225,7 @@ impl Child {
         let (source, exit) = (&process.source, &mut process.exit);
         Kill {
             source,
-            wait: Wait::new(source, exit, Location::caller()),
+            wait: Wait::new(source, exit, &mut self.stdin, Location::caller()),
             sent: false,
         }
     }
@@ -159,6 +270,77 @@ impl Child {
     pub fn signal_group(&self, kind: SignalKind) -> io::Result<()> {
         self.owner.get().signal_group(named(kind)?)
     }
+
+    /// Closes its stdin, collects what it writes to stdout and stderr, as far
+    /// as these are pipes, and waits for its end.
+    ///
+    /// Both are read at the same time, so neither can block the child. All of
+    /// it is kept in memory; [`limit`](Communicate::limit) sets a bound.
+    ///
+    /// # Errors
+    ///
+    /// As of [`wait`](Child::wait); `FileTooLarge` beyond the limit.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the child, and what was read until then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::process::{Command, Stdio};
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let mut echo = Command::new("sh");
+    /// echo.args(["-c", "echo out; echo err >&2"]);
+    /// let child = echo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    /// let output = child.wait_with_output().await?;
+    /// assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn wait_with_output(self) -> Communicate {
+        Communicate::new(self, Vec::new(), None, Location::caller())
+    }
+
+    /// Writes `input` to its stdin and closes that, collects what it writes
+    /// meanwhile, and waits for its end.
+    ///
+    /// A child that does not read all of it is no error. Reading and writing
+    /// happen at the same time, so both may be longer than a pipe.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if there is something to be written and its stdin is no
+    /// pipe, or was taken; else as of [`wait_with_output`](Child::wait_with_output).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the child, and what was read until then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::process::{Command, Stdio};
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let mut sort = Command::new("sort");
+    /// let child = sort.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// let output = child.communicate("b\na\n").await?;
+    /// assert_eq!(output.stdout, b"a\nb\n");
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn communicate(self, input: impl Into<Vec<u8>>) -> Communicate {
+        let input = input.into();
+        let deaf = !input.is_empty() && self.stdin.is_none();
+        let error = deaf.then(|| error::no_stdin(self.program()));
+        Communicate::new(self, input, error, Location::caller())
+    }
 }
 
 fn named(kind: SignalKind) -> io::Result<Signal> {
@@ -190,10 +372,48 @@ impl Operation for Reap<'_> {
     }
 }
 
+/// Looks whether there is a status.
+#[derive(Debug)]
+struct Look<'a> {
+    exit: &'a Exit,
+}
+
+impl Operation for Look<'_> {
+    type Output = io::Result<()>;
+
+    fn at_once(&mut self) -> Option<Self::Output> {
+        Some(self.exit.known()?.map(drop))
+    }
+
+    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
+        match self.exit.has_ended(fd) {
+            Ok(true) => Ok(Done::Full(Ok(()))),
+            Ok(false) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Ok(Done::Full(Err(error))),
+        }
+    }
+}
+
+/// The future of [`Child::until_ended`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct UntilEnded<'a> {
+    leaf: Leaf<'a, Look<'a>>,
+}
+
+impl Future for UntilEnded<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.leaf).poll(cx).map(io::Result::flatten)
+    }
+}
+
 /// The future of [`Child::wait`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Wait<'a> {
+    stdin: &'a mut Option<ChildStdin>,
     leaf: Leaf<'a, Reap<'a>>,
 }
 
@@ -201,10 +421,12 @@ impl<'a> Wait<'a> {
     fn new(
         source: &'a Source,
         exit: &'a mut Exit,
+        stdin: &'a mut Option<ChildStdin>,
         location: &'static Location<'static>,
     ) -> Wait<'a> {
         let op = Reap { exit };
         Wait {
+            stdin,
             leaf: Leaf::new(source, Direction::Read, Kind::Process, location, op),
         }
     }
@@ -214,6 +436,7 @@ impl Future for Wait<'_> {
     type Output = io::Result<ExitStatus>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        *self.stdin = None;
         Pin::new(&mut self.leaf).poll(cx).map(io::Result::flatten)
     }
 }

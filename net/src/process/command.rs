@@ -4,11 +4,13 @@ use super::child::Child;
 use super::error;
 use super::handle::{Owner, Process, Reserved};
 use super::orphans;
+use super::output::{RunOutput, RunStatus};
 use rustix::process::Pid;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::panic::Location;
 use std::path::Path;
 use std::process::{self, Stdio};
 
@@ -33,6 +35,8 @@ use std::process::{self, Stdio};
 /// ```
 pub struct Command {
     std: process::Command,
+    /// Which of stdin, stdout and stderr were set.
+    set: [bool; 3],
     kill_on_drop: bool,
     own_group: bool,
 }
@@ -119,18 +123,21 @@ impl Command {
     /// Sets what the child reads from: inherited, unless this is called.
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Command {
         self.std.stdin(stdin);
+        self.set[0] = true;
         self
     }
 
     /// Sets what the child writes to: inherited, unless this is called.
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Command {
         self.std.stdout(stdout);
+        self.set[1] = true;
         self
     }
 
     /// Sets where the child reports errors: inherited, unless this is called.
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Command {
         self.std.stderr(stderr);
+        self.set[2] = true;
         self
     }
 
@@ -202,7 +209,7 @@ impl Command {
             .map_err(|error| error::spawn(&self.std, error))?;
         let watched = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = watched.expect("the kernel's pids are positive and fit an int");
-        let process = match Process::watch(pid, reserved) {
+        let process = match Process::watch(pid, error::quoted(self.std.get_program()), reserved) {
             Ok(process) => process,
             Err(error) => {
                 // Its place among the descriptors was taken by another thread.
@@ -213,8 +220,100 @@ impl Command {
         };
         let mut owner = Owner::new(process);
         owner.get_mut().exit.leads_group = self.own_group;
-        let child = Child::new(owner, &mut child);
-        Ok(child.keep(self.kill_on_drop))
+        let mut child = Child::new(owner, child)?;
+        child.owner.kill_on_drop = self.kill_on_drop;
+        Ok(child)
+    }
+
+    /// Runs the program to its end, with the stdin, stdout and stderr of this
+    /// process unless they were set. Pipes to it are closed at once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`spawn`](Command::spawn) and [`Child::wait`].
+    ///
+    /// # Cancellation
+    ///
+    /// The program is started by the first poll. Dropping the future after that
+    /// drops the child, which [`kill_on_drop`](Command::kill_on_drop) kills.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::process::Command;
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let status = Command::new("false").status().await?;
+    /// assert_eq!(status.code(), Some(1));
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn status(&mut self) -> RunStatus<'_> {
+        RunStatus::new(self, Location::caller())
+    }
+
+    /// Runs the program to its end, and collects what it writes to stdout and
+    /// stderr. Its stdin is empty. Each of the three may be set to something
+    /// else.
+    ///
+    /// It is over when the program has ended *and* nobody has its outputs open
+    /// any more: what it has left in the background keeps them open.
+    ///
+    /// All of it is kept in memory; [`limit`](RunOutput::limit) sets a bound.
+    ///
+    /// # Errors
+    ///
+    /// As of [`spawn`](Command::spawn) and [`Child::wait`]; `FileTooLarge`
+    /// beyond the limit.
+    ///
+    /// # Cancellation
+    ///
+    /// As of [`status`](Command::status); what was read until then is lost.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::process::Command;
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let output = Command::new("echo").arg("hello").output().await?;
+    /// assert!(output.status.success());
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn output(&mut self) -> RunOutput<'_> {
+        RunOutput::new(self, Location::caller())
+    }
+
+    /// Starts it with pipes in the places of the outputs that were not set.
+    pub(super) fn spawn_captured(&mut self) -> io::Result<Child> {
+        let [stdin, stdout, stderr] = self.set;
+        if !stdin {
+            self.std.stdin(Stdio::null());
+        }
+        if !stdout {
+            self.std.stdout(Stdio::piped());
+        }
+        if !stderr {
+            self.std.stderr(Stdio::piped());
+        }
+        let child = self.spawn();
+        // What was not set is as it was, for the next spawn.
+        if !stdin {
+            self.std.stdin(Stdio::inherit());
+        }
+        if !stdout {
+            self.std.stdout(Stdio::inherit());
+        }
+        if !stderr {
+            self.std.stderr(Stdio::inherit());
+        }
+        child
     }
 }
 
@@ -222,6 +321,7 @@ impl From<process::Command> for Command {
     fn from(std: process::Command) -> Command {
         Command {
             std,
+            set: [false; 3],
             kill_on_drop: false,
             own_group: false,
         }

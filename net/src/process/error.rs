@@ -41,8 +41,8 @@ pub(super) fn watch(command: &Command, source: io::Error) -> io::Error {
 }
 
 /// The status is not to be had.
-pub(super) fn lost(pid: Pid) -> io::Error {
-    let doing = format!("wait for process {pid}: its status is lost");
+pub(super) fn lost(program: &str, pid: Pid) -> io::Error {
+    let doing = format!("wait for {program} (process {pid}): its status is lost");
     let hint = Some(
         "SIGCHLD is ignored in this process (then the kernel keeps no status), or other code \
          has waited for all children: leave SIGCHLD at its default, and wait for children by name",
@@ -50,11 +50,26 @@ pub(super) fn lost(pid: Pid) -> io::Error {
     Context::with_hint(doing, hint, Errno::CHILD.into())
 }
 
-pub(super) fn no_group(pid: Pid) -> io::Error {
+pub(super) fn no_group(program: &str) -> io::Error {
+    let text =
+        format!("{program} leads no group of its own: start it with `Command::process_group(0)`");
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+pub(super) fn no_stdin(program: &str) -> io::Error {
     let text = format!(
-        "process {pid} leads no group of its own: start it with `Command::process_group(0)`"
+        "there is input for {program}, but no pipe: start it with `stdin(Stdio::piped())`, \
+         and leave `Child::stdin` in its place"
     );
     io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+pub(super) fn too_much(program: &str, stream: &str, limit: usize) -> io::Error {
+    let text = format!(
+        "{program} wrote more than {limit} bytes to its {stream}: allow more by `limit`, \
+         or read `Child::{stream}` as it comes"
+    );
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
 }
 
 fn hint(source: &io::Error) -> Option<&'static str> {
@@ -209,6 +224,6 @@ fn size_of(command: &Command) -> String {
     format!("{bytes} bytes of arguments (the longest: {longest}), {own} of added environment")
 }
 
-fn quoted(program: &OsStr) -> String {
+pub(super) fn quoted(program: &OsStr) -> String {
     format!("`{}`", program.display())
 }

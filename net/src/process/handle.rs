@@ -16,8 +16,8 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group,
-    pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpid, kill_process,
+    kill_process_group, pidfd_open, pidfd_send_signal, waitid,
 };
 use std::fmt;
 use std::io;
@@ -68,7 +68,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Takes charge of the child `pid`, which nobody has reaped yet.
-    pub(super) fn watch(pid: Pid, reserved: Reserved) -> io::Result<Process> {
+    pub(super) fn watch(pid: Pid, program: String, reserved: Reserved) -> io::Result<Process> {
         let Reserved(fd, mut seen) = reserved;
         let fd = match seen {
             Seen::Pidfd => {
@@ -90,6 +90,7 @@ impl Process {
         };
         let exit = Exit {
             pid,
+            program,
             seen,
             status: None,
             leads_group: false,
@@ -113,7 +114,7 @@ impl Process {
     /// Sends a signal to every process of the group that the child leads.
     pub(super) fn signal_group(&self, signal: Signal) -> io::Result<()> {
         if !self.exit.leads_group {
-            return Err(error::no_group(self.exit.pid));
+            return Err(error::no_group(&self.exit.program));
         }
         // The number of a group stays taken while the leader is not reaped.
         if self.exit.is_over() {
@@ -134,6 +135,8 @@ fn ended_is_fine(sent: rustix::io::Result<()>) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct Exit {
     pub(super) pid: Pid,
+    /// Its name, in quotes, for messages.
+    pub(super) program: String,
     seen: Seen,
     pub(super) status: Option<ExitStatus>,
     /// Its group has its number, and was made for it.
@@ -150,7 +153,7 @@ impl Exit {
     pub(super) fn known(&self) -> Option<io::Result<ExitStatus>> {
         match self.status {
             Some(status) => Some(Ok(status)),
-            None if self.seen == Seen::Lost => Some(Err(error::lost(self.pid))),
+            None if self.seen == Seen::Lost => Some(Err(error::lost(&self.program, self.pid))),
             None => None,
         }
     }
@@ -167,18 +170,36 @@ impl Exit {
         })
     }
 
+    /// Asks the kernel, without blocking.
+    fn ask(
+        &self,
+        fd: BorrowedFd<'_>,
+        options: WaitIdOptions,
+    ) -> rustix::io::Result<Option<WaitIdStatus>> {
+        let which = match self.seen {
+            Seen::Pidfd => WaitId::PidFd(fd),
+            Seen::Thread | Seen::Lost => WaitId::Pid(self.pid),
+        };
+        let options = options | WaitIdOptions::NOHANG;
+        rustix::io::retry_on_intr(|| waitid(which.clone(), options))
+    }
+
+    /// Whether there is a status to be taken; it stays with the kernel.
+    pub(super) fn has_ended(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        match self.ask(fd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(status) => Ok(status.is_some()),
+            Err(Errno::CHILD) => Err(error::lost(&self.program, self.pid)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Takes the status from the kernel, if the child has ended; `fd` is the
     /// source's. The status stays here.
     pub(super) fn reap(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<ExitStatus>> {
         if let Some(known) = self.known() {
             return known.map(Some);
         }
-        let which = match self.seen {
-            Seen::Pidfd => WaitId::PidFd(fd),
-            Seen::Thread | Seen::Lost => WaitId::Pid(self.pid),
-        };
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        match rustix::io::retry_on_intr(|| waitid(which.clone(), options)) {
+        match self.ask(fd, WaitIdOptions::EXITED) {
             Ok(None) => Ok(None),
             Ok(Some(status)) => {
                 let signal = status.terminating_signal().map(|signal| {
@@ -193,7 +214,7 @@ impl Exit {
             }
             Err(Errno::CHILD) => {
                 self.seen = Seen::Lost;
-                Err(error::lost(self.pid))
+                Err(error::lost(&self.program, self.pid))
             }
             Err(error) => Err(error.into()),
         }

@@ -51,11 +51,21 @@ mod command;
 mod error;
 mod handle;
 mod orphans;
+mod output;
+mod talk;
 
-pub use child::{Child, Kill, Wait};
+pub use child::{Child, Kill, UntilEnded, Wait};
 pub use command::Command;
+pub use output::{Communicate, RunOutput, RunStatus};
 #[doc(no_inline)]
 pub use std::process::{ExitStatus, Output, Stdio};
+
+/// The stdin of a child, as seen from here: a pipe to write to.
+pub type ChildStdin = crate::pipe::Sender;
+/// The stdout of a child, as seen from here: a pipe to read from.
+pub type ChildStdout = crate::pipe::Receiver;
+/// The stderr of a child, as seen from here: a pipe to read from.
+pub type ChildStderr = crate::pipe::Receiver;
 
 #[cfg(test)]
 mod tests;

@@ -74,6 +74,12 @@ pub(super) fn tend() {
     }
 }
 
+/// Whether the thread is there.
+#[cfg(test)]
+pub(super) fn has_thread() -> bool {
+    lock().epoll.is_some()
+}
+
 impl Orphans {
     /// Sees to it that there is a thread and that it watches everyone.
     fn tend(&mut self) {
