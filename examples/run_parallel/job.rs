@@ -10,7 +10,7 @@ use std::time::Duration;
 use wakeline::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use wakeline::signal::unix::SignalKind;
 use wakeline::time::sleep;
-use wakeline::{CancelToken, join, select};
+use wakeline::{CancelToken, FutureExt, join, select};
 
 use crate::cli::Options;
 use crate::output::{Sink, Stream, say};
@@ -103,19 +103,21 @@ pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Si
         limit = timeout(options.timeout) => Some(End::TimedOut(limit)),
     };
     if why.is_some() {
-        // It may have something to say when it is told to end, so it is read on;
-        // but what has left the group may keep the pipes open for ever.
-        let halt = async {
-            halt(&child, options.grace, &stop.now).await;
-            sleep(LEFT_OPEN).await;
-        };
+        // It may have something to say when it is told to end, so it is read on.
         let read_on = async {
             if !read_all.get() {
-                reading.await;
+                reading.as_mut().await;
             }
             pending::<()>().await
         };
-        select! { () = halt => {}, () = read_on => {} }
+        select! {
+            () = halt(&child, options.grace, &stop.now) => {}
+            () = read_on => {}
+        }
+        if !read_all.get() {
+            // What has left its group may keep the pipes open for ever.
+            let _late = reading.timeout(LEFT_OPEN).await;
+        }
     }
     match (why, child.wait().await) {
         (Some(why), _) => why,

@@ -101,9 +101,7 @@ async fn stop_by_signals(stop: &Stop, interrupted: &RefCell<Option<&'static str>
             }
         }
     };
-    let failed: io::Result<Infallible> = listen.await;
-    if let Err(error) = failed {
-        say(&format!("Ctrl-C will lose the table: {error}"));
-    }
+    let Err(error): io::Result<Infallible> = listen.await;
+    say(&format!("Ctrl-C will lose the table: {error}"));
     pending().await
 }

@@ -207,8 +207,7 @@ impl Command {
             .std
             .spawn()
             .map_err(|error| error::spawn(&self.std, error))?;
-        let watched = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let pid = watched.expect("the kernel's pids are positive and fit an int");
+        let pid = Pid::from_child(&child);
         let process = match Process::watch(pid, error::quoted(self.std.get_program()), reserved) {
             Ok(process) => process,
             Err(error) => {
