@@ -487,32 +487,44 @@ fn a_spawn_that_fails_says_why_and_leaves_nothing() {
         (at(&orphan), NotFound, "interpreter /no/such/interpreter"),
         (at(&plain.join("below")), NotADirectory, "cannot be reached"),
         (
-            with("true", &|c| drop(c.current_dir("/no/such/directory"))),
+            with("true", &|c| {
+                c.current_dir("/no/such/directory");
+            }),
             NotFound,
             "its working directory /no/such/directory does not exist",
         ),
         (
-            with("true", &|c| drop(c.current_dir(&plain))),
+            with("true", &|c| {
+                c.current_dir(&plain);
+            }),
             NotADirectory,
             "is not a directory",
         ),
         (
-            with("true", &|c| drop(c.env("PATH", "/no/such/path"))),
+            with("true", &|c| {
+                c.env("PATH", "/no/such/path");
+            }),
             NotFound,
             "no such program in PATH (/no/such/path)",
         ),
         (
-            with("true", &|c| drop(c.arg(&long))),
+            with("true", &|c| {
+                c.arg(&long);
+            }),
             ArgumentListTooLong,
             "the longest: 200000",
         ),
         (
-            with("true", &|c| drop(c.arg("a\0b"))),
+            with("true", &|c| {
+                c.arg("a\0b");
+            }),
             InvalidInput,
             "a zero byte",
         ),
         (
-            with("no-such-program", &|c| drop(c.current_dir("/"))),
+            with("no-such-program", &|c| {
+                c.current_dir("/");
+            }),
             NotFound,
             "no such program in PATH",
         ),

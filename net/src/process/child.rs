@@ -1,21 +1,19 @@
 //! [`Child`]: a program that runs, and what can be done about it.
 
 use super::error;
-use super::handle::{Exit, Owner};
+use super::handle::Owner;
 use super::output::Communicate;
+use super::wait::{Kill, Reap, UntilEnded, Wait};
 use super::{ChildStderr, ChildStdin, ChildStdout};
-use crate::leaf::{Leaf, Operation};
+use crate::leaf::Operation;
 use crate::pipe::{Receiver, Sender};
 use crate::signal::unix::SignalKind;
 use rustix::process::Signal;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
-use std::pin::Pin;
 use std::process::{self, ExitStatus};
 use std::task::{Context, Poll};
-use wakeline_context::Kind;
-use wakeline_reactor::{Direction, Done, Source};
+use wakeline_reactor::Direction;
 
 /// A program that runs, or has run.
 ///
@@ -175,19 +173,7 @@ impl Child {
     #[track_caller]
     pub fn until_ended(&self) -> UntilEnded<'_> {
         let process = self.owner.get();
-        let op = Look {
-            exit: &process.exit,
-        };
-        let location = Location::caller();
-        UntilEnded {
-            leaf: Leaf::new(
-                &process.source,
-                Direction::Read,
-                Kind::Process,
-                location,
-                op,
-            ),
-        }
+        UntilEnded::new(&process.source, &process.exit, Location::caller())
     }
 
     /// The status, if the child has ended. Its stdin stays open.
@@ -223,11 +209,7 @@ impl Child {
     pub fn kill(&mut self) -> Kill<'_> {
         let process = self.owner.get_mut();
         let (source, exit) = (&process.source, &mut process.exit);
-        Kill {
-            source,
-            wait: Wait::new(source, exit, &mut self.stdin, Location::caller()),
-            sent: false,
-        }
+        Kill::new(source, exit, &mut self.stdin, Location::caller())
     }
 
     /// Sends a signal.
@@ -348,118 +330,4 @@ fn named(kind: SignalKind) -> io::Result<Signal> {
         let text = format!("{kind} has no name: only signals with one can be sent to a child");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     })
-}
-
-/// Takes the status, when there is one.
-#[derive(Debug)]
-struct Reap<'a> {
-    exit: &'a mut Exit,
-}
-
-impl Operation for Reap<'_> {
-    type Output = io::Result<ExitStatus>;
-
-    fn at_once(&mut self) -> Option<Self::Output> {
-        self.exit.known()
-    }
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
-        match self.exit.reap(fd) {
-            Ok(Some(status)) => Ok(Done::Full(Ok(status))),
-            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(error) => Ok(Done::Full(Err(error))),
-        }
-    }
-}
-
-/// Looks whether there is a status.
-#[derive(Debug)]
-struct Look<'a> {
-    exit: &'a Exit,
-}
-
-impl Operation for Look<'_> {
-    type Output = io::Result<()>;
-
-    fn at_once(&mut self) -> Option<Self::Output> {
-        Some(self.exit.known()?.map(drop))
-    }
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
-        match self.exit.has_ended(fd) {
-            Ok(true) => Ok(Done::Full(Ok(()))),
-            Ok(false) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(error) => Ok(Done::Full(Err(error))),
-        }
-    }
-}
-
-/// The future of [`Child::until_ended`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct UntilEnded<'a> {
-    leaf: Leaf<'a, Look<'a>>,
-}
-
-impl Future for UntilEnded<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.leaf).poll(cx).map(io::Result::flatten)
-    }
-}
-
-/// The future of [`Child::wait`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Wait<'a> {
-    stdin: &'a mut Option<ChildStdin>,
-    leaf: Leaf<'a, Reap<'a>>,
-}
-
-impl<'a> Wait<'a> {
-    fn new(
-        source: &'a Source,
-        exit: &'a mut Exit,
-        stdin: &'a mut Option<ChildStdin>,
-        location: &'static Location<'static>,
-    ) -> Wait<'a> {
-        let op = Reap { exit };
-        Wait {
-            stdin,
-            leaf: Leaf::new(source, Direction::Read, Kind::Process, location, op),
-        }
-    }
-}
-
-impl Future for Wait<'_> {
-    type Output = io::Result<ExitStatus>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        *self.stdin = None;
-        Pin::new(&mut self.leaf).poll(cx).map(io::Result::flatten)
-    }
-}
-
-/// The future of [`Child::kill`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Kill<'a> {
-    source: &'a Source,
-    wait: Wait<'a>,
-    sent: bool,
-}
-
-impl Future for Kill<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if !this.sent {
-            let exit = &this.wait.leaf.op_mut().exit;
-            exit.signal(this.source.as_fd(), Signal::KILL)?;
-            this.sent = true;
-        }
-        Pin::new(&mut this.wait).poll(cx).map_ok(drop)
-    }
 }

@@ -53,12 +53,14 @@ mod handle;
 mod orphans;
 mod output;
 mod talk;
+mod wait;
 
-pub use child::{Child, Kill, UntilEnded, Wait};
+pub use child::Child;
 pub use command::Command;
 pub use output::{Communicate, RunOutput, RunStatus};
 #[doc(no_inline)]
 pub use std::process::{ExitStatus, Output, Stdio};
+pub use wait::{Kill, UntilEnded, Wait};
 
 /// The stdin of a child, as seen from here: a pipe to write to.
 pub type ChildStdin = crate::pipe::Sender;
