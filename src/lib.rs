@@ -29,7 +29,7 @@
 //! | share and signal | [`sync`]: locks, semaphores, events, channels, job queues, rate limits |
 //! | carry values along | [`task_local!`], [`context_local!`] |
 //! | go through a sequence | [`stream`] |
-//! | talk to the world | [`net`], [`io`], [`signal`] |
+//! | talk to the world | [`net`], [`fs`], [`io`], [`signal`] |
 //! | try again, or share what is dear | [`retry`](mod@retry), [`pool`] |
 //! | see what ran when, and who woke whom | [`trace`] |
 //! | test it without waiting | [`Builder::start_paused`], [`test`](mod@test) |
@@ -84,6 +84,7 @@ pub use wakeline_executor::{
     ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,
     spawn_blocking, spawn_local, task, try_shield, yield_now,
 };
+pub use wakeline_net::fs;
 pub use wakeline_net::io;
 pub use wakeline_net::pipe;
 pub use wakeline_net::process;

@@ -48,6 +48,18 @@ impl Unit {
     /// Keeps the unit spent: the leaf made progress.
     #[inline]
     pub fn spend(self) {}
+
+    /// Keeps it and takes more of them, as many as there are: the progress was
+    /// large, a copy of many bytes for instance.
+    #[inline]
+    pub fn spend_with(self, more: usize) {
+        if more > 0
+            && let Budget(Some(left)) = BUDGET.get()
+        {
+            let more = u8::try_from(more).unwrap_or(u8::MAX);
+            BUDGET.set(Budget(Some(left.saturating_sub(more))));
+        }
+    }
 }
 
 /// Takes one unit, or, when the budget is spent, wakes the task and is pending.

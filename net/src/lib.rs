@@ -67,6 +67,7 @@
 
 pub(crate) mod addr;
 mod error;
+pub mod fs;
 mod halves;
 pub mod io;
 mod leaf;

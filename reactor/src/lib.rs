@@ -95,7 +95,7 @@ pub use driver::probe::probe;
 pub use error::{ForkedRuntime, NoRuntime, SetupError};
 pub use inq::{count_received, recv_counted};
 pub use metrics::Metrics;
-pub use offload::{OffloadFuture, offload};
+pub use offload::{OffloadFuture, offload, offload_from};
 pub use peer::peer_credentials;
 pub use reactor::{Drained, Reactor, Turn};
 pub use remote::Remote;

@@ -80,6 +80,16 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    offload_from(Location::caller(), f)
+}
+
+/// The same for futures that begin with their first poll, and were made at
+/// `location`.
+pub fn offload_from<T, F>(location: &'static Location<'static>, f: F) -> OffloadFuture<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     let shared = Arc::new(Lock::new(State::Waiting(None)));
     let job = Job(Some(Arc::clone(&shared)));
     let pool = current::get().and_then(|core| core.offload.clone().ok_or_else(no_pool));
@@ -94,10 +104,7 @@ where
         // The job's drop has left a general error; this one says more.
         *shared.lock() = State::Done(Err(error));
     }
-    OffloadFuture {
-        shared,
-        location: Location::caller(),
-    }
+    OffloadFuture { shared, location }
 }
 
 struct Job<T>(Option<Shared<T>>);

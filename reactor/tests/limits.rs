@@ -139,7 +139,7 @@ fn an_open_that_nobody_waits_for_closes_its_descriptor() {
                 mode: 0,
             })
         };
-        let (reader, ()) = block_on(reactor, open(libc::O_RDONLY | libc::O_NONBLOCK));
+        let (reader, _) = block_on(reactor, open(libc::O_RDONLY | libc::O_NONBLOCK));
         let mut reader = File::from(reader.unwrap());
         let mut writer = open(libc::O_WRONLY);
         while reactor.metrics().ops_in_flight > 0 {

@@ -85,11 +85,12 @@ fn a_path_is_opened_and_its_errors_are_told() {
             flags: libc::O_RDONLY,
             mode: 0,
         };
-        let (file, ()) = block_on(reactor, op::submit(open(c"/proc/self/comm")));
+        let (file, path) = block_on(reactor, op::submit(open(c"/proc/self/comm")));
+        assert_eq!(path.as_c_str(), c"/proc/self/comm", "the path comes back");
         let mut text = String::new();
         File::from(file.unwrap()).read_to_string(&mut text).unwrap();
         assert!(!text.is_empty());
-        let (missing, ()) = block_on(reactor, op::submit(open(c"/no/such/file")));
+        let (missing, _) = block_on(reactor, op::submit(open(c"/no/such/file")));
         assert_eq!(missing.unwrap_err().raw_os_error(), Some(libc::ENOENT));
     });
 }

@@ -10,6 +10,7 @@
 //! | `buf.rs`      | [`AsyncBufReadExt`]: `fill_buf`, `read_until`, `read_line`  |
 //! | `reader.rs`   | [`BufReader`], whose reads keep their progress when dropped |
 //! | `writer.rs`   | [`BufWriter`]                                               |
+//! | `seek.rs`     | [`AsyncSeekExt`]: `seek`, `rewind`, `stream_position`       |
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
@@ -27,20 +28,23 @@ mod copy;
 pub(crate) mod pool;
 mod read;
 mod reader;
+mod seek;
 mod split;
 mod write;
 mod writer;
 
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
-pub use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
+pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, SeekFrom};
 pub use pool::PooledBuf;
 pub use read::{AsyncReadExt, Read, ReadExact, ReadToEnd, ReadToString, ReadVectored};
 pub use reader::{
     BufReader, EarlyEnd, Fill, LimitExceeded, Lines, NextLine, ReadExactKept, ReadLineKept,
     ReadUntilKept,
 };
+pub use seek::{AsyncSeekExt, Seek};
 pub use split::{ReadHalf, WriteHalf, split};
+pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;
 

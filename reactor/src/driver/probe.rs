@@ -17,6 +17,7 @@ use super::{Driver, epoll::Epoll, uring::Uring};
 use crate::config::{Backend, Config, DriverKind};
 use crate::error::{SetupError, hint};
 use crate::remote::Home;
+use io_uring::opcode;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -73,12 +74,27 @@ fn open_uring(entries: u32, home: &Arc<Home>) -> io::Result<Uring> {
     }
 }
 
+/// Opcodes that only newer kernels have. What lacks one is not refused a ring:
+/// the operation runs on the blocking pool instead.
+const OPTIONAL: [u8; 1] = [opcode::Ftruncate::CODE];
+
+/// Which of [`OPTIONAL`] this kernel has; set by the test.
+static KNOWN: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// Whether the kernel cannot be asked for this by a ring.
+pub(crate) fn lacks(code: u8) -> bool {
+    debug_assert!(OPTIONAL.contains(&code), "{code}: not probed");
+    !KNOWN.get().is_some_and(|known| known.contains(&code))
+}
+
 /// The process's one test. Its error is kept as a number, since it is told often.
 fn tested(home: &Arc<Home>) -> io::Result<()> {
     static TESTED: OnceLock<Result<(), i32>> = OnceLock::new();
     let tested = TESTED.get_or_init(|| {
         let mut uring = Uring::new(8, home).map_err(|error| errno(&error))?;
-        uring.self_test().map_err(|error| errno(&error))
+        let known = uring.self_test(&OPTIONAL).map_err(|error| errno(&error))?;
+        let _first = KNOWN.set(known);
+        Ok(())
     });
     tested.map_err(io::Error::from_raw_os_error)
 }

@@ -131,8 +131,9 @@ impl Uring {
         self.ring.size()
     }
 
-    pub(crate) fn self_test(&mut self) -> io::Result<()> {
-        self.ring.self_test()
+    /// See `Ring::self_test`.
+    pub(crate) fn self_test(&mut self, optional: &[u8]) -> io::Result<Vec<u8>> {
+        self.ring.self_test(optional)
     }
 
     pub(crate) fn arm(&mut self, source: &Arc<Shared>, direction: Direction) -> Key {

@@ -24,6 +24,8 @@ pub enum Attempt {
 
 /// An operation of whatever kind, as drivers hold it.
 pub(crate) trait AnyOp: Send + Sync {
+    /// The opcode of its request, if a kernel with rings may lack it.
+    fn opcode(&self) -> Option<u8>;
     /// The request for the ring. It points into memory that stays where it is
     /// until `complete`.
     fn entry(&self) -> Entry;
@@ -79,8 +81,10 @@ pub(crate) struct OpCell<O: Op> {
 }
 
 impl<O: Op> OpCell<O> {
-    pub(super) fn new(op: O) -> OpCell<O> {
-        let state = if op.takes_for_good() {
+    pub(super) fn new(mut op: O) -> OpCell<O> {
+        let state = if let Some(result) = op.at_once() {
+            done(op, result)
+        } else if op.takes_for_good() {
             State::Polled {
                 op,
                 cancelled: false,
@@ -93,9 +97,9 @@ impl<O: Op> OpCell<O> {
         }
     }
 
-    /// Whether its future tries it; else a driver is to have it.
-    pub(super) fn is_polled(&self) -> bool {
-        matches!(&*self.state.lock(), State::Polled { .. })
+    /// Whether a driver is to have it; else its future tries it, or it is done.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(&*self.state.lock(), State::Held { .. })
     }
 
     /// A try by the future, if it is the future's to try; `true`: a driver is
@@ -251,6 +255,10 @@ fn cancelled_error() -> io::Error {
 }
 
 impl<O: Op> AnyOp for OpCell<O> {
+    fn opcode(&self) -> Option<u8> {
+        O::OPCODE
+    }
+
     fn entry(&self) -> Entry {
         match &mut *self.state.lock() {
             State::Held { op, .. } => op.entry(),

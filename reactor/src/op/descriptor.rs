@@ -38,6 +38,12 @@ impl Descriptor {
     pub fn is_stream(&self) -> bool {
         *self.stream.get_or_init(|| is_stream(&self.fd))
     }
+
+    /// The descriptor inside.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
 }
 
 fn is_stream(fd: &OwnedFd) -> bool {

@@ -1,4 +1,5 @@
-//! Operations on files, which also take pipes, terminals and sockets.
+//! Reading and writing: files, and also pipes, terminals and sockets.
+//! What else can be done with a file is in `open.rs` and `stat.rs`.
 //!
 //! `kinds.rs` has the table of who may touch which memory until when.
 
@@ -7,71 +8,75 @@
     reason = "system calls on the operation's own memory; see kinds.rs"
 )]
 
+use super::buf::{IoBuf, IoBufMut};
 use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{LENGTH_MAX, NO_OFFSET, Op, attempt_of, retry, wait_for};
 use crate::state::Direction;
-use crate::sys::{check, check_len};
+use crate::sys::check_len;
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
-use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-/// Reads from `offset` into the spare capacity of `buf`.
+/// Reads from `offset` into `buf`.
 ///
-/// Yields how many bytes were appended, 0 at the end of the file; gives `buf`
-/// back, longer by that. An `offset` of `u64::MAX` reads at the file's own
+/// Yields how many bytes came, 0 at the end of the file or if `buf` has no
+/// room, and gives `buf` back: a `Vec` longer by that, others as
+/// [`IoBufMut`] says. An `offset` of `u64::MAX` reads at the file's own
 /// position; pipes and sockets have no positions and ignore it.
 #[derive(Debug)]
-pub struct Read {
+pub struct Read<B = Vec<u8>> {
     /// What to read from.
     pub fd: Arc<Descriptor>,
     /// Where to; it is not grown.
-    pub buf: Vec<u8>,
+    pub buf: B,
     /// From where, in bytes.
     pub offset: u64,
 }
 
-impl Read {
+impl<B: IoBufMut> Read<B> {
     fn call(&mut self, flags: libc::c_int) -> io::Result<usize> {
-        let spare = self.buf.spare_capacity_mut();
+        let (memory, room) = self.buf.room();
         let part = libc::iovec {
-            iov_base: spare.as_mut_ptr().cast(),
-            iov_len: spare.len().min(LENGTH_MAX),
+            iov_base: memory.cast(),
+            iov_len: room.min(LENGTH_MAX),
         };
         let fd = self.fd.as_raw_fd();
-        let call = |offset: u64| {
-            // SAFETY: `part` is the buffer's own spare memory, borrowed
+        at_offset(self.offset, |offset| {
+            // SAFETY: `part` is the room of the buffer, which is borrowed
             // mutably until the call has returned.
-            check_len(unsafe { libc::preadv2(fd, &part, 1, offset as i64, flags) })
-        };
-        match call(self.offset) {
-            // What has no positions: as io_uring does, ignore the offset.
-            Err(error) if error.raw_os_error() == Some(libc::ESPIPE) => call(NO_OFFSET),
-            result => result,
-        }
+            check_len(unsafe { libc::preadv2(fd, &part, 1, offset, flags) })
+        })
     }
 }
 
-impl Op for Read {}
-impl Steps for Read {
+/// Calls with an offset, and without where there are no positions: io_uring
+/// ignores it there, too.
+pub(super) fn at_offset(
+    offset: u64,
+    call: impl Fn(libc::off_t) -> io::Result<usize>,
+) -> io::Result<usize> {
+    match call(offset as libc::off_t) {
+        Err(error) if error.raw_os_error() == Some(libc::ESPIPE) => call(NO_OFFSET as libc::off_t),
+        result => result,
+    }
+}
+
+impl<B: IoBufMut> Op for Read<B> {}
+impl<B: IoBufMut> Steps for Read<B> {
     type Output = usize;
-    type Back = Vec<u8>;
+    type Back = B;
     const DIRECTION: Option<Direction> = Some(Direction::Read);
 
     fn entry(&mut self) -> Entry {
-        let spare = self.buf.spare_capacity_mut();
-        let length = spare.len().min(LENGTH_MAX) as u32;
-        opcode::Read::new(
-            types::Fd(self.fd.as_raw_fd()),
-            spare.as_mut_ptr().cast(),
-            length,
-        )
-        .offset(self.offset)
-        .build()
+        let (memory, room) = self.buf.room();
+        let length = room.min(LENGTH_MAX) as u32;
+        opcode::Read::new(types::Fd(self.fd.as_raw_fd()), memory, length)
+            .offset(self.offset)
+            .build()
     }
 
     fn attempt(&mut self) -> Attempt {
@@ -83,14 +88,8 @@ impl Steps for Read {
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        loop {
-            match retry(|| self.call(0)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait_for(self.fd.as_raw_fd(), libc::POLLIN)?;
-                }
-                result => return result,
-            }
-        }
+        let fd = Arc::clone(&self.fd);
+        blocking(&fd, libc::POLLIN, || self.call(0))
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -101,18 +100,16 @@ impl Steps for Read {
         self.fd.as_fd().try_clone_to_owned()
     }
 
-    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, Vec<u8>) {
+    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, B) {
         let mut buf = std::mem::take(&mut self.buf);
         let read = result.map(|n| n as usize);
         if let Ok(read) = read {
-            assert!(
-                read <= buf.capacity() - buf.len(),
-                "the kernel wrote within the buffer"
-            );
-            // SAFETY: the kernel has written `read` bytes at the end of `buf`,
-            // in the request built by `entry` or the call in `call`, and it
-            // has completed: it will not touch them again.
-            unsafe { buf.set_len(buf.len() + read) };
+            let (_, room) = buf.room();
+            assert!(read <= room, "the kernel wrote within the buffer");
+            // SAFETY: the kernel has written `read` bytes where `room` says, in
+            // the request built by `entry` or the call in `call`, and it has
+            // completed: it will not touch them again.
+            unsafe { buf.filled(read) };
         }
         (read, buf)
     }
@@ -124,38 +121,34 @@ impl Steps for Read {
 /// An `offset` of `u64::MAX` writes at the file's own position; pipes and
 /// sockets have no positions and ignore it.
 #[derive(Debug)]
-pub struct Write {
+pub struct Write<B = Vec<u8>> {
     /// What to write to.
     pub fd: Arc<Descriptor>,
     /// What to write.
-    pub buf: Vec<u8>,
+    pub buf: B,
     /// Where, in bytes.
     pub offset: u64,
 }
 
-impl Write {
+impl<B: IoBuf> Write<B> {
     fn call(&mut self, flags: libc::c_int) -> io::Result<usize> {
         let part = libc::iovec {
-            iov_base: self.buf.as_mut_ptr().cast(),
+            iov_base: self.buf.as_ptr().cast_mut().cast(),
             iov_len: self.buf.len().min(LENGTH_MAX),
         };
         let fd = self.fd.as_raw_fd();
-        let call = |offset: u64| {
+        at_offset(self.offset, |offset| {
             // SAFETY: `part` is the buffer, borrowed until the call has
             // returned; it is only read.
-            check_len(unsafe { libc::pwritev2(fd, &part, 1, offset as i64, flags) })
-        };
-        match call(self.offset) {
-            Err(error) if error.raw_os_error() == Some(libc::ESPIPE) => call(NO_OFFSET),
-            result => result,
-        }
+            check_len(unsafe { libc::pwritev2(fd, &part, 1, offset, flags) })
+        })
     }
 }
 
-impl Op for Write {}
-impl Steps for Write {
+impl<B: IoBuf> Op for Write<B> {}
+impl<B: IoBuf> Steps for Write<B> {
     type Output = usize;
-    type Back = Vec<u8>;
+    type Back = B;
     const DIRECTION: Option<Direction> = Some(Direction::Write);
 
     fn entry(&mut self) -> Entry {
@@ -170,14 +163,8 @@ impl Steps for Write {
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        loop {
-            match retry(|| self.call(0)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait_for(self.fd.as_raw_fd(), libc::POLLOUT)?;
-                }
-                result => return result,
-            }
-        }
+        let fd = Arc::clone(&self.fd);
+        blocking(&fd, libc::POLLOUT, || self.call(0))
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -188,111 +175,24 @@ impl Steps for Write {
         self.fd.as_fd().try_clone_to_owned()
     }
 
-    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, Vec<u8>) {
+    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<usize>, B) {
         (result.map(|n| n as usize), std::mem::take(&mut self.buf))
     }
 }
 
-/// Waits until what was written is on stable storage.
-#[derive(Debug)]
-pub struct Fsync {
-    /// The file.
-    pub fd: Arc<Descriptor>,
-    /// Leave out metadata that reading the data back does not need.
-    pub data_only: bool,
-}
-
-impl Op for Fsync {}
-impl Steps for Fsync {
-    type Output = ();
-    type Back = ();
-
-    fn entry(&mut self) -> Entry {
-        let flags = if self.data_only {
-            types::FsyncFlags::DATASYNC
-        } else {
-            types::FsyncFlags::empty()
-        };
-        opcode::Fsync::new(types::Fd(self.fd.as_raw_fd()))
-            .flags(flags)
-            .build()
-    }
-
-    fn attempt(&mut self) -> Attempt {
-        Attempt::Block
-    }
-
-    fn block(&mut self) -> io::Result<u32> {
-        let fd = self.fd.as_raw_fd();
-        let data_only = self.data_only;
-        retry(|| {
-            if data_only {
-                // SAFETY: takes an integer.
-                check(unsafe { libc::fdatasync(fd) }).map(|_| 0)
-            } else {
-                // SAFETY: takes an integer.
-                check(unsafe { libc::fsync(fd) }).map(|_| 0)
+/// On a pool thread: calls until it is over, waiting where the descriptor is
+/// in non-blocking mode.
+pub(super) fn blocking(
+    fd: &Descriptor,
+    events: libc::c_short,
+    mut call: impl FnMut() -> io::Result<usize>,
+) -> io::Result<u32> {
+    loop {
+        match retry(&mut call) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait_for(fd.as_raw_fd(), events)?;
             }
-        })
-    }
-
-    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
-        (result.map(drop), ())
-    }
-}
-
-/// Opens a path; `O_CLOEXEC` is added to the flags.
-#[derive(Debug)]
-pub struct OpenAt {
-    /// Where a relative path begins; `None` is the working directory.
-    pub dir: Option<Arc<OwnedFd>>,
-    /// What to open.
-    pub path: CString,
-    /// `libc::O_*`.
-    pub flags: i32,
-    /// Permissions of a file that is made, before the umask.
-    pub mode: u32,
-}
-
-impl OpenAt {
-    fn dir(&self) -> RawFd {
-        self.dir
-            .as_ref()
-            .map_or(libc::AT_FDCWD, |dir| dir.as_raw_fd())
-    }
-}
-
-impl Op for OpenAt {}
-impl Steps for OpenAt {
-    type Output = OwnedFd;
-    type Back = ();
-
-    fn entry(&mut self) -> Entry {
-        opcode::OpenAt::new(types::Fd(self.dir()), self.path.as_ptr())
-            .flags(self.flags | libc::O_CLOEXEC)
-            .mode(self.mode)
-            .build()
-    }
-
-    fn attempt(&mut self) -> Attempt {
-        Attempt::Block
-    }
-
-    fn block(&mut self) -> io::Result<u32> {
-        let (dir, flags) = (self.dir(), self.flags | libc::O_CLOEXEC);
-        retry(|| {
-            // SAFETY: the path is a C string that lives until the call returns.
-            check(unsafe { libc::openat(dir, self.path.as_ptr(), flags, self.mode) })
-                .map(|fd| fd as usize)
-        })
-    }
-
-    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<OwnedFd>, ()) {
-        // SAFETY: the kernel has just made this descriptor for this operation
-        // and told nobody else.
-        (
-            result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) }),
-            (),
-        )
+            result => return result,
+        }
     }
 }

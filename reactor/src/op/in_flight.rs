@@ -62,16 +62,22 @@ pub(crate) struct Ticket {
 /// ```
 #[track_caller]
 pub fn submit<O: Op>(op: O) -> InFlight<O> {
+    submit_from(Location::caller(), op)
+}
+
+/// The same for futures that begin with their first poll, and were made at
+/// `location`.
+pub fn submit_from<O: Op>(location: &'static Location<'static>, op: O) -> InFlight<O> {
     let cell = Arc::new(OpCell::new(op));
-    let ticket = if cell.is_polled() {
-        None
-    } else {
+    let ticket = if cell.is_held() {
         hand_over(&cell)
+    } else {
+        None
     };
     InFlight {
         cell,
         ticket,
-        location: Location::caller(),
+        location,
     }
 }
 

@@ -1,12 +1,13 @@
 //! What an operation must be able to do: its request, its non-blocking try,
 //! its blocking form, and the parting with what it owns. The operations
-//! themselves are in `file.rs` and `socket.rs`.
+//! themselves are in `file.rs`, `open.rs`, `stat.rs` and `socket.rs`.
 //!
 //! | memory or fd           | who may touch it                | until                     |
 //! |------------------------|---------------------------------|---------------------------|
-//! | buffer of `Read`       | the kernel, through the request | `OpCell::complete` is run |
-//! | buffer of `Write`      | the kernel reads                | `OpCell::complete` is run |
+//! | buffers that are read into | the kernel, through the request | `OpCell::complete` is run |
+//! | buffers that are written, lists of buffers | the kernel reads | `OpCell::complete` is run |
 //! | path, address          | the kernel reads                | `OpCell::complete` is run |
+//! | record of `Statx`      | the kernel, through the request | `OpCell::complete` is run |
 //! | fd named by a request  | stays open: the operation owns it | `OpCell::complete` is run |
 //!
 //! The driver calls `complete` at the terminal completion and never before it;
@@ -40,6 +41,14 @@ pub(crate) mod sealed {
         /// What it gives back whether or not it succeeded.
         type Back: Send + Default;
 
+        /// The opcode of the request, where not every kernel that has rings has
+        /// it: what it lacks runs in the blocking form.
+        const OPCODE: Option<u8> = None;
+        /// The outcome, if it can be had without blocking: then no driver ever
+        /// hears of it.
+        fn at_once(&mut self) -> Option<io::Result<u32>> {
+            None
+        }
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
         /// A try without blocking.

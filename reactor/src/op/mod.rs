@@ -14,6 +14,9 @@
 //! 5 `OpCell::give_back` the wait is over: the future tries again
 //! 6 `OpCell::try_here`  a try by the future itself was the end
 //!
+//! What can be had at once, without blocking (an open of a path that the kernel
+//! has in its cache), is `Done` before a driver hears of it: `Steps::at_once`.
+//!
 //! Which of the two ways is the operation's choice. What can be had again goes
 //! to the driver: a dropped future costs nothing but the work. A read of a pipe
 //! or socket takes its bytes for good, so only the poll that hands them out may
@@ -24,17 +27,27 @@
 //! at any time: that asks for a cancel, and when the end comes the buffer is
 //! freed and a descriptor that came back is closed.
 
+mod buf;
 mod cell;
 mod descriptor;
 mod file;
 mod in_flight;
 mod kinds;
+mod open;
+mod ready;
 mod socket;
+mod stat;
+mod vectored;
 
+pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
 pub use descriptor::Descriptor;
-pub use file::{Fsync, OpenAt, Read, Write};
+pub use file::{Read, Write};
 pub(crate) use in_flight::Ticket;
-pub use in_flight::{Cancel, InFlight, submit};
+pub use in_flight::{Cancel, InFlight, submit, submit_from};
 pub use kinds::Op;
+pub use open::{Fallocate, Fsync, Ftruncate, OpenAt};
+pub use ready::Readable;
 pub use socket::{Close, Connect};
+pub use stat::{FileStat, Statx, Timestamp};
+pub use vectored::{ReadV, WriteV};

@@ -1,0 +1,102 @@
+//! The end of a file, with a word about errors.
+
+use super::file::File;
+use super::started::Started;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wakeline_context::{Kind, waiting_on};
+use wakeline_reactor::op;
+
+impl File {
+    /// Closes the file, and tells what closing it may have to tell: on a network
+    /// the last word about what was written.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says. The file is closed all the same.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the file.
+    #[track_caller]
+    pub fn close(self) -> CloseFile {
+        CloseFile {
+            state: Closing::Flushing(self),
+            failed: None,
+            location: Location::caller(),
+        }
+    }
+}
+
+/// The future of [`File::close`].
+#[derive(Debug)]
+#[must_use = "dropping it closes the file without a word about errors"]
+pub struct CloseFile {
+    state: Closing,
+    /// What a write came to of which nobody heard.
+    failed: Option<io::Error>,
+    location: &'static Location<'static>,
+}
+
+#[derive(Debug)]
+enum Closing {
+    Flushing(File),
+    Closing(Started<op::Close>),
+    Closed(Option<io::Result<()>>),
+}
+
+impl CloseFile {
+    /// The file is flushed: gives its descriptor up.
+    fn begin(&mut self) {
+        let done = Closing::Closed(Some(Ok(())));
+        let Closing::Flushing(file) = std::mem::replace(&mut self.state, done) else {
+            unreachable!("a file is flushed once")
+        };
+        let writable = file.is_writable();
+        let fd = match Arc::try_unwrap(file.into_descriptor()) {
+            // Nothing was written: there is nothing to wait for or to tell.
+            Ok(_own) if !writable => return,
+            Ok(own) => Ok(own.into_fd()),
+            // An operation whose future was dropped has it too, and closes it
+            // when it is done. What a close tells, that of a duplicate tells.
+            Err(shared) => shared.as_fd().try_clone_to_owned(),
+        };
+        self.state = match fd {
+            Ok(fd) => Closing::Closing(Started::new(self.location, op::Close::new(fd))),
+            Err(error) => Closing::Closed(Some(Err(error))),
+        };
+    }
+}
+
+impl Future for CloseFile {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            match &mut this.state {
+                Closing::Flushing(file) => {
+                    let Poll::Ready(flushed) = file.poll_flush_here(cx) else {
+                        waiting_on(Kind::Operation, 0, this.location);
+                        return Poll::Pending;
+                    };
+                    this.failed = flushed.err();
+                    this.begin();
+                }
+                Closing::Closing(close) => {
+                    let (closed, ()) = ready!(Pin::new(close).poll(cx));
+                    this.state = Closing::Closed(Some(closed));
+                }
+                Closing::Closed(closed) => {
+                    let closed = closed.take();
+                    let closed = closed.expect("a close is not polled after it was ready");
+                    return Poll::Ready(this.failed.take().map_or(closed, Err));
+                }
+            }
+        }
+    }
+}

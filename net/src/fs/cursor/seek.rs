@@ -1,0 +1,68 @@
+//! Moving the position.
+
+use super::{File, POSITION_MAX};
+use std::io::{self, SeekFrom};
+use std::os::fd::AsFd;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wakeline_reactor::op;
+
+impl File {
+    pub(super) fn poll_seek_here(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: SeekFrom,
+    ) -> Poll<io::Result<u64>> {
+        // It may have moved the position, and may make the file longer.
+        ready!(self.poll_settled(cx));
+        self.cursor.written = None;
+        self.check_position()?;
+        let position = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.cursor.position.checked_add_signed(by),
+            SeekFrom::End(by) => ready!(self.poll_size(cx))?.checked_add_signed(by),
+        };
+        let Some(position) = position.filter(|at| *at <= POSITION_MAX) else {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "a file has no position {to:?}: it is before the beginning, or beyond what a file may have"
+                ),
+            )));
+        };
+        self.cursor.position = position;
+        Poll::Ready(Ok(position))
+    }
+
+    fn poll_size(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        let writes = self.writes_begun();
+        if self
+            .cursor
+            .sizing
+            .as_ref()
+            .is_some_and(|(at, _)| *at != writes)
+        {
+            self.cursor.sizing = None;
+        }
+        let (_, sizing) = match &mut self.cursor.sizing {
+            Some(sizing) => sizing,
+            none => {
+                let statx = op::Statx::of(Arc::clone(&self.fd));
+                none.insert((writes, op::submit_from(Location::caller(), statx)))
+            }
+        };
+        let (stat, ()) = ready!(Pin::new(sizing).poll(cx));
+        self.cursor.sizing = None;
+        let stat = stat?;
+        if rustix::fs::FileType::from_raw_mode(stat.mode).is_file() {
+            return Poll::Ready(Ok(stat.size));
+        }
+        // Of a disk, and of what else has a size, a seek tells it.
+        Poll::Ready(Ok(rustix::fs::seek(
+            self.as_fd(),
+            rustix::fs::SeekFrom::End(0),
+        )?))
+    }
+}

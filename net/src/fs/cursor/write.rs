@@ -1,0 +1,179 @@
+//! Writing at the position, and closing: edges 4, 5 and 6.
+
+use super::{File, NO_OFFSET, is_cancelled};
+use crate::fs::chunk::{self, Chunk};
+use crate::fs::now;
+use rustix::fs::OFlags;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wakeline_context::budget;
+use wakeline_reactor::op::{self, InFlight};
+
+/// A write under way.
+pub(super) struct Writing {
+    op: InFlight<op::Write<Chunk>>,
+    /// The count of writes, with this one.
+    writes: u64,
+}
+
+/// What a write has written.
+pub(super) struct Written {
+    chunk: Chunk,
+    /// So many bytes of it.
+    n: usize,
+    writes: u64,
+}
+
+impl File {
+    pub(super) fn poll_write_here(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let mut begun_here = false;
+        loop {
+            ready!(self.poll_settled(cx));
+            match self.cursor.failed.take() {
+                // The end of the runtime that it was begun on: it has not happened.
+                Some(error) if is_cancelled(&error) && !begun_here => {}
+                Some(error) => return Poll::Ready(Err(error)),
+                None => {}
+            }
+            if let Some(n) = self.is_written(buf, begun_here) {
+                return Poll::Ready(Ok(n));
+            }
+            let Poll::Ready(unit) = budget::poll_proceed(cx) else {
+                return Poll::Pending;
+            };
+            self.note_write();
+            if let Some(result) = self.write_now(buf) {
+                now::spend(unit, &result);
+                return Poll::Ready(result);
+            }
+            unit.refund();
+            begun_here = true;
+            self.start_write(buf);
+        }
+    }
+
+    /// Whether an operation has written what is at the beginning of `buf`, and
+    /// nobody has been told yet; and how much that is.
+    #[inline]
+    fn is_written(&mut self, buf: &[u8], begun_here: bool) -> Option<usize> {
+        let Written { chunk, n, writes } = self.cursor.written.take()?;
+        let same = writes == self.writes_begun() && buf.starts_with(&chunk[..n]);
+        chunk::give_back(chunk);
+        (begun_here || (same && n > 0)).then_some(n)
+    }
+
+    /// Edge 4; `None` if that would have to wait.
+    fn write_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
+        let offset = self.write_offset();
+        let result = self.now().write(self.as_fd(), buf, offset);
+        match &result {
+            Some(Ok(n)) => self.advance_written(*n),
+            Some(Err(error)) if self.turns_out_a_stream(error) => return self.write_now(buf),
+            _ => {}
+        }
+        result
+    }
+
+    /// Edge 5.
+    fn start_write(&mut self, buf: &[u8]) {
+        self.cursor.stream |= self.check_position().is_err();
+        let write = op::Write {
+            fd: Arc::clone(self.descriptor()),
+            buf: chunk::filled(buf),
+            offset: self.write_offset(),
+        };
+        self.cursor.writing = Some(Writing {
+            op: op::submit_from(Location::caller(), write),
+            writes: self.writes_begun(),
+        });
+    }
+
+    /// Edge 6: waits for the write that is under way, if there is one.
+    #[inline]
+    pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cursor.writing.is_none() {
+            return Poll::Ready(());
+        }
+        self.settle(cx)
+    }
+
+    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(Writing { op, writes }) = &mut self.cursor.writing else {
+            return Poll::Ready(());
+        };
+        let (result, chunk) = ready!(Pin::new(op).poll(cx));
+        let writes = *writes;
+        self.cursor.writing = None;
+        match result {
+            Ok(n) => {
+                self.advance_written(n);
+                self.cursor.written = Some(Written { chunk, n, writes });
+            }
+            Err(error) => {
+                chunk::give_back(chunk);
+                self.cursor.failed = Some(error);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn appends(&self) -> bool {
+        self.flags().contains(OFlags::APPEND)
+    }
+
+    /// The kernel finds the end for who appends, and keeps it as its position.
+    fn write_offset(&self) -> u64 {
+        if self.appends() {
+            NO_OFFSET
+        } else {
+            self.offset()
+        }
+    }
+
+    fn advance_written(&mut self, n: usize) {
+        self.advance(n);
+        if self.appends() && !self.cursor.stream {
+            // A regular file has a position, so that it is always told.
+            let end = rustix::fs::tell(self.as_fd());
+            self.cursor.position = end.unwrap_or(self.cursor.position);
+        }
+    }
+
+    /// All that was written has left; or the error of what has not.
+    pub(crate) fn poll_flush_here(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_settled(cx));
+        Poll::Ready(self.cursor.failed.take().map_or(Ok(()), Err))
+    }
+
+    /// Closes a duplicate, which tells what the last close would have to tell.
+    pub(super) fn poll_close_here(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush_here(cx))?;
+        if !self.is_writable() {
+            return Poll::Ready(Ok(()));
+        }
+        let closing = match &mut self.cursor.closing {
+            Some(closing) => closing,
+            none => {
+                let duplicate = self.fd.as_fd().try_clone_to_owned()?;
+                none.insert(op::submit_from(
+                    Location::caller(),
+                    op::Close::new(duplicate),
+                ))
+            }
+        };
+        let (result, ()) = ready!(Pin::new(closing).poll(cx));
+        self.cursor.closing = None;
+        Poll::Ready(result)
+    }
+}

@@ -1,0 +1,244 @@
+//! An open file.
+
+use super::cursor::Cursor;
+use super::now::Now;
+use super::open_options::{Open, OpenOptions};
+use rustix::fs::OFlags;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use wakeline_reactor::op::Descriptor;
+
+/// An open file.
+///
+/// It is read and written at offsets ([`read_at`](File::read_at),
+/// [`write_at`](File::write_at)) by any number of tasks at once; or, by who has
+/// it as `&mut`, at its position: see `AsyncRead`, `AsyncWrite`, `AsyncSeek`
+/// of [`io`](crate::io).
+///
+/// The position is this value's own and begins at 0, unlike that of a
+/// [`std::fs::File`], which the kernel shares among all duplicates.
+///
+/// Dropping it closes it, without a word about errors; [`close`](File::close)
+/// tells them.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_net::fs::File;
+///
+/// # let path = std::env::temp_dir().join(format!("wakeline-doc-file-{}", std::process::id()));
+/// # wakeline_net::testing::block_on(async {
+/// let file = File::create(&path).await?;
+/// file.write_at(b"hello", 0).await?;
+/// file.sync_all().await?;
+/// file.close().await?;
+///
+/// let file = File::open(&path).await?;
+/// let mut buf = [0; 5];
+/// assert_eq!(file.read_at(&mut buf, 0).await?, 5);
+/// assert_eq!(&buf, b"hello");
+/// # std::fs::remove_file(&path)?;
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct File {
+    pub(super) fd: Arc<Descriptor>,
+    flags: OFlags,
+    now: Now,
+    /// Counts the writes that were begun: what was read before one is old.
+    writes: AtomicU64,
+    pub(super) cursor: Cursor,
+}
+
+impl File {
+    /// Opens a file to be read.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the file, also one that arrives later.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> Open {
+        OpenOptions::new().read(true).open(path)
+    }
+
+    /// Opens a file to be written, and makes it or empties it.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`OpenOptions::open`].
+    #[track_caller]
+    pub fn create(path: impl AsRef<Path>) -> Open {
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+    }
+
+    /// Makes a file to be read and written, where there is none.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`; else as [`OpenOptions::open`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`OpenOptions::open`].
+    #[track_caller]
+    pub fn create_new(path: impl AsRef<Path>) -> Open {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+    }
+
+    /// The choice of how to open a file: as [`OpenOptions::new`].
+    #[must_use]
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    pub(crate) fn opened(fd: OwnedFd, flags: OFlags) -> File {
+        File::opened_at(fd, flags, 0)
+    }
+
+    fn opened_at(fd: OwnedFd, flags: OFlags, position: u64) -> File {
+        File {
+            fd: Arc::new(Descriptor::from(fd)),
+            flags,
+            now: Now::new(flags),
+            writes: AtomicU64::new(0),
+            cursor: Cursor::at(position),
+        }
+    }
+
+    /// Makes a file of this runtime out of std's, at its position.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor cannot be asked for its mode.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use wakeline_net::fs::File;
+    /// use wakeline_net::io::AsyncReadExt;
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// let mut file = std::fs::File::open("Cargo.toml")?;
+    /// file.read_exact(&mut [0; 1])?;
+    /// let mut file = File::from_std(file)?;
+    /// let mut word = [0; 7];
+    /// file.read_exact(&mut word).await?;
+    /// assert_eq!(&word, b"package");
+    /// let mut file = file.into_std()?;
+    /// file.read_exact(&mut word[..1])?;
+    /// assert_eq!(word[0], b']');
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn from_std(file: std::fs::File) -> io::Result<File> {
+        let fd = OwnedFd::from(file);
+        let flags = rustix::fs::fcntl_getfl(&fd)?;
+        // A pipe has no position.
+        let position = rustix::fs::tell(&fd).unwrap_or(0);
+        Ok(File::opened_at(fd, flags, position))
+    }
+
+    /// Makes std's file of it, at its position.
+    ///
+    /// A write that was dropped may still be under way; `flush` before waits for
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// When an operation whose future was dropped has the descriptor too, and
+    /// there is none left for a duplicate.
+    pub fn into_std(self) -> io::Result<std::fs::File> {
+        let position = self.cursor.position();
+        let fd = match Arc::try_unwrap(self.fd) {
+            Ok(own) => own.into_fd(),
+            Err(shared) => shared.as_fd().try_clone_to_owned()?,
+        };
+        // A pipe has no position, and needs none.
+        let _ = rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(position));
+        Ok(fd.into())
+    }
+
+    /// A second descriptor of the same file, with a position of its own, which
+    /// begins where this one's is.
+    ///
+    /// # Errors
+    ///
+    /// When there are no descriptors left.
+    pub fn try_clone(&self) -> io::Result<File> {
+        let fd = self.fd.as_fd().try_clone_to_owned()?;
+        Ok(File::opened_at(fd, self.flags, self.cursor.position()))
+    }
+
+    pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
+        &self.fd
+    }
+
+    /// What has no positions is an error: a pipe, a terminal, a socket.
+    pub(crate) fn check_position(&self) -> io::Result<()> {
+        if self.fd.is_stream() {
+            // Or a device that has them all the same: the kernel knows.
+            rustix::fs::tell(&self.fd)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flags(&self) -> OFlags {
+        self.flags
+    }
+
+    pub(crate) fn now(&self) -> &Now {
+        &self.now
+    }
+
+    pub(crate) fn note_write(&self) {
+        // Relaxed: who writes and then reads orders the two itself.
+        self.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn writes_begun(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.flags.intersects(OFlags::WRONLY | OFlags::RDWR)
+    }
+
+    pub(crate) fn into_descriptor(self) -> Arc<Descriptor> {
+        self.fd
+    }
+}
+
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for File {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}

@@ -1,0 +1,54 @@
+//! Files.
+//!
+//! A file is never "not ready", so it is no source that the reactor watches.
+//! What the kernel has in memory is read by a plain call that must not wait;
+//! only what it has not goes the long way, as an operation:
+//!
+//! ```text
+//!   read_at ─▶ preadv2(RWF_NOWAIT) into the caller's slice ──▶ n bytes
+//!                 │ not in memory
+//!                 ▼
+//!              op::Read, which owns a buffer ─▶ ring, or a thread of the pool
+//!                                                 │ completion
+//!              copied to the caller's slice ◀─────┘
+//! ```
+//!
+//! So a cached file costs neither a turn of the ring nor a thread, on io_uring
+//! and on epoll alike; and the kernel never has the address of memory that a
+//! dropped future could give back. An open takes the same two ways
+//! (`reactor/src/op/open.rs`).
+//!
+//! # What is promised
+//!
+//! - **A dropped future loses nothing.** The position of a [`File`] moves only
+//!   by what the caller was given. A descriptor that arrives after its open was
+//!   dropped is closed.
+//! - **A write that was dropped** has happened, or a part from its beginning
+//!   has, or it has not; the next write of the same file waits for its end.
+//! - **`Ok` of a write means written**, to the page cache: there is no buffer in
+//!   between that could lose an error. What the disk says later is told by
+//!   [`File::sync_all`].
+//!
+//! # Read in this order
+//!
+//! `file.rs` (what a file is), `now.rs` (what needs no waiting), `positional.rs`
+//! (reads and writes at an offset), `cursor.rs` (the position), then
+//! `open_options.rs` and `metadata.rs`.
+
+mod chunk;
+mod close;
+mod cursor;
+mod file;
+mod metadata;
+mod now;
+mod open_options;
+mod positional;
+mod started;
+mod whole;
+
+pub use close::CloseFile;
+pub use file::File;
+pub use metadata::{FileType, Metadata};
+pub use open_options::{Open, OpenOptions};
+pub use positional::{ReadAt, ReadAtOwned, WriteAt, WriteAtOwned};
+pub use whole::{Allocate, GetMetadata, SetLen, SetPermissions, Sync};

@@ -1,0 +1,106 @@
+//! Reads and writes that do not wait: what is in the page cache, at once.
+//!
+//! `RWF_NOWAIT` says "not, if it would block". Three kernel traps:
+//!
+//! - A file system may not know the flag (`EOPNOTSUPP`): it is not asked again.
+//!   ext4 knows it for reads but not for writes.
+//! - With `O_DIRECT` it speaks of locks, and the call waits for the disk all the
+//!   same. So such files are never tried.
+//! - Linux 5.9 and 5.10 may say 0 bytes, that is the end of the file, where they
+//!   mean "not in memory". So an end is believed only where the file ends.
+
+use rustix::fs::{AtFlags, OFlags, StatxFlags};
+use rustix::io::{Errno, ReadWriteFlags};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use wakeline_context::budget::Unit;
+
+/// The most that is moved at once, in bytes: about 20 us of copying.
+pub(crate) const NOW_MAX: usize = 256 << 10;
+
+/// So many bytes copied are a unit of the poll's budget: a poll reads 2 MiB at
+/// most, about 200 us of copying, before others have their turn.
+const BYTES_PER_UNIT: usize = 16 << 10;
+
+/// The poll made progress by as many bytes as this says.
+#[inline]
+pub(crate) fn spend(unit: Unit, result: &io::Result<usize>) {
+    unit.spend_with(result.as_ref().map_or(0, |n| n / BYTES_PER_UNIT));
+}
+
+/// What is known of a file about calls that do not wait.
+#[derive(Debug)]
+pub(crate) struct Now {
+    reads: AtomicBool,
+    writes: AtomicBool,
+}
+
+impl Now {
+    /// Of a file that was opened with these flags.
+    pub(crate) fn new(flags: OFlags) -> Now {
+        let tried = !flags.contains(OFlags::DIRECT);
+        Now {
+            reads: AtomicBool::new(tried),
+            writes: AtomicBool::new(tried),
+        }
+    }
+
+    /// Reads what is in memory; `None`: that takes an operation.
+    #[inline]
+    pub(crate) fn read(
+        &self,
+        fd: BorrowedFd<'_>,
+        buf: &mut [u8],
+        offset: u64,
+    ) -> Option<io::Result<usize>> {
+        // Relaxed, here and below: at worst it is tried in vain.
+        if !self.reads.load(Ordering::Relaxed) {
+            return None;
+        }
+        let most = buf.len().min(NOW_MAX);
+        let mut bufs = [IoSliceMut::new(&mut buf[..most])];
+        match rustix::io::preadv2(fd, &mut bufs, offset, ReadWriteFlags::NOWAIT) {
+            Ok(0) if most > 0 && !is_at_end(fd, offset) => None,
+            result => outcome(result, &self.reads),
+        }
+    }
+
+    /// Writes what there is room for; `None`: that takes an operation.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        fd: BorrowedFd<'_>,
+        buf: &[u8],
+        offset: u64,
+    ) -> Option<io::Result<usize>> {
+        if !self.writes.load(Ordering::Relaxed) {
+            return None;
+        }
+        let bufs = [IoSlice::new(&buf[..buf.len().min(NOW_MAX)])];
+        let result = rustix::io::pwritev2(fd, &bufs, offset, ReadWriteFlags::NOWAIT);
+        outcome(result, &self.writes)
+    }
+}
+
+#[inline]
+fn outcome(result: rustix::io::Result<usize>, tried: &AtomicBool) -> Option<io::Result<usize>> {
+    match result {
+        Ok(n) => Some(Ok(n)),
+        // EINVAL is an old kernel's word for the flag, or about the arguments:
+        // then the operation will say so again.
+        Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => None,
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            tried.store(false, Ordering::Relaxed);
+            None
+        }
+        Err(errno) => Some(Err(errno.into())),
+    }
+}
+
+/// Whether a read of nothing at `offset` is the end, as far as memory tells.
+#[cold]
+fn is_at_end(fd: impl AsFd, offset: u64) -> bool {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    rustix::fs::statx(fd, c"", flags, StatxFlags::SIZE).map_or(true, |stat| stat.stx_size <= offset)
+}
