@@ -87,6 +87,7 @@ pub use wakeline_executor::{
 pub use wakeline_net::fs;
 pub use wakeline_net::io;
 pub use wakeline_net::pipe;
+pub use wakeline_net::process;
 pub use wakeline_net::signal;
 pub use wakeline_reactor::time;
 pub use wakeline_reactor::{Backend, DriverKind as Driver};

@@ -32,6 +32,8 @@ pub enum Kind {
     Channel,
     /// A signal of the operating system.
     Signal,
+    /// The end of a child process; the id is its pid.
+    Process,
     /// Nothing: the task gave way to others and is queued.
     Yield,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Kind {
             Kind::Mutex => "mutex",
             Kind::Channel => "channel",
             Kind::Signal => "signal",
+            Kind::Process => "process",
             Kind::Yield => "yield",
         })
     }
@@ -58,7 +61,7 @@ impl fmt::Display for Kind {
 
 impl Kind {
     /// All of them, each at the place of its number.
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Read,
         Kind::Write,
         Kind::Accept,
@@ -71,6 +74,7 @@ impl Kind {
         Kind::Mutex,
         Kind::Channel,
         Kind::Signal,
+        Kind::Process,
         Kind::Yield,
     ];
 

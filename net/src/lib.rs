@@ -73,6 +73,7 @@ pub mod io;
 mod leaf;
 mod methods;
 pub mod pipe;
+pub mod process;
 pub mod signal;
 pub mod stream;
 mod sys;

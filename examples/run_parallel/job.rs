@@ -1,0 +1,173 @@
+//! One command: started, read, awaited, and stopped in time.
+
+use std::cell::Cell;
+use std::future::pending;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::time::Duration;
+
+use wakeline::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use wakeline::signal::unix::SignalKind;
+use wakeline::time::sleep;
+use wakeline::{CancelToken, FutureExt, join, select};
+
+use crate::cli::Options;
+use crate::output::{Sink, Stream, say};
+
+/// How long the pipes of a command that was killed may stay open.
+const LEFT_OPEN: Duration = Duration::from_millis(100);
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// By itself.
+    Exited(ExitStatus),
+    /// It was stopped, and why.
+    Stopped(String),
+    /// It took longer than it may.
+    TimedOut(Duration),
+    /// It could not be run.
+    Failed(io::Error),
+    /// It was its turn too late.
+    NotStarted(String),
+}
+
+impl End {
+    /// What it adds to the exit code of the whole.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            End::Exited(status) => code_of(*status),
+            End::Stopped(_) | End::NotStarted(_) => 0, // somebody else was the cause
+            End::TimedOut(_) => 124,
+            End::Failed(error) if error.kind() == io::ErrorKind::NotFound => 127,
+            End::Failed(_) => 126,
+        }
+    }
+
+    pub(crate) fn is_failure(&self) -> bool {
+        self.code() != 0
+    }
+}
+
+/// The code as a shell reports it.
+fn code_of(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// Why a command is to stop.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    /// Cancelled when it is to stop; the reason goes into the report.
+    pub(crate) soon: CancelToken,
+    /// Cancelled when no grace is left.
+    pub(crate) now: CancelToken,
+}
+
+/// Runs one command to its end, whatever that is.
+pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Sink) -> End {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]);
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // A group of its own: a signal then reaches all that the shell has started.
+    shell.process_group(0).kill_on_drop(true);
+    let mut child = match shell.spawn() {
+        Ok(child) => child,
+        Err(error) => return End::Failed(error),
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let read_all = Cell::new(false);
+    let mut reading = pin!(async {
+        join!(
+            pump(stdout, Stream::Out, sink),
+            pump(stderr, Stream::Err, sink)
+        );
+        read_all.set(true);
+    });
+
+    // What it has left in the background may have the pipes open; that counts.
+    let whole = async { join!(child.until_ended(), reading.as_mut()).0 };
+    let why = select! {
+        biased;
+        ended = whole => match ended {
+            Ok(()) => None,
+            Err(error) => return End::Failed(error),
+        },
+        reason = stop.soon.cancelled() => Some(End::Stopped(reason.to_string())),
+        limit = timeout(options.timeout) => Some(End::TimedOut(limit)),
+    };
+    if why.is_some() {
+        // It may have something to say when it is told to end, so it is read on.
+        let read_on = async {
+            if !read_all.get() {
+                reading.as_mut().await;
+            }
+            pending::<()>().await
+        };
+        select! {
+            () = halt(&child, options.grace, &stop.now) => {}
+            () = read_on => {}
+        }
+        if !read_all.get() {
+            // What has left its group may keep the pipes open for ever.
+            let _late = reading.timeout(LEFT_OPEN).await;
+        }
+    }
+    match (why, child.wait().await) {
+        (Some(why), _) => why,
+        (None, Ok(status)) => End::Exited(status),
+        (None, Err(error)) => End::Failed(error),
+    }
+}
+
+/// SIGTERM to the group, the grace, SIGKILL to the group.
+///
+/// The child is not reaped before that: so long its group's number is its own.
+async fn halt(child: &Child, grace: Duration, now: &CancelToken) {
+    tell(child, SignalKind::terminate());
+    select! {
+        _ended = child.until_ended() => {}
+        () = sleep(grace) => {}
+        _reason = now.cancelled() => {}
+    }
+    tell(child, SignalKind::from_raw(9));
+}
+
+fn tell(child: &Child, signal: SignalKind) {
+    if let Err(error) = child.signal_group(signal) {
+        say(&format!("{signal} was not sent: {error}"));
+    }
+}
+
+/// Ready after the limit, if there is one.
+async fn timeout(limit: Option<Duration>) -> Duration {
+    match limit {
+        Some(limit) => {
+            sleep(limit).await;
+            limit
+        }
+        None => pending().await,
+    }
+}
+
+/// Reads to the end.
+async fn pump(pipe: Option<ChildStdout>, stream: Stream, sink: &Sink) {
+    let Some(pipe) = pipe else { return };
+    loop {
+        match pipe.read_pooled().await {
+            Ok(bytes) if bytes.is_empty() => break,
+            Ok(bytes) => sink.write(stream, &bytes),
+            Err(error) => {
+                say(&format!("cannot read what a command writes: {error}"));
+                break;
+            }
+        }
+    }
+    sink.end(stream);
+}

@@ -1,0 +1,163 @@
+//! Children that nobody waits for any more, and the thread that reaps them.
+//!
+//! A child that has ended stays in the kernel's table, a *zombie*, until its
+//! parent asks for its status. Who drops a [`Child`](super::Child) never will,
+//! so it comes here:
+//!
+//! ```text
+//!   Child dropped ──1──▶ orphans ──2──▶ ended ──3──▶ reaped
+//! ```
+//! 1 `adopt`   still running: into the list, and watched
+//! 2 the kernel makes its descriptor readable
+//! 3 `Orphans::reap`  the thread takes the status and throws it away
+//!
+//! The thread is there while the list has something in it, and no longer. It
+//! needs no runtime: a child may outlive the one that started it. The list is
+//! as long as there are such children. If the thread cannot be had, for want
+//! of threads or descriptors, the next spawn or drop tries again.
+
+use super::handle::Process;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// How many ends are taken at a time.
+const BATCH: usize = 64;
+/// How often those are asked that epoll did not take.
+const ASK_AGAIN: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans {
+    waiting: BTreeMap::new(),
+    next: 0,
+    epoll: None,
+});
+
+struct Orphans {
+    waiting: BTreeMap<u64, Orphan>,
+    next: u64,
+    /// The thread's; there is a thread as long as this is here.
+    epoll: Option<Arc<OwnedFd>>,
+}
+
+struct Orphan {
+    process: Process,
+    watched: bool,
+}
+
+fn lock() -> MutexGuard<'static, Orphans> {
+    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes a running child over.
+pub(super) fn adopt(process: Process) {
+    let mut orphans = lock();
+    let key = orphans.next;
+    orphans.next += 1;
+    // In the list before there is a thread: it ends when the list is empty.
+    let watched = false;
+    orphans.waiting.insert(key, Orphan { process, watched });
+    orphans.tend();
+}
+
+/// Looks after those that could not be looked after before.
+pub(super) fn tend() {
+    let mut orphans = lock();
+    if !orphans.waiting.is_empty() {
+        orphans.tend();
+    }
+}
+
+/// Whether the thread is there.
+#[cfg(test)]
+pub(super) fn has_thread() -> bool {
+    lock().epoll.is_some()
+}
+
+impl Orphans {
+    /// Sees to it that there is a thread and that it watches everyone.
+    fn tend(&mut self) {
+        // On an error the next call tries again.
+        let Ok(epoll) = self.thread() else { return };
+        for (key, orphan) in &mut self.waiting {
+            orphan.watched = orphan.watched || watch(&epoll, *key, &orphan.process).is_ok();
+        }
+    }
+
+    fn thread(&mut self) -> io::Result<Arc<OwnedFd>> {
+        if let Some(epoll) = &self.epoll {
+            return Ok(Arc::clone(epoll));
+        }
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        let theirs = Arc::clone(&epoll);
+        // It starts by waiting for the lock that the caller holds.
+        thread::Builder::new()
+            .name("wakeline-reaper".into())
+            .stack_size(128 << 10)
+            .spawn(move || run(&theirs))?;
+        self.epoll = Some(Arc::clone(&epoll));
+        Ok(epoll)
+    }
+
+    /// Reaps who has ended: those of `keys`, and those that are not watched.
+    fn reap(&mut self, keys: &[u64]) -> Vec<Orphan> {
+        let unwatched = self.waiting.iter().filter(|(_, orphan)| !orphan.watched);
+        let mut keys: Vec<u64> = unwatched
+            .map(|(key, _)| *key)
+            .chain(keys.iter().copied())
+            .collect();
+        keys.dedup();
+        keys.retain(|key| {
+            // One that is traced may be readable and not be reaped yet; it
+            // stays, and there will be another edge.
+            let orphan = self.waiting.get_mut(key);
+            orphan.is_some_and(|orphan| !matches!(orphan.process.try_reap(), Ok(None)))
+        });
+        keys.iter()
+            .filter_map(|key| self.waiting.remove(key))
+            .collect()
+    }
+}
+
+/// Edges: an end that cannot be reaped yet must not spin the thread.
+fn watch(epoll: &OwnedFd, key: u64, process: &Process) -> rustix::io::Result<()> {
+    let data = EventData::new_u64(key);
+    epoll::add(
+        epoll,
+        &process.source,
+        data,
+        EventFlags::IN | EventFlags::ET,
+    )
+}
+
+fn run(epoll: &OwnedFd) {
+    let mut events: Vec<Event> = Vec::with_capacity(BATCH);
+    let mut keys = Vec::new();
+    loop {
+        let mut orphans = lock();
+        let reaped = orphans.reap(&keys);
+        let over = orphans.waiting.is_empty();
+        if over {
+            orphans.epoll = None;
+        }
+        let all_watched = orphans.waiting.values().all(|orphan| orphan.watched);
+        drop(orphans);
+        // Closing takes it out of epoll. Not under the lock: it may wake.
+        drop(reaped);
+        if over {
+            return;
+        }
+        let limit = if all_watched { None } else { Some(&ASK_AGAIN) };
+        events.clear();
+        // An error is an interruption: nothing else can happen to a sound epoll.
+        let _interrupted = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), limit);
+        keys.clear();
+        keys.extend(events.iter().map(|event| event.data.u64()));
+    }
+}

@@ -1,0 +1,107 @@
+//! What only shows from inside: the way without a pidfd, and the status that is lost.
+
+use super::handle::{Owner, Process, Reserved};
+use super::{Child, orphans};
+use crate::testing::{both, on_each_driver, poll_now};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::{Command, Stdio};
+
+/// A child that is watched by a thread, as if there was no pidfd.
+fn without_pidfd(command: &mut Command) -> Child {
+    let mut std = command.spawn().expect("it runs");
+    let pid = Pid::from_child(&std);
+    let stdin = std.stdin.take();
+    let process = Process::watch(pid, "`it`".into(), Reserved::without().unwrap()).unwrap();
+    std.stdin = stdin;
+    Child::new(Owner::new(process), std).unwrap()
+}
+
+/// Blocks until nobody can wait for the child any more: it is reaped.
+fn reaped(pid: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(pid), options).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    child.owner.get().exit.pid
+}
+
+#[test]
+fn without_a_pidfd_a_child_is_awaited_signalled_and_reaped_all_the_same() {
+    on_each_driver(|| async {
+        let mut child = without_pidfd(Command::new("cat").stdin(Stdio::piped()));
+        assert!(child.try_wait()?.is_none());
+        let stdin = child.stdin.take();
+        assert!(poll_now(pin!(child.wait())).is_pending());
+        let (status, ()) = both(child.wait(), async { drop(stdin) }).await;
+        assert_eq!(status?.code(), Some(0));
+        child.kill().await?;
+
+        let mut child = without_pidfd(Command::new("sleep").arg("1000"));
+        child.kill().await?;
+        assert_eq!(child.wait().await?.signal(), Some(9));
+
+        // As it was made, it is killed on drop; and here it is not.
+        let child = without_pidfd(Command::new("sleep").arg("1000"));
+        let killed = pid(&child);
+        drop(child);
+        reaped(killed);
+        let (read, mut write) = io::pipe()?;
+        let mut child = without_pidfd(Command::new("sh").args(["-c", "read x"]).stdin(read));
+        child.owner.kill_on_drop = false;
+        let left = pid(&child);
+        drop(child);
+        write.write_all(b"x\n")?;
+        reaped(left);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_status_that_somebody_else_took_is_an_error_that_says_so() {
+    on_each_driver(|| async {
+        for pidfd in [true, false] {
+            let mut child = if pidfd {
+                super::Command::new("true").spawn()?
+            } else {
+                without_pidfd(&mut Command::new("true"))
+            };
+            waitid(WaitId::Pid(pid(&child)), WaitIdOptions::EXITED)?;
+            for _ in 0..2 {
+                let error = child.wait().await.unwrap_err();
+                let text = error.to_string();
+                assert!(text.contains("its status is lost"), "{text}");
+                assert!(text.contains("SIGCHLD"), "{text}");
+                assert_eq!(child.try_wait().unwrap_err().to_string(), text);
+            }
+            // Its number may be another process's.
+            assert_eq!(child.id(), None);
+            child.owner.get().signal(Signal::KILL)?;
+            drop(child);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn many_orphans_are_reaped_by_one_thread_that_then_ends() {
+    let mut pids = Vec::new();
+    let mut pipes = Vec::new();
+    for _ in 0..50 {
+        let mut command = super::Command::new("cat");
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        pipes.push(child.stdin.take());
+        pids.push(pid(&child));
+    }
+    orphans::tend();
+    drop(pipes);
+    pids.into_iter().for_each(reaped);
+    while orphans::has_thread() {
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,255 @@
+//! What `run_parallel` prints, in which order, with which exit code, and what it stops.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use support::child::{example, send};
+use support::for_each_backend;
+
+/// Runs it to its end with this on stdin: exit code, stdout, stderr.
+fn run_with(input: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut child = start(arguments, Stdio::piped());
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
+    let code = output.status.code().expect("it was not killed");
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    run_with("", arguments)
+}
+
+fn start(arguments: &[&str], stdin: Stdio) -> Child {
+    Command::new(example("run_parallel"))
+        .args(arguments)
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+#[test]
+fn outputs_are_blocks_and_the_code_is_the_worst() {
+    for_each_backend(|backend| {
+        let driver = ["--driver", backend.option()];
+        // The second ends first: the first waits for it.
+        let fifo = Fifo::new(backend.option());
+        let first = format!("echo a1; read x <{0}; echo a2", fifo.path());
+        let second = format!(
+            "echo b1; echo b2; echo b3 >&2; echo go >{0}; exit 3",
+            fifo.path()
+        );
+        let arguments = [&driver[..], &["-j", "2", &first, &second, "exit 1"]].concat();
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!(code, 3, "{stderr}");
+        assert!(
+            ["a1\na2\nb1\nb2\n", "b1\nb2\na1\na2\n"].contains(&&stdout[..]),
+            "{stdout}"
+        );
+        assert!(stderr.starts_with("b3\n"), "{stderr}");
+        assert!(stderr.contains("3 commands, 2 failed"), "{stderr}");
+    });
+}
+
+/// A named pipe, gone with the value.
+struct Fifo(std::path::PathBuf);
+
+impl Fifo {
+    fn new(name: &str) -> Fifo {
+        let name = format!("run-parallel-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        Fifo(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+}
+
+impl Drop for Fifo {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn lines_of_stdin_are_commands_and_prefixes_tell_them_apart() {
+    let input = "echo one\n\n# no command\necho two; echo three >&2\nprintf four\n";
+    let (code, stdout, stderr) = run_with(input, &["--prefix", "-j", "1", "--quiet"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(stdout, "[1] one\n[2] two\n[3] four\n");
+    assert_eq!(stderr, "[2] three\n");
+    assert_eq!(
+        run_with("# nothing\n", &["--quiet"]),
+        (0, String::new(), String::new())
+    );
+}
+
+#[test]
+fn at_most_so_many_run_at_a_time() {
+    // With one place each sees the other's work done; with two they need each other.
+    let fifo = Fifo::new("places");
+    let (write, read) = (
+        format!("echo x >{}", fifo.path()),
+        format!("cat {}", fifo.path()),
+    );
+    let (code, stdout, stderr) = run(&["-j", "2", &write, &read]);
+    assert_eq!((code, &stdout[..]), (0, "x\n"), "{stderr}");
+    let (code, _, stderr) = run(&["-j", "1", "--timeout", "0.2", "--grace", "0", &write, &read]);
+    assert_eq!(code, 124, "{stderr}");
+    assert_eq!(
+        stderr.matches("timed out after 200ms").count(),
+        2,
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_failure_stops_the_others_if_it_is_to() {
+    for_each_backend(|backend| {
+        let arguments = ["--driver", backend.option(), "-j", "2", "--fail-fast"];
+        let commands = ["sleep 1000", "exit 9", "echo never", "echo never"];
+        let (code, stdout, stderr) = run(&[&arguments[..], &commands].concat());
+        assert_eq!((code, &stdout[..]), (9, ""), "{stderr}");
+        let why = "command 2 failed: exit status: 9";
+        assert!(
+            stderr.contains(&format!("sleep 1000: stopped: {why}")),
+            "{stderr}"
+        );
+        // The third may have had the free place before.
+        assert!(stderr.contains(&format!("not started: {why}")), "{stderr}");
+    });
+}
+
+#[test]
+fn a_timeout_kills_the_whole_group_in_the_end() {
+    for_each_backend(|backend| {
+        let arguments = [
+            "--driver",
+            backend.option(),
+            "--timeout",
+            "0.3",
+            "--grace",
+            "0.2",
+        ];
+        // Neither it nor what it starts listens; and all of them have the pipe.
+        let command = "trap '' TERM; sleep 1000 & sleep 1000; echo never";
+        let (code, stdout, stderr) = run(&[&arguments[..], &[command]].concat());
+        assert_eq!((code, &stdout[..]), (124, ""), "{stderr}");
+        assert!(stderr.contains("timed out after 300ms"), "{stderr}");
+    });
+}
+
+#[test]
+fn a_command_that_is_asked_to_end_may_say_goodbye() {
+    let command = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
+    let arguments = ["--prefix", "--grace", "1000", command];
+    let mut child = start(&arguments, Stdio::null());
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert_eq!(
+        lines.next().expect("a line").expect("it is readable"),
+        "[1] up"
+    );
+    send(child.id().into(), libc::SIGINT);
+    assert_eq!(
+        lines.next().expect("a line").expect("it is readable"),
+        "[1] bye"
+    );
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn ctrl_c_stops_the_children_and_reports() {
+    for_each_backend(|backend| {
+        for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
+            let arguments = ["--driver", backend.option(), "--prefix", "-j", "1"];
+            let commands = ["echo $$; sleep 1000", "echo never"];
+            let mut child = start(&[&arguments[..], &commands].concat(), Stdio::null());
+            let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+            let line = lines.next().expect("a line").expect("it is readable");
+            let leader = line.trim_start_matches("[1] ").to_owned();
+            send(child.id().into(), signal);
+            let output = child.wait_with_output().expect("it ends");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(130), "{stderr}");
+            let stopped = format!("stopped: interrupted by {name}");
+            assert!(stderr.contains(&stopped), "{stderr}");
+            assert!(stderr.contains("not started"), "{stderr}");
+            assert!(!std::path::Path::new("/proc").join(leader).exists());
+        }
+    });
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_grace() {
+    let arguments = [
+        "--prefix",
+        "--grace",
+        "1000",
+        "trap 'echo no' TERM; echo up; while :; do sleep 0.01; done",
+    ];
+    let mut child = start(&arguments, Stdio::null());
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert_eq!(
+        lines.next().expect("a line").expect("it is readable"),
+        "[1] up"
+    );
+    send(child.id().into(), libc::SIGINT);
+    assert_eq!(
+        lines.next().expect("a line").expect("it is readable"),
+        "[1] no"
+    );
+    send(child.id().into(), libc::SIGINT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn what_cannot_be_kept_is_said_to_be_left_out() {
+    let (code, stdout, stderr) = run(&["--keep", "10", "head -c 1000000 /dev/zero"]);
+    assert_eq!((code, stdout.len()), (0, 10), "{stderr}");
+    assert!(
+        stderr.contains("command 1: 999990 bytes of its output are left out"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_help_says_how() {
+    for arguments in [
+        &["--jobs", "0", "true"][..],
+        &["--timeout", "soon", "true"],
+        &["--no-such-option"],
+    ] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(!stderr.is_empty());
+    }
+    let (code, stdout, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.contains("--fail-fast") && stdout.contains("Exit code:"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_end_the_commands() {
+    let file = std::env::temp_dir().join(format!("run-parallel-left-{}", std::process::id()));
+    let command = format!("yes | head -c 1000000; echo done >{}", file.display());
+    let mut child = start(&["--prefix", &command], Stdio::null());
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(
+        std::fs::read_to_string(&file).expect("it ran to its end"),
+        "done\n"
+    );
+    let _ = std::fs::remove_file(&file);
+}
