@@ -71,6 +71,7 @@ mod halves;
 pub mod io;
 mod leaf;
 mod methods;
+mod owned;
 pub mod signal;
 pub mod stream;
 mod sys;

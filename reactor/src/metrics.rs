@@ -32,6 +32,8 @@ pub struct Metrics {
     pub ops_in_flight: u64,
     /// Turns that found completions beyond the completion queue's size.
     pub overflows: u64,
+    /// Sends without a copy; see [`ZeroCopy`](crate::op::ZeroCopy).
+    pub zero_copy_sends: u64,
 }
 
 /// The counters behind it, for the owner's thread.
@@ -46,6 +48,7 @@ pub(crate) struct Counts {
     pub(crate) stale: Cell<u64>,
     pub(crate) timers_fired: Cell<u64>,
     pub(crate) overflows: Cell<u64>,
+    pub(crate) zero_copy_sends: Cell<u64>,
 }
 
 /// Adds to a counter.

@@ -45,6 +45,14 @@ pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;
 
+/// The futures of reads and writes that own their buffers.
+pub mod owned {
+    pub use crate::owned::{
+        CancelWriteAll, ReadOwned, ReadVectoredOwned, Stopped, WriteAllOwned,
+        WriteAllVectoredOwned, WriteOwned, WriteVectoredOwned,
+    };
+}
+
 use std::panic::Location;
 use wakeline_context::{Kind, budget, waiting_on};
 

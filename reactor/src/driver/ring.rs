@@ -43,6 +43,8 @@ pub(super) struct Completion {
     pub(super) result: i32,
     /// More will come for the same request.
     pub(super) more: bool,
+    /// It is no result, but says that memory is not used any more.
+    pub(super) notification: bool,
 }
 
 impl Completion {
@@ -106,6 +108,9 @@ impl Ring {
             opcode::OpenAt::CODE,
             opcode::Connect::CODE,
             opcode::Close::CODE,
+            opcode::Readv::CODE,
+            opcode::Writev::CODE,
+            opcode::SendZc::CODE,
         ];
         if !needed.into_iter().all(|code| probe.is_supported(code)) {
             return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
@@ -148,6 +153,11 @@ impl Ring {
     pub(super) fn must_enter(&mut self) -> bool {
         let queue = self.ring.submission();
         !queue.is_empty() || queue.taskrun() || queue.cq_overflow()
+    }
+
+    /// Requests that the kernel has not taken.
+    pub(super) fn has_queued(&mut self) -> bool {
+        !self.ring.submission().is_empty()
     }
 
     /// Completions were kept back because the completion ring was full.
@@ -207,6 +217,7 @@ impl Ring {
             data: entry.user_data(),
             result: entry.result(),
             more: cqueue::more(entry.flags()),
+            notification: cqueue::notif(entry.flags()),
         }));
     }
 

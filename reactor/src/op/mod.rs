@@ -32,6 +32,7 @@ mod in_flight;
 mod kinds;
 mod socket;
 mod vectored;
+mod zero_copy;
 
 pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
@@ -41,4 +42,6 @@ pub(crate) use in_flight::Ticket;
 pub use in_flight::{Cancel, InFlight, submit};
 pub use kinds::Op;
 pub use socket::{Close, Connect};
+pub(crate) use vectored::{Parts, share_out};
 pub use vectored::{ReadV, WriteV};
+pub use zero_copy::ZeroCopy;

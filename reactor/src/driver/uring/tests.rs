@@ -30,7 +30,13 @@ impl Bench {
     }
 
     fn complete(&mut self, data: u64, result: i32, more: bool) {
-        let done = Completion { data, result, more };
+        let notification = false;
+        let done = Completion {
+            data,
+            result,
+            more,
+            notification,
+        };
         self.uring.complete(done, &mut self.harvest, &self.counts);
     }
 
