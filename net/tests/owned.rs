@@ -220,6 +220,34 @@ fn a_write_without_a_copy_is_one_on_io_uring_and_arrives_on_both() {
 }
 
 #[test]
+fn what_is_lent_comes_back_when_the_kernel_is_done_with_it() {
+    for kind in [DriverKind::Epoll, DriverKind::Uring] {
+        let Some(reactor) = reactor(kind) else {
+            continue;
+        };
+        let result = run(&reactor, async {
+            let (stream, mut peer) = tcp_pair().await?;
+            let mut writing = stream.write_all_owned(pattern()).zero_copy(true);
+            assert!(poll_once(&mut writing).is_pending());
+            let mut giving_up = writing.cancel();
+            let early = poll_once(&mut giving_up);
+            assert_eq!(early.is_pending(), kind == DriverKind::Uring, "on {kind}");
+            let (sent, _) = match early {
+                Poll::Ready(done) => done,
+                Poll::Pending => {
+                    stream.shutdown(std::net::Shutdown::Write)?;
+                    peer.read_to_end(&mut Vec::new()).await?;
+                    giving_up.await
+                }
+            };
+            assert!((1..MUCH).contains(&sent?));
+            io::Result::Ok(())
+        });
+        result.unwrap_or_else(|error| panic!("on {kind}: {error}"));
+    }
+}
+
+#[test]
 fn a_dropped_write_without_a_copy_keeps_its_buffer_until_the_kernel_is_done() {
     on_each_driver(async || {
         let (stream, mut peer) = tcp_pair().await?;
