@@ -94,7 +94,7 @@ pub use current::{Entered, EnteredClock, LazyEntered, enter_lazy};
 pub use driver::probe::probe;
 pub use error::{ForkedRuntime, NoRuntime, SetupError};
 pub use inq::{Received, count_received, recv_counted, recv_owned};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, current_metrics};
 pub use offload::{OffloadFuture, offload};
 pub use peer::peer_credentials;
 pub use reactor::{Drained, Reactor, Turn};

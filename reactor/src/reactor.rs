@@ -491,7 +491,7 @@ impl Core {
         }
     }
 
-    fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         let (armed, ops) = self.driver.borrow().held();
         let counts = &self.counts;
         Metrics {

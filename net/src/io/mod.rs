@@ -22,6 +22,7 @@
 //! to the peer. Where that matters, [`BufReader`] has the same reads in a form
 //! that takes all or nothing.
 
+mod bounded;
 mod buf;
 mod copy;
 pub(crate) mod pool;
@@ -31,6 +32,7 @@ mod split;
 mod write;
 mod writer;
 
+pub use bounded::{BufferPool, PoolBuf, ReadFromPool};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};

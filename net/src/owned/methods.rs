@@ -47,6 +47,32 @@ macro_rules! read_owned_methods {
                 $crate::owned::ReadOwned::new(self.$inner(), buf)
             }
 
+            /// Waits for data and then for a buffer of `pool`, and reads; an
+            /// empty buffer is the end of the stream.
+            ///
+            /// While it waits it holds no buffer. Those who wait for one get it
+            /// in the order in which they came; who keeps what was read keeps
+            /// others waiting.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's, untouched.
+            ///
+            /// # Cancellation
+            ///
+            /// Dropping the future loses nothing.
+            ///
+            /// # Example
+            ///
+            /// See [`BufferPool`](crate::io::BufferPool).
+            #[track_caller]
+            pub fn read_from_pool(
+                &self,
+                pool: &$crate::io::BufferPool,
+            ) -> $crate::io::ReadFromPool<'_> {
+                $crate::io::ReadFromPool::new(self.$inner(), pool)
+            }
+
             /// Reads into the room of several buffers in order, as one call, at
             /// most 1,024 of them; gives them back with how many bytes came.
             ///

@@ -61,7 +61,7 @@ pub(super) struct Ring {
 
 impl Ring {
     /// Sets a ring up for this thread.
-    pub(super) fn new(entries: u32) -> io::Result<Ring> {
+    pub(super) fn new(entries: u32, completions: u32) -> io::Result<Ring> {
         let build = |no_sqarray: bool| {
             let mut builder = IoUring::builder();
             builder
@@ -71,7 +71,7 @@ impl Ring {
                 .setup_taskrun_flag()
                 .setup_submit_all()
                 .setup_clamp()
-                .setup_cqsize(entries * 4);
+                .setup_cqsize(completions);
             if no_sqarray {
                 builder.setup_no_sqarray();
             }

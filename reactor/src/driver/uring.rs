@@ -110,8 +110,8 @@ fn cancelled() -> io::Error {
 }
 
 impl Uring {
-    pub(crate) fn new(entries: u32, home: &Home) -> io::Result<Uring> {
-        let ring = Ring::new(entries)?;
+    pub(crate) fn new(entries: u32, completions: Option<u32>, home: &Home) -> io::Result<Uring> {
+        let ring = Ring::new(entries, completions.unwrap_or(entries * 4).max(entries))?;
         let (_, completions) = ring.size();
         Ok(Uring {
             ring,

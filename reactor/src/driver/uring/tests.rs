@@ -20,7 +20,7 @@ impl Bench {
     /// `None` on a machine without rings.
     fn new() -> Option<Bench> {
         let home = Home::new().unwrap();
-        let uring = Uring::new(8, &home).ok()?;
+        let uring = Uring::new(8, None, &home).ok()?;
         Some(Bench {
             home,
             uring,
