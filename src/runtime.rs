@@ -233,6 +233,25 @@ impl Builder {
         self
     }
 
+    /// How large the rings of io_uring are, in entries: submissions and
+    /// completions, each rounded up to a power of two; 256 and 1,024 unless told.
+    ///
+    /// Small ones cost less locked memory and, under load, more calls; what has
+    /// no room is kept by the kernel and is not lost. At least 8 each.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let runtime = wakeline::Runtime::builder().ring_entries(64, 256).build()?;
+    /// runtime.block_on(async {});
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn ring_entries(mut self, submissions: u32, completions: u32) -> Builder {
+        let config = self.config.ring_entries(submissions);
+        self.config = config.ring_completions(completions);
+        self
+    }
+
     /// Which driver to use: [`Auto`](DriverKind::Auto) probes for io_uring and
     /// falls back to epoll. `WAKELINE_DRIVER=uring|epoll|auto` in the
     /// environment replaces `Auto`, never an explicit choice.

@@ -74,6 +74,7 @@ mod leaf;
 mod methods;
 pub mod pipe;
 pub mod process;
+mod owned;
 pub mod signal;
 pub mod stream;
 mod sys;

@@ -209,6 +209,8 @@ macro_rules! read_methods {
                 self.$inner().try_peek(buf)
             }
         }
+
+        $crate::owned::methods::read_owned_methods!([$($generics)*] $type, $inner, $setup);
     };
 }
 
@@ -316,6 +318,8 @@ macro_rules! write_methods {
                 self.$inner().try_write_vectored(bufs)
             }
         }
+
+        $crate::owned::methods::write_owned_methods!([$($generics)*] $type, $inner, $setup);
     };
 }
 

@@ -56,8 +56,16 @@ impl Stream {
         self.source.into_fd()
     }
 
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
     #[track_caller]
-    fn leaf<O: Operation>(&self, direction: Direction, op: O) -> Leaf<'_, O> {
+    pub(crate) fn leaf<O: Operation>(&self, direction: Direction, op: O) -> Leaf<'_, O> {
         let kind = match direction {
             Direction::Read => Kind::Read,
             Direction::Write => Kind::Write,

@@ -18,13 +18,14 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wakeline_reactor::Done;
+use wakeline_reactor::op::IoBufMut;
 
 /// A connection that failed before it was accepted costs an `accept` that says
 /// so. This many in a row are skipped before the error is shown after all.
 const FAILED_CONNECTIONS_SKIPPED: usize = 64;
 
 /// More buffers in one call are an error of the kernel's, so we cut there.
-const BUFFERS_MAX: usize = 1024;
+pub(crate) const BUFFERS_MAX: usize = 1024;
 
 /// Which rules tell that a stream is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,25 @@ pub(crate) fn read_vectored(
     }
 }
 
+/// Reads from a stream into the room of owned buffers, which is `wanted` bytes.
+pub(crate) fn read_owned<B: IoBufMut>(
+    fd: BorrowedFd<'_>,
+    family: Family,
+    bufs: &mut [B],
+    wanted: usize,
+) -> io::Result<Done<usize>> {
+    let came = loop {
+        match wakeline_reactor::recv_owned(fd, bufs) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
+    Ok(match family {
+        Family::Tcp => received(came.bytes, came.left, wanted),
+        Family::Unix => message(fd, came.bytes, wanted, came.truncated),
+    })
+}
+
 /// Reads from a TCP stream, and with it whether that drained it.
 #[inline]
 fn receive_counted(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
@@ -142,14 +162,19 @@ fn received(n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
 fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
     let wanted = length(bufs);
     let mut control = RecvAncillaryBuffer::default();
-    let message = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
-    let n = message.bytes;
-    if message.flags.contains(ReturnFlags::CTRUNC) {
-        return Ok(Done::Full(n));
+    let came = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
+    let truncated = came.flags.contains(ReturnFlags::CTRUNC);
+    Ok(message(fd, came.bytes, wanted, truncated))
+}
+
+/// `n` of `wanted` bytes came from a Unix stream.
+fn message(fd: BorrowedFd<'_>, n: usize, wanted: usize, truncated: bool) -> Done<usize> {
+    if truncated {
+        return Done::Full(n);
     }
     // `SO_INQ` would tell with the read, but only since Linux 6.17, and in a
     // place that any descriptors take first.
-    Ok(look_for_more(fd, n, wanted))
+    look_for_more(fd, n, wanted)
 }
 
 /// `n` of `wanted` bytes were read, and if that is short it still proves

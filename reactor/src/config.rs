@@ -95,6 +95,9 @@ pub struct Config {
     /// Submission entries of a ring, a power of two; completions have four
     /// times as many. Default 256. Fewer are used where memory is short.
     pub ring_entries: u32,
+    /// Completion entries of a ring; default none, which is four times
+    /// `ring_entries`.
+    pub ring_completions: Option<u32>,
     /// The clock of this one reactor, if its time may be paused; default none.
     pub clock: Option<Clock>,
 }
@@ -105,6 +108,7 @@ impl Default for Config {
             driver: DriverKind::Auto,
             offload: None,
             ring_entries: 256,
+            ring_completions: None,
             clock: None,
         }
     }
@@ -129,6 +133,18 @@ impl Config {
     #[must_use]
     pub fn ring_entries(mut self, entries: u32) -> Config {
         self.ring_entries = entries.clamp(8, 32_768).next_power_of_two();
+        self
+    }
+
+    /// Sets the completion entries of a ring; not fewer than its submission
+    /// entries, and rounded up to a power of two.
+    ///
+    /// A ring that is too small loses nothing: the kernel keeps what has no
+    /// room, which takes more calls; see
+    /// [`Metrics::overflows`](crate::Metrics::overflows).
+    #[must_use]
+    pub fn ring_completions(mut self, entries: u32) -> Config {
+        self.ring_completions = Some(entries.clamp(8, 65_536).next_power_of_two());
         self
     }
 
@@ -165,6 +181,7 @@ impl fmt::Debug for Config {
             .field("driver", &self.driver)
             .field("offload", &self.offload.is_some())
             .field("ring_entries", &self.ring_entries)
+            .field("ring_completions", &self.ring_completions)
             .field("clock", &self.clock)
             .finish()
     }

@@ -17,6 +17,7 @@
 
 #![allow(unsafe_code, reason = "raw system calls; each ends before it returns")]
 
+use crate::op::{IoBufMut, Parts, share_out};
 use crate::sys::{check, check_len};
 use libc::cmsghdr;
 use std::io::{self, IoSliceMut};
@@ -90,25 +91,101 @@ pub fn recv_counted(
     fd: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
 ) -> io::Result<(usize, Option<usize>)> {
+    // std promises that an `IoSliceMut` is an `iovec` in memory.
+    let parts: *mut libc::iovec = bufs.as_mut_ptr().cast();
+    // SAFETY: `parts` are `bufs`, borrowed mutably until this returns.
+    let received = unsafe { receive(fd, parts, bufs.len()) }?;
+    Ok((received.bytes, received.left))
+}
+
+/// What [`recv_owned`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// How many bytes came.
+    pub bytes: usize,
+    /// How many were left then, as of [`recv_counted`].
+    pub left: Option<usize>,
+    /// Something that came along was dropped, such as descriptors.
+    pub truncated: bool,
+}
+
+/// Receives into the room of `bufs`, in order, each until it is full; at most
+/// 1,024 of them.
+///
+/// # Errors
+///
+/// The kernel's, untouched: also `Interrupted`, also `WouldBlock`.
+///
+/// # Example
+///
+/// ```
+/// use std::io::Write;
+/// use std::os::fd::AsFd;
+/// use std::os::unix::net::UnixStream;
+/// use wakeline_reactor::recv_owned;
+///
+/// let (here, mut there) = UnixStream::pair()?;
+/// there.write_all(b"hello")?;
+/// let mut buf: Vec<u8> = Vec::with_capacity(64);
+/// let received = recv_owned(here.as_fd(), std::slice::from_mut(&mut buf))?;
+/// assert_eq!((received.bytes, &buf[..]), (5, &b"hello"[..]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn recv_owned<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result<Received> {
+    let received = match &mut *bufs {
+        [buf] => {
+            let (memory, room) = buf.room();
+            let mut part = libc::iovec {
+                iov_base: memory.cast(),
+                iov_len: room,
+            };
+            // SAFETY: `part` is the room of a buffer that is borrowed mutably
+            // until this returns.
+            unsafe { receive(fd, &mut part, 1) }?
+        }
+        bufs => {
+            let mut parts = Parts::new();
+            parts.list(bufs.iter_mut().map(IoBufMut::room));
+            // SAFETY: each part is the room of a buffer, and all of those are
+            // borrowed mutably until this returns.
+            unsafe { receive(fd, parts.as_ptr().cast_mut(), parts.len()) }?
+        }
+    };
+    share_out(bufs, received.bytes);
+    Ok(received)
+}
+
+/// # Safety
+///
+/// `parts` are `count` pieces of memory that may be written until it returns.
+unsafe fn receive(
+    fd: BorrowedFd<'_>,
+    parts: *mut libc::iovec,
+    count: usize,
+) -> io::Result<Received> {
     let mut control: Control = [0; _];
     // SAFETY: `msghdr` consists of integers and pointers, for which zero is a
     // value; by name they cannot all be set, as musl has padding in there.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    // std promises that an `IoSliceMut` is an `iovec` in memory.
-    message.msg_iov = bufs.as_mut_ptr().cast();
-    message.msg_iovlen = bufs.len() as _;
+    message.msg_iov = parts;
+    message.msg_iovlen = count as _;
     message.msg_control = (&raw mut control).cast();
     message.msg_controllen = size_of_val(&control) as _;
-    // SAFETY: `message` names `bufs` and `control`, both borrowed mutably by
-    // this function until it returns, with their lengths.
-    let n = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) })?;
-    Ok((n, left(&message)))
+    // SAFETY: `message` names `control`, borrowed mutably by this function
+    // until it returns, and the memory of the caller's promise.
+    let bytes = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) })?;
+    Ok(Received {
+        bytes,
+        left: left(&message),
+        truncated: message.msg_flags & libc::MSG_CTRUNC != 0,
+    })
 }
 
 /// Looks the count up among the control messages.
 fn left(message: &libc::msghdr) -> Option<usize> {
     // SAFETY: `recvmsg` has set `msg_controllen` to what it wrote of the buffer
-    // at `msg_control`, which `recv_counted` keeps until this returns.
+    // at `msg_control`, which `receive` keeps until this returns.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !header.is_null() {
         // SAFETY: the two functions that gave `header` give a whole header

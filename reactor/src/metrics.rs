@@ -1,6 +1,8 @@
 //! Figures of one reactor.
 
+use crate::current;
 use std::cell::Cell;
+use std::io;
 
 /// What a reactor has done and holds; a copy, taken by [`Reactor::metrics`](crate::Reactor::metrics).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,30 @@ pub struct Metrics {
     pub ops_in_flight: u64,
     /// Turns that found completions beyond the completion queue's size.
     pub overflows: u64,
+    /// Sends without a copy; see [`ZeroCopy`](crate::op::ZeroCopy).
+    pub zero_copy_sends: u64,
+}
+
+/// The figures of this thread's reactor, such as that of the worker which runs
+/// the task that asks.
+///
+/// # Errors
+///
+/// [`NoRuntime`](crate::NoRuntime) on a thread without a reactor.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_reactor::{Config, Reactor, current_metrics};
+///
+/// assert!(current_metrics().is_err());
+/// let reactor = Reactor::new(&Config::default())?;
+/// let _entered = reactor.enter();
+/// assert_eq!(current_metrics()?.turns, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn current_metrics() -> io::Result<Metrics> {
+    current::get().map(|core| core.metrics())
 }
 
 /// The counters behind it, for the owner's thread.
@@ -46,6 +72,7 @@ pub(crate) struct Counts {
     pub(crate) stale: Cell<u64>,
     pub(crate) timers_fired: Cell<u64>,
     pub(crate) overflows: Cell<u64>,
+    pub(crate) zero_copy_sends: Cell<u64>,
 }
 
 /// Adds to a counter.

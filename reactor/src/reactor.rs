@@ -441,6 +441,19 @@ impl Core {
         None
     }
 
+    /// Starts an operation that tells its first result within this call;
+    /// `false` if this driver cannot do that.
+    pub(crate) fn submit_now(&self, op: &Arc<dyn AnyOp>) -> bool {
+        let mut harvest = self.harvest.take();
+        let mut driver = self.driver.borrow_mut();
+        let taken = driver.submit_now(op, &mut harvest, &self.counts);
+        drop(driver);
+        // Other futures' wakers do not run in a future's poll: they stay for
+        // the next turn, which does not sleep then.
+        self.keep(harvest);
+        taken
+    }
+
     /// Asks for the end of an operation, here or by mail.
     pub(crate) fn cancel(ticket: &Ticket) {
         let here = current::if_home(ticket.home.id, |core| {
@@ -478,7 +491,7 @@ impl Core {
         }
     }
 
-    fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         let (armed, ops) = self.driver.borrow().held();
         let counts = &self.counts;
         Metrics {
@@ -495,6 +508,7 @@ impl Core {
             armed: armed as u64,
             ops_in_flight: ops as u64,
             overflows: counts.overflows.get(),
+            zero_copy_sends: counts.zero_copy_sends.get(),
         }
     }
 }

@@ -388,6 +388,11 @@ impl Source {
         armed.map(|()| false)
     }
 
+    /// What an operation on this descriptor holds, so that it stays open.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     fn id(&self) -> u64 {
         self.as_raw_fd() as u64
     }

@@ -26,6 +26,7 @@
 //! that takes all or nothing.
 
 mod async_fd;
+mod bounded;
 mod buf;
 mod copy;
 pub(crate) mod pool;
@@ -38,6 +39,7 @@ mod write;
 mod writer;
 
 pub use async_fd::{AsyncFd, Guard, Interest, ReadyGuard, TryIoError};
+pub use bounded::{BufferPool, PoolBuf, ReadFromPool};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, SeekFrom};
@@ -53,6 +55,14 @@ pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;
+
+/// The futures of reads and writes that own their buffers.
+pub mod owned {
+    pub use crate::owned::{
+        CancelWriteAll, ReadOwned, ReadVectoredOwned, Stopped, WriteAllOwned,
+        WriteAllVectoredOwned, WriteOwned, WriteVectoredOwned,
+    };
+}
 
 use std::panic::Location;
 use wakeline_context::{Kind, budget, waiting_on};

@@ -126,6 +126,20 @@ impl Driver {
         }
     }
 
+    /// Has the kernel work on an operation within the call; `false` if it
+    /// cannot be, and was not.
+    pub(crate) fn submit_now(
+        &mut self,
+        op: &Arc<dyn AnyOp>,
+        harvest: &mut Harvest,
+        counts: &Counts,
+    ) -> bool {
+        match self {
+            Driver::Uring(uring) => uring.submit_now(op, harvest, counts),
+            Driver::Epoll(_) | Driver::Gone => false,
+        }
+    }
+
     /// Asks for the end of an operation; its completion still comes.
     pub(crate) fn cancel(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {
         match self {

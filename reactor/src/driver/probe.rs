@@ -30,7 +30,7 @@ pub(crate) fn open(config: &Config, home: &Arc<Home>) -> io::Result<(Driver, Bac
     if wanted == DriverKind::Epoll {
         return open_epoll(home, "asked for".into());
     }
-    match open_uring(config.ring_entries, home) {
+    match open_uring(config, home) {
         Ok(uring) => {
             let (submissions, completions) = uring.size();
             let why = if wanted == DriverKind::Uring {
@@ -64,11 +64,12 @@ fn open_epoll(home: &Arc<Home>, reason: String) -> io::Result<(Driver, Backend)>
     ))
 }
 
-fn open_uring(entries: u32, home: &Arc<Home>) -> io::Result<Uring> {
+fn open_uring(config: &Config, home: &Arc<Home>) -> io::Result<Uring> {
     tested(home)?;
-    match Uring::new(entries, home) {
+    let (entries, completions) = (config.ring_entries, config.ring_completions);
+    match Uring::new(entries, completions, home) {
         Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && entries > FEWER_ENTRIES => {
-            Uring::new(FEWER_ENTRIES, home)
+            Uring::new(FEWER_ENTRIES, None, home)
         }
         result => result,
     }
@@ -98,7 +99,7 @@ pub(crate) fn lacks(code: u8) -> bool {
 fn tested(home: &Arc<Home>) -> io::Result<()> {
     static TESTED: OnceLock<Result<(), i32>> = OnceLock::new();
     let tested = TESTED.get_or_init(|| {
-        let mut uring = Uring::new(8, home).map_err(|error| errno(&error))?;
+        let mut uring = Uring::new(8, None, home).map_err(|error| errno(&error))?;
         let known = uring.self_test(&OPTIONAL).map_err(|error| errno(&error))?;
         let _first = KNOWN.set(known);
         Ok(())

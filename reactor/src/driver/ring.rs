@@ -43,6 +43,8 @@ pub(super) struct Completion {
     pub(super) result: i32,
     /// More will come for the same request.
     pub(super) more: bool,
+    /// It is no result, but says that memory is not used any more.
+    pub(super) notification: bool,
 }
 
 impl Completion {
@@ -59,7 +61,7 @@ pub(super) struct Ring {
 
 impl Ring {
     /// Sets a ring up for this thread.
-    pub(super) fn new(entries: u32) -> io::Result<Ring> {
+    pub(super) fn new(entries: u32, completions: u32) -> io::Result<Ring> {
         let build = |no_sqarray: bool| {
             let mut builder = IoUring::builder();
             builder
@@ -69,7 +71,7 @@ impl Ring {
                 .setup_taskrun_flag()
                 .setup_submit_all()
                 .setup_clamp()
-                .setup_cqsize(entries * 4);
+                .setup_cqsize(completions);
             if no_sqarray {
                 builder.setup_no_sqarray();
             }
@@ -108,6 +110,9 @@ impl Ring {
             opcode::Close::CODE,
             opcode::Statx::CODE,
             opcode::Fallocate::CODE,
+            opcode::Readv::CODE,
+            opcode::Writev::CODE,
+            opcode::SendZc::CODE,
         ];
         if !needed.into_iter().all(|code| probe.is_supported(code)) {
             return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
@@ -151,6 +156,11 @@ impl Ring {
     pub(super) fn must_enter(&mut self) -> bool {
         let queue = self.ring.submission();
         !queue.is_empty() || queue.taskrun() || queue.cq_overflow()
+    }
+
+    /// Requests that the kernel has not taken.
+    pub(super) fn has_queued(&mut self) -> bool {
+        !self.ring.submission().is_empty()
     }
 
     /// Completions were kept back because the completion ring was full.
@@ -210,6 +220,7 @@ impl Ring {
             data: entry.user_data(),
             result: entry.result(),
             more: cqueue::more(entry.flags()),
+            notification: cqueue::notif(entry.flags()),
         }));
     }
 

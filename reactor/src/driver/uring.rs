@@ -80,6 +80,9 @@ use std::time::Duration;
 /// How often a turn goes back to the kernel for completions that had no room.
 const OVERFLOW_ROUNDS: usize = 16;
 
+/// How often `submit_now` enters until its request is taken.
+const SUBMIT_ROUNDS: usize = 1_000;
+
 /// How long one call may wait for everything to be cancelled; the loop around
 /// it goes on for as long as it may.
 const SYNC_CANCEL_LIMIT: Duration = Duration::from_millis(1);
@@ -107,8 +110,8 @@ fn cancelled() -> io::Error {
 }
 
 impl Uring {
-    pub(crate) fn new(entries: u32, home: &Home) -> io::Result<Uring> {
-        let ring = Ring::new(entries)?;
+    pub(crate) fn new(entries: u32, completions: Option<u32>, home: &Home) -> io::Result<Uring> {
+        let ring = Ring::new(entries, completions.unwrap_or(entries * 4).max(entries))?;
         let (_, completions) = ring.size();
         Ok(Uring {
             ring,
@@ -294,6 +297,39 @@ impl Uring {
         pushed
     }
 
+    /// Sends an operation that the kernel works on within the call, and takes
+    /// its first result; `false`: there is no room for it, and it is unsent.
+    pub(crate) fn submit_now(
+        &mut self,
+        op: &Arc<dyn AnyOp>,
+        harvest: &mut Harvest,
+        counts: &Counts,
+    ) -> bool {
+        if self.ops_in_kernel >= self.ops_max {
+            return false;
+        }
+        let op = Arc::clone(op);
+        let key = self
+            .slots
+            .insert(Slot::staged(What::Op { op, polls: None }));
+        self.ops_held += 1;
+        if !matches!(self.send(key, counts), Ok(true)) {
+            self.free(key, harvest);
+            return false;
+        }
+        add(&counts.zero_copy_sends, 1);
+        // The kernel leaves requests in the ring only while it wants to be
+        // reaped or lacks memory: seldom, and not for long.
+        for _ in 0..SUBMIT_ROUNDS {
+            let entered = self.ring.enter(None, counts);
+            self.reap(harvest, counts);
+            if entered.is_err() || !self.ring.has_queued() {
+                break;
+            }
+        }
+        true
+    }
+
     pub(crate) fn has_cancels(&self) -> bool {
         !self.cancels.is_empty()
     }
@@ -407,7 +443,16 @@ impl Uring {
     }
 
     fn complete_op(&mut self, key: Key, done: Completion, harvest: &mut Harvest) {
-        debug_assert!(!done.more, "an operation completes once");
+        if done.more {
+            if let Some(Slot {
+                what: What::Op { op, .. },
+                ..
+            }) = self.slots.get(key)
+            {
+                op.early(done.value());
+            }
+            return;
+        }
         self.ops_in_kernel -= 1;
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -416,6 +461,10 @@ impl Uring {
         let What::Op { op, polls } = &mut slot.what else {
             return;
         };
+        if done.notification {
+            op.settled(&mut harvest.wakers);
+            return self.free(key, harvest);
+        }
         if polls.is_some() && !cancel_asked && op.waits().is_some() {
             op.give_back(&mut harvest.wakers);
             return self.free(key, harvest);

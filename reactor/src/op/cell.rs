@@ -42,6 +42,15 @@ pub(crate) trait AnyOp: Send + Sync {
     fn raw_fd(&self) -> RawFd;
     /// A second descriptor of that file.
     fn duplicate_fd(&self) -> io::Result<OwnedFd>;
+    /// A first result, after which the kernel still uses the memory until
+    /// `settled`.
+    fn early(&self, _: io::Result<u32>) {
+        debug_assert!(false, "this operation completes once");
+    }
+    /// The kernel is done with the memory of what had an `early` result.
+    fn settled(&self, _: &mut Vec<Waker>) {
+        debug_assert!(false, "this operation completes once");
+    }
     /// Stores the result; the future's waker goes to `wakers`.
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>);
     /// The same where nothing is borrowed: wakes.

@@ -39,6 +39,7 @@ mod ready;
 mod socket;
 mod stat;
 mod vectored;
+mod zero_copy;
 
 pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
@@ -52,4 +53,6 @@ pub use path::{LinkAt, MkdirAt, RenameAt, SymlinkAt, UnlinkAt, c_path};
 pub use ready::Readable;
 pub use socket::{Close, Connect};
 pub use stat::{FileStat, Statx, Timestamp};
+pub(crate) use vectored::{Parts, share_out};
 pub use vectored::{ReadV, WriteV};
+pub use zero_copy::ZeroCopy;

@@ -29,19 +29,19 @@ use std::sync::Arc;
 pub(super) const PARTS_MAX: usize = 1024;
 
 /// Where the parts are, as the kernel reads it.
-pub(super) struct Parts(Vec<libc::iovec>);
+pub(crate) struct Parts(Vec<libc::iovec>);
 
 // SAFETY: the pointers are to memory of buffers that are `Send` and that the
 // same operation owns; nobody follows them but the kernel.
 unsafe impl Send for Parts {}
 
 impl Parts {
-    pub(super) fn new() -> Parts {
+    pub(crate) fn new() -> Parts {
         Parts(Vec::new())
     }
 
     /// Lists `parts`, as many as one call takes.
-    pub(super) fn list(&mut self, parts: impl Iterator<Item = (*mut u8, usize)>) {
+    pub(crate) fn list(&mut self, parts: impl Iterator<Item = (*mut u8, usize)>) {
         let mut left = LENGTH_MAX;
         self.0.clear();
         for (memory, len) in parts.filter(|(_, len)| *len > 0).take(PARTS_MAX) {
@@ -57,11 +57,11 @@ impl Parts {
         }
     }
 
-    pub(super) fn as_ptr(&self) -> *const libc::iovec {
+    pub(crate) fn as_ptr(&self) -> *const libc::iovec {
         self.0.as_ptr()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
@@ -125,7 +125,7 @@ impl<B: IoBufMut> ReadV<B> {
 }
 
 /// `n` bytes were read into `bufs`, each in turn.
-pub(super) fn share_out<B: IoBufMut>(bufs: &mut [B], n: usize) {
+pub(crate) fn share_out<B: IoBufMut>(bufs: &mut [B], n: usize) {
     let mut left = n;
     for buf in bufs {
         let (_, room) = buf.room();

@@ -20,7 +20,7 @@ impl Bench {
     /// `None` on a machine without rings.
     fn new() -> Option<Bench> {
         let home = Home::new().unwrap();
-        let uring = Uring::new(8, &home).ok()?;
+        let uring = Uring::new(8, None, &home).ok()?;
         Some(Bench {
             home,
             uring,
@@ -30,7 +30,13 @@ impl Bench {
     }
 
     fn complete(&mut self, data: u64, result: i32, more: bool) {
-        let done = Completion { data, result, more };
+        let notification = false;
+        let done = Completion {
+            data,
+            result,
+            more,
+            notification,
+        };
         self.uring.complete(done, &mut self.harvest, &self.counts);
     }
 
