@@ -123,27 +123,40 @@ pub(crate) fn read_owned<B: IoBufMut>(
     bufs: &mut [B],
     wanted: usize,
 ) -> io::Result<Done<usize>> {
-    let came = loop {
-        match wakeline_reactor::recv_owned(fd, bufs) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result?,
+    match family {
+        Family::Tcp => {
+            let came = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
+            Ok(received(came.bytes, came.left, wanted))
         }
-    };
-    Ok(match family {
-        Family::Tcp => received(came.bytes, came.left, wanted),
-        Family::Unix => message(fd, came.bytes, wanted, came.truncated),
-    })
+        Family::Unix => {
+            let came = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
+            Ok(message(fd, came.bytes, wanted, came.truncated))
+        }
+        Family::Pipe => {
+            let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
+            Ok(transferred(n, wanted))
+        }
+        Family::ForeignPipe => {
+            let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
+            Ok(look_for_more(fd, n, wanted))
+        }
+    }
+}
+
+/// As [`retry`], of std's errors.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Reads from a TCP stream, and with it whether that drained it.
 #[inline]
 fn receive_counted(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
-    let (n, left) = loop {
-        match wakeline_reactor::recv_counted(fd, bufs) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result?,
-        }
-    };
+    let (n, left) = uninterrupted(|| wakeline_reactor::recv_counted(fd, bufs))?;
     Ok(received(n, left, length(bufs)))
 }
 

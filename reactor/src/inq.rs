@@ -133,27 +133,62 @@ pub struct Received {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn recv_owned<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result<Received> {
-    let received = match &mut *bufs {
-        [buf] => {
-            let (memory, room) = buf.room();
-            let mut part = libc::iovec {
-                iov_base: memory.cast(),
-                iov_len: room,
-            };
-            // SAFETY: `part` is the room of a buffer that is borrowed mutably
-            // until this returns.
-            unsafe { receive(fd, &mut part, 1) }?
-        }
-        bufs => {
-            let mut parts = Parts::new();
-            parts.list(bufs.iter_mut().map(IoBufMut::room));
-            // SAFETY: each part is the room of a buffer, and all of those are
-            // borrowed mutably until this returns.
-            unsafe { receive(fd, parts.as_ptr().cast_mut(), parts.len()) }?
-        }
-    };
+    let received = with_room(bufs, |parts, count| {
+        // SAFETY: each part is the room of a buffer, and all of those are
+        // borrowed mutably until this returns.
+        unsafe { receive(fd, parts, count) }
+    })?;
     share_out(bufs, received.bytes);
     Ok(received)
+}
+
+/// Reads into the room of `bufs` as [`recv_owned`] does, from what is no socket.
+///
+/// # Errors
+///
+/// The kernel's, untouched: also `Interrupted`, also `WouldBlock`.
+///
+/// # Example
+///
+/// ```
+/// use std::io::{Write, pipe};
+/// use std::os::fd::AsFd;
+/// use wakeline_reactor::read_owned;
+///
+/// let (here, mut there) = pipe()?;
+/// there.write_all(b"hello")?;
+/// let mut buf: Vec<u8> = Vec::with_capacity(64);
+/// let n = read_owned(here.as_fd(), std::slice::from_mut(&mut buf))?;
+/// assert_eq!((n, &buf[..]), (5, &b"hello"[..]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn read_owned<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result<usize> {
+    let n = with_room(bufs, |parts, count| {
+        let count = count.min(1024) as libc::c_int;
+        // SAFETY: each part is the room of a buffer, and all of those are
+        // borrowed mutably until this returns.
+        check_len(unsafe { libc::readv(fd.as_raw_fd(), parts, count) })
+    })?;
+    share_out(bufs, n);
+    Ok(n)
+}
+
+/// Calls with the rooms of `bufs`, which may be written until it returns.
+fn with_room<B: IoBufMut, R>(
+    bufs: &mut [B],
+    call: impl FnOnce(*mut libc::iovec, usize) -> R,
+) -> R {
+    if let [buf] = bufs {
+        let (memory, room) = buf.room();
+        let mut part = libc::iovec {
+            iov_base: memory.cast(),
+            iov_len: room,
+        };
+        return call(&mut part, 1);
+    }
+    let mut parts = Parts::new();
+    parts.list(bufs.iter_mut().map(IoBufMut::room));
+    call(parts.as_ptr().cast_mut(), parts.len())
 }
 
 /// # Safety

@@ -3,7 +3,7 @@
 use super::{Bufs, One, Stopped, cancelled, debug_as};
 use crate::leaf::{Leaf, Operation};
 use crate::stream::Stream;
-use crate::sys;
+use crate::sys::{self, Family};
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
@@ -16,9 +16,14 @@ fn length<B: IoBuf>(bufs: &[B]) -> usize {
 }
 
 /// Sends what comes behind the first `skip` bytes.
-fn send<B: IoBuf>(fd: BorrowedFd<'_>, bufs: &[B], skip: usize) -> io::Result<Done<usize>> {
+fn send<B: IoBuf>(
+    fd: BorrowedFd<'_>,
+    family: Family,
+    bufs: &[B],
+    skip: usize,
+) -> io::Result<Done<usize>> {
     if let [buf] = bufs {
-        return sys::write(fd, &buf.bytes()[skip..]);
+        return sys::write(fd, family, &buf.bytes()[skip..]);
     }
     let mut before = skip;
     let parts: Vec<IoSlice<'_>> = bufs
@@ -31,11 +36,12 @@ fn send<B: IoBuf>(fd: BorrowedFd<'_>, bufs: &[B], skip: usize) -> io::Result<Don
         })
         .take(sys::BUFFERS_MAX)
         .collect();
-    sys::write_vectored(fd, &parts)
+    sys::write_vectored(fd, family, &parts)
 }
 
 /// Sends its buffers from a place on.
 pub(crate) struct Sending<P> {
+    family: Family,
     bufs: Option<P>,
     sent: usize,
     total: usize,
@@ -46,7 +52,7 @@ impl<P: Bufs<Buf: IoBuf>> Operation for Sending<P> {
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
         let bufs = self.bufs.as_ref().expect("polled after it was ready");
-        send(fd, bufs.as_ref(), self.sent)
+        send(fd, self.family, bufs.as_ref(), self.sent)
     }
 }
 
@@ -57,6 +63,7 @@ impl<P: Bufs<Buf: IoBuf>> Writing<'_, P> {
     fn new(stream: &Stream, bufs: P) -> Writing<'_, P> {
         let total = length(bufs.as_ref());
         let sending = Sending {
+            family: stream.family(),
             bufs: Some(bufs),
             sent: 0,
             total,

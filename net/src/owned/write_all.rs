@@ -12,7 +12,7 @@
 use super::cancelled;
 use crate::leaf::{Leaf, Operation};
 use crate::stream::Stream;
-use crate::sys;
+use crate::sys::{self, Family};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -44,6 +44,7 @@ impl<B: IoBuf> Buffer<B> {
 
 pub(crate) struct SendingAll<'a, B: IoBuf> {
     source: &'a Source,
+    family: Family,
     buf: Buffer<B>,
     zero_copy: bool,
     sent: usize,
@@ -61,7 +62,7 @@ impl<B: IoBuf> Operation for SendingAll<'_, B> {
             self.buf = Buffer::Lent(lent);
         }
         match &self.buf {
-            Buffer::Here(buf) => sys::write(fd, &buf.bytes()[self.sent..]),
+            Buffer::Here(buf) => sys::write(fd, self.family, &buf.bytes()[self.sent..]),
             Buffer::Lent(lent) => lent.send(self.sent).map(Done::Full),
             Buffer::Gone => panic!("it was ready before, and gave its buffer back"),
         }
@@ -85,6 +86,7 @@ impl<'a, B: IoBuf> WriteAllOwned<'a, B> {
     pub(crate) fn new(stream: &'a Stream, buf: B) -> WriteAllOwned<'a, B> {
         let sending = SendingAll {
             source: stream.source(),
+            family: stream.family(),
             total: buf.len(),
             buf: Buffer::Here(buf),
             zero_copy: false,

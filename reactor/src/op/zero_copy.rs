@@ -271,6 +271,10 @@ impl<B: IoBuf> Loan<B> {
 }
 
 impl<B: IoBuf> AnyOp for Loan<B> {
+    fn opcode(&self) -> Option<u8> {
+        None // every ring that is set up has it
+    }
+
     fn entry(&self) -> Entry {
         let state = self.state.lock();
         let part = &state.bytes()[state.from..];
