@@ -300,7 +300,9 @@ fn a_task_has_not_ended_while_its_values_are_let_go() {
     with_every_runtime(|runtime| {
         let ((begins, begun), (go, gone)) = (mpsc::channel(), mpsc::channel());
         let slow = Arc::new(Slow(begins, std::sync::Mutex::new(gone)));
-        let task = SLOW.sync_scope(slow, || runtime.spawn(async {}));
+        let (end, may_end) = wakeline::sync::oneshot::channel();
+        let task = SLOW.sync_scope(slow, || runtime.spawn(may_end));
+        // From here on the value is the task's alone.
         let abort = task.abort_handle();
         let looks = std::thread::spawn(move || {
             begun.recv().expect("it is let go");
@@ -308,7 +310,9 @@ fn a_task_has_not_ended_while_its_values_are_let_go() {
             go.send(()).expect("it waits");
             finished
         });
-        runtime.block_on(task).expect("no panic");
+        end.send(()).expect("it waits");
+        let ended = runtime.block_on(task).expect("no panic");
+        ended.expect("it was sent");
         assert!(
             !looks.join().expect("no panic"),
             "its values are still there"

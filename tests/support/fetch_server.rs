@@ -193,7 +193,7 @@ fn converse(shared: &Shared, script: &Script, wire: &mut dyn Wire) -> io::Result
             Then::Keep => {}
             Then::Stall => {
                 // Ends when the client closes, or at the socket's read timeout.
-                while wire.read(&mut [0; 64])? > 0 {}
+                while read(wire, &mut [0; 64])? > 0 {}
                 return Ok(Then::Close);
             }
             Then::Close | Then::Reset => return Ok(then),
@@ -202,11 +202,21 @@ fn converse(shared: &Shared, script: &Script, wire: &mut dyn Wire) -> io::Result
     unreachable!("the loop has no end")
 }
 
+/// A read with a time limit is not restarted when the process was stopped.
+fn read(wire: &mut dyn Wire, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match wire.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 fn read_request(wire: &mut dyn Wire, earlier: usize) -> io::Result<Option<Request>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        if wire.read(&mut byte)? == 0 {
+        if read(wire, &mut byte)? == 0 {
             return Ok(None);
         }
         head.push(byte[0]);
