@@ -11,6 +11,7 @@
 //! | `reader.rs`   | [`BufReader`], whose reads keep their progress when dropped |
 //! | `writer.rs`   | [`BufWriter`]                                               |
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
+//! | `splice.rs`   | [`Splice`]: the same for our streams, within the kernel     |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
 //! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
 //! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
@@ -30,6 +31,7 @@ mod copy;
 pub(crate) mod pool;
 mod read;
 mod reader;
+mod splice;
 mod split;
 mod stdio;
 mod write;
@@ -45,6 +47,7 @@ pub use reader::{
     BufReader, EarlyEnd, Fill, LimitExceeded, Lines, NextLine, ReadExactKept, ReadLineKept,
     ReadUntilKept,
 };
+pub use splice::{Splice, SpliceFrom, SpliceInto, SpliceTo};
 pub use split::{ReadHalf, WriteHalf, split};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
