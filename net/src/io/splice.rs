@@ -27,8 +27,7 @@ use std::task::{Context, Poll, ready};
 use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Ready, Source};
 
-/// What the pipe holds at most, if the machine grants it. More makes no
-/// difference; the default of 64 KiB costs one wake-up in two.
+/// Two turns of a pipe of 64 KiB cost more calls and wake-ups than one of this.
 const PIPE_BYTES: usize = 256 << 10;
 
 mod sealed {
@@ -64,7 +63,7 @@ spliced! {
 
 /// Moves bytes between streams without copying them into this process.
 ///
-/// It holds a pipe of 256 KiB (two descriptors), so it is for few streams with
+/// It holds a pipe (256 KiB, two descriptors), so it is for few streams with
 /// much in them. [`copy`](crate::io::copy()) is what takes any reader and writer,
 /// and what is better for small messages, which cost two calls more here.
 ///
@@ -105,15 +104,38 @@ pub struct Splice {
 }
 
 impl Splice {
-    /// Makes the pipe.
+    /// Makes the pipe, for 256 KiB.
     ///
     /// # Errors
     ///
     /// The kernel's, with what to try.
     pub fn new() -> io::Result<Splice> {
+        Splice::with_capacity(PIPE_BYTES)
+    }
+
+    /// Makes a pipe for `bytes`, or what the machine grants: large pipes of a
+    /// user are limited in size (`fs.pipe-max-size`, 1 MiB) and in sum
+    /// (`fs.pipe-user-pages-soft`, 64 MiB), and a small one does too.
+    ///
+    /// The larger, the less a byte costs, and the later the first one comes
+    /// where both ends are busy.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's, with what to try.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::io::Splice;
+    ///
+    /// let splice = Splice::with_capacity(64 << 10)?;
+    /// assert_eq!((splice.capacity(), splice.held()), (64 << 10, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn with_capacity(bytes: usize) -> io::Result<Splice> {
         let (reading, writing) = pipe::new_pair()?;
-        // Users may have but so much in large pipes; a small one does too.
-        let capacity = match fcntl_setpipe_size(&writing, PIPE_BYTES) {
+        let capacity = match fcntl_setpipe_size(&writing, bytes) {
             Ok(capacity) => capacity,
             Err(_) => fcntl_getpipe_size(&writing)?,
         };
@@ -123,6 +145,12 @@ impl Splice {
             capacity,
             held: 0,
         })
+    }
+
+    /// Bytes that the pipe has room for, if they come in whole pages.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Bytes that were taken from a stream and not yet given to another.
