@@ -22,7 +22,8 @@ use wakeline_context::Kind;
 /// Copies from `reader` to `writer` until the end, flushes, and tells how many
 /// bytes that was.
 ///
-/// Both go in by value: pass `&stream` or `&mut stream` to keep them.
+/// Both go in by value: pass `&stream` or `&mut stream` to keep them. For much
+/// between two streams of ours, [`Splice`](super::Splice) costs less.
 ///
 /// # Errors
 ///

@@ -24,6 +24,9 @@ pub(crate) fn all() -> Vec<Way> {
         ("ours, copy, epoll", |from, to| {
             copy(from, to, Driver::Epoll)
         }),
+        ("ours, Splice 1 MiB, epoll", |from, to| {
+            spliced(from, to, Driver::Epoll, 1 << 20)
+        }),
         ("ours, Splice, epoll", |from, to| {
             spliced(from, to, Driver::Epoll, 256 << 10)
         }),
