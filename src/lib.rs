@@ -29,7 +29,7 @@
 //! | share and signal | [`sync`]: locks, semaphores, events, channels, job queues, rate limits |
 //! | carry values along | [`task_local!`], [`context_local!`] |
 //! | go through a sequence | [`stream`] |
-//! | talk to the world | [`net`], [`fs`], [`io`], [`signal`] |
+//! | talk to the world | [`net`], [`fs`], [`io`], [`pipe`], [`process`], [`signal`] |
 //! | try again, or share what is dear | [`retry`](mod@retry), [`pool`] |
 //! | see what ran when, and who woke whom | [`trace`] |
 //! | test it without waiting | [`Builder::start_paused`], [`test`](mod@test) |

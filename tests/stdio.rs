@@ -164,6 +164,22 @@ fn a_terminal_is_read_line_by_line_to_its_end() {
     });
 }
 
+/// The thread has read the line before anybody asks again.
+#[test]
+fn what_a_terminal_gave_to_a_dropped_read_is_kept_for_the_next() {
+    for_each_backend(|backend| {
+        let (mut master, slave) = terminal();
+        let mut tool = Tool::start(backend, "keep", slave, Stdio::piped());
+        assert_eq!(tool.says(), "pending");
+        master.write_all(b"kept\n\x04").expect("a keyboard");
+        let mut stdout = tool.child.stdout.take().expect("it is piped");
+        let mut out = String::new();
+        stdout.read_to_string(&mut out).expect("text");
+        assert_eq!(out, "kept\n");
+        tool.ends_well();
+    });
+}
+
 #[test]
 fn a_dropped_read_of_a_pipe_loses_nothing_and_leaves_it_as_it_was() {
     for_each_backend(|backend| {

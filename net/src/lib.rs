@@ -1,4 +1,5 @@
-//! Sockets on the reactor: TCP, UDP, Unix sockets and signals.
+//! Sockets on the reactor: TCP, UDP, Unix sockets; pipes, standard streams and
+//! signals.
 //!
 //! Everything here is a [`Source`](wakeline_reactor::Source), that is a
 //! descriptor which the reactor watches, and a way to call the kernel when the
@@ -60,8 +61,8 @@
 //! # Read in this order
 //!
 //! `leaf.rs` (how an operation becomes a future), `stream.rs` (reads and
-//! writes), `sys.rs` (the calls), `tcp/`; then `udp.rs`, `unix/`, `signal/` as
-//! needed, and `io/` for what is built on top.
+//! writes), `sys.rs` (the calls), `tcp/`; then `udp.rs`, `unix/`, `pipe/`,
+//! `signal/` as needed, and `io/` for what is built on top.
 
 #![forbid(unsafe_code)]
 

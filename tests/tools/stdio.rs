@@ -9,18 +9,19 @@
 use std::env;
 use std::io::Result;
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
 
 use wakeline::Runtime;
 use wakeline::io::{self, AsyncReadExt, AsyncWriteExt, BufReader};
 use wakeline::time::sleep;
 
-/// Polls a read once; the caller drops what it was.
-fn begin_to_read() {
+/// Polls a read once and drops it.
+fn begin_to_read(waker: &Waker) {
     let mut stdin = io::stdin();
     let mut buf = [0; 64];
     let mut read = pin!(stdin.read(&mut buf));
-    let polled = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let polled = read.as_mut().poll(&mut Context::from_waker(waker));
     eprintln!(
         "{}",
         if polled.is_pending() {
@@ -29,6 +30,15 @@ fn begin_to_read() {
             "ready"
         }
     );
+}
+
+/// A waker that is no task's.
+struct Tells(mpsc::Sender<()>);
+
+impl Wake for Tells {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.send(());
+    }
 }
 
 async fn cat() -> Result<()> {
@@ -79,11 +89,18 @@ fn main() -> Result<()> {
         match what.as_str() {
             "cat" => cat().await,
             "drop" => {
-                begin_to_read();
+                begin_to_read(Waker::noop());
+                cat().await
+            }
+            "keep" => {
+                let (told, hear) = mpsc::channel();
+                begin_to_read(&Waker::from(Arc::new(Tells(told))));
+                // Blocks on purpose: what was read for nobody is here by then.
+                hear.recv().expect("a wake");
                 cat().await
             }
             "leave" => {
-                begin_to_read();
+                begin_to_read(Waker::noop());
                 Ok(())
             }
             "flood" => flood().await,

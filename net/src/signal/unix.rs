@@ -26,6 +26,7 @@ use wakeline_reactor::{Direction, Done, Source};
 ///
 /// assert_eq!(SignalKind::terminate().to_string(), "SIGTERM");
 /// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// assert_eq!(SignalKind::from(29), SignalKind::io());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalKind(c_int);
@@ -60,6 +61,8 @@ kinds! {
     hangup = SIGHUP;
     /// SIGINT: `Ctrl-C`.
     interrupt = SIGINT;
+    /// SIGIO: a descriptor that was told to signal is ready.
+    io = SIGIO;
     /// SIGPIPE: a pipe without a reader; wakeline's sockets never cause it.
     pipe = SIGPIPE;
     /// SIGQUIT: `Ctrl-\`.
@@ -85,6 +88,18 @@ impl SignalKind {
     #[must_use]
     pub const fn as_raw(self) -> c_int {
         self.0
+    }
+}
+
+impl From<c_int> for SignalKind {
+    fn from(number: c_int) -> SignalKind {
+        SignalKind::from_raw(number)
+    }
+}
+
+impl From<SignalKind> for c_int {
+    fn from(kind: SignalKind) -> c_int {
+        kind.as_raw()
     }
 }
 
