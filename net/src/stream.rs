@@ -44,6 +44,10 @@ impl Stream {
         }
     }
 
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// The descriptor, in blocking mode again.
     pub(crate) fn into_blocking(self) -> io::Result<OwnedFd> {
         let fd = self.source.into_fd()?;

@@ -246,6 +246,21 @@ pub struct Copy<R, W> {
     location: &'static Location<'static>,
 }
 
+impl<R, W> Copy<R, W> {
+    /// How many bytes have been written so far.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let copy = wakeline_net::io::copy(&b"hello"[..], Vec::new());
+    /// assert_eq!(copy.copied(), 0);
+    /// ```
+    #[must_use]
+    pub fn copied(&self) -> u64 {
+        self.transfer.moved
+    }
+}
+
 impl<R, W> Future for Copy<R, W>
 where
     R: AsyncRead + Unpin,
@@ -272,6 +287,27 @@ pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {
     there: Transfer,
     back: Transfer,
     location: &'static Location<'static>,
+}
+
+impl<A: ?Sized, B: ?Sized> CopyBidirectional<'_, A, B> {
+    /// How many bytes have been written so far, from `a` to `b` and from `b` to
+    /// `a`: to see whether anything moves, or what an abandoned copy has done.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::UnixStream;
+    /// use wakeline_net::io;
+    ///
+    /// let (mut front, mut back) = UnixStream::pair()?;
+    /// let copy = io::copy_bidirectional(&mut front, &mut back);
+    /// assert_eq!(copy.moved(), (0, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn moved(&self) -> (u64, u64) {
+        (self.there.moved, self.back.moved)
+    }
 }
 
 impl<A, B> Future for CopyBidirectional<'_, A, B>

@@ -12,6 +12,7 @@
 //! | `writer.rs`   | [`BufWriter`]                                               |
 //! | `seek.rs`     | [`AsyncSeekExt`]: `seek`, `rewind`, `stream_position`       |
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
+//! | `splice.rs`   | [`Splice`]: the same for our streams, within the kernel     |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
 //! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
 //! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
@@ -32,6 +33,7 @@ pub(crate) mod pool;
 mod read;
 mod reader;
 mod seek;
+mod splice;
 mod split;
 mod stdio;
 mod write;
@@ -48,6 +50,7 @@ pub use reader::{
     ReadUntilKept,
 };
 pub use seek::{AsyncSeekExt, Seek};
+pub use splice::{Splice, SpliceFrom, SpliceInto, SpliceTo};
 pub use split::{ReadHalf, WriteHalf, split};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};

@@ -54,6 +54,10 @@ impl Sender {
         }
     }
 
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.inner
+    }
+
     /// Takes the writing end of a pipe, and makes its description non-blocking.
     ///
     /// # Errors

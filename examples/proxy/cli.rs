@@ -1,0 +1,72 @@
+//! The command line: what may be asked for.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Parser;
+use wakeline::Driver;
+
+use crate::address::Address;
+
+/// Hands connections on to another address, both ways, until Ctrl-C.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "proxy",
+    version,
+    after_help = "Examples:\n  \
+        proxy --upstream 127.0.0.1:80                       # http://127.0.0.1:8080\n  \
+        proxy --listen unix:/tmp/db.sock --upstream db.example:5432\n  \
+        proxy --listen 0.0.0.0:2222 --upstream unix:/run/app.sock --idle-timeout 60\n\n\
+        Exit code: 0 stopped by a signal, 1 failure, 2 wrong usage, 130 stopped by a second Ctrl-C."
+)]
+pub(crate) struct Options {
+    /// Where to listen: HOST:PORT, unix:PATH or unix:@NAME.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: Address,
+
+    /// Where connections go: HOST:PORT, unix:PATH or unix:@NAME.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) upstream: Address,
+
+    /// How many seconds the upstream may take to accept a connection.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = limit)]
+    pub(crate) connect_timeout: Duration,
+
+    /// Close a connection on which nothing has moved for so many seconds (at
+    /// most twice as many pass); 0: never.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    pub(crate) idle_timeout: Duration,
+
+    /// After Ctrl-C, how many seconds open connections may take to finish.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) grace: Duration,
+
+    /// Connections at once; more wait until one ends [default: what the descriptor limit allows].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+
+    /// Threads [default: the CPUs this process may use].
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
+
+    /// How to wait for the kernel: auto, uring or epoll.
+    #[arg(long, value_name = "DRIVER", default_value = "auto")]
+    pub(crate) driver: Driver,
+}
+
+/// A number of seconds, whole or not, not negative.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// The same, and some time at all.
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = seconds(text)?;
+    if limit.is_zero() {
+        return Err("more than 0 seconds".to_owned());
+    }
+    Ok(limit)
+}
