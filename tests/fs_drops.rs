@@ -20,7 +20,7 @@ static ALLOCATOR: alloc::Watching = alloc::Watching;
 
 /// What one read takes: a block that the allocator watches.
 const BLOCK: usize = 2 * alloc::WATCHED;
-const BLOCKS: u64 = 64;
+const BLOCKS: u64 = 32;
 
 /// A file of `BLOCKS` blocks, each of its own number, gone with the value.
 struct Scratch(PathBuf);
@@ -141,7 +141,7 @@ fn reads_and_writes_dropped_at_any_moment_write_no_freed_memory() {
     let _alone = support::alone();
     let seed = Chance::new();
     let scratch = Scratch::new("read");
-    let drops = setting("WAKELINE_TEST_FILE_DROPS", 60);
+    let drops = setting("WAKELINE_TEST_FILE_DROPS", 30);
     for_each_backend(|backend| {
         let mut chance = seed.fork(2);
         for round in 0..drops {
@@ -183,7 +183,7 @@ fn a_shutdown_with_hundreds_of_operations_under_way_returns() {
         for workers in [1, 2] {
             let runtime = backend.runtime(workers);
             runtime.block_on(async {
-                for n in 0..400_u64 {
+                for n in 0..300_u64 {
                     let mut file = scratch.open_direct().await.expect("an open");
                     let task = async move {
                         let mut buf = vec![0; BLOCK];

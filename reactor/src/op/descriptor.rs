@@ -1,6 +1,9 @@
 //! A descriptor that operations share, and whether it has positions.
 
-#![allow(unsafe_code, reason = "fstat(2) into its own memory, fcntl(2) of integers")]
+#![allow(
+    unsafe_code,
+    reason = "fstat(2) into its own memory, fcntl(2) of integers"
+)]
 
 use crate::sys::check;
 use std::mem::MaybeUninit;

@@ -94,7 +94,10 @@ fn options() -> Result<Options, String> {
 }
 
 fn contestants() -> Vec<Contestant> {
-    #[cfg_attr(not(feature = "peers"), expect(unused_mut, reason = "the peers are added"))]
+    #[cfg_attr(
+        not(feature = "peers"),
+        expect(unused_mut, reason = "the peers are added")
+    )]
     let mut all = vec![
         plain::CONTESTANT,
         ours::URING,

@@ -69,12 +69,11 @@ impl File {
         let Poll::Ready(unit) = budget::poll_proceed(cx) else {
             return Poll::Pending;
         };
-        let cursor = &self.cursor;
-        if cursor.is_idle() {
-            if let Some(result) = self.read_now(buf) {
-                now::spend(unit, &result);
-                return Poll::Ready(result);
-            }
+        if self.cursor.is_idle()
+            && let Some(result) = self.read_now(buf)
+        {
+            now::spend(unit, &result);
+            return Poll::Ready(result);
         }
         unit.refund();
         self.poll_read_slowly(cx, buf)
