@@ -45,7 +45,13 @@ async fn at_offsets(row: Row, data: Rc<Paths>) -> io::Result<Option<f64>> {
             let mut buf = vec![0; BLOCK];
             let start = Instant::now();
             for at in blocks() {
-                assert_eq!(file.read_at(&mut buf, at).await?, BLOCK);
+                // Memory may be short, and then a read gives what is in it.
+                let mut done = 0;
+                while done < BLOCK {
+                    let n = file.read_at(&mut buf[done..], at + done as u64).await?;
+                    assert_ne!(n, 0);
+                    done += n;
+                }
             }
             per_op(start, LARGE / BLOCK)
         }
@@ -98,7 +104,7 @@ async fn by_cursor(row: Row, data: Rc<Paths>) -> io::Result<Option<f64>> {
             let mut buf = vec![0; BLOCK];
             let start = Instant::now();
             for _ in blocks() {
-                assert_eq!(file.read(&mut buf).await?, BLOCK);
+                file.read_exact(&mut buf).await?;
             }
             per_op(start, LARGE / BLOCK)
         }
