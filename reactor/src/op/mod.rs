@@ -40,6 +40,7 @@ mod socket;
 mod stat;
 mod vectored;
 
+pub use crate::offload::was_stopped;
 pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
 pub use descriptor::Descriptor;
