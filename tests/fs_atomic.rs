@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use futures_lite::future::poll_once;
-use support::{Chance, alone, for_each_backend, open_descriptors, setting};
+use support::{Backend, Chance, alone, for_each_backend, open_descriptors, setting};
 use wakeline::fs::{self, AtomicFile};
+
+/// Writers that are killed at the same time, each with a file of its own.
+const WRITERS: u64 = 4;
 
 struct Scratch(PathBuf);
 
@@ -81,47 +84,74 @@ fn a_writer_that_is_killed_leaves_the_old_file_or_the_new_one() {
     let seed = Chance::new();
     let writer = support::child::example("atomic_writer");
     for_each_backend(|backend| {
-        let mut chance = seed.fork(backend.name().len() as u64);
-        let dir = Scratch::new(backend.name());
-        let path = dir.join("file");
-        let (mut in_the_middle, mut versions_seen) = (0, 0);
-        for kill in 0..kills {
-            let mut child = Command::new(&writer)
-                .arg(&path)
-                .env("WAKELINE_DRIVER", backend.option())
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("the writer starts");
-            let mut told = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-            let mut last = 0;
-            for _ in 0..=chance.below(3) {
-                let line = told.next().expect("a version").expect("a line");
-                last = line.parse::<u64>().expect("a number");
-            }
-            // Somewhere in the next version.
-            for _ in 0..chance.below(200_000) {
-                std::hint::spin_loop();
-            }
-            child.kill().expect("our own child, not waited for yet");
-            child.wait().expect("it ends");
+        // Several at once: most of the time is spent waiting for the disk.
+        let counts = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..WRITERS)
+                .map(|number| {
+                    let (chance, writer) = (seed.fork(number), &writer);
+                    let kills = kills.div_ceil(WRITERS);
+                    scope
+                        .spawn(move || kill_again_and_again(backend, chance, writer, number, kills))
+                })
+                .collect();
+            threads.into_iter().fold((0, 0), |sum, thread| {
+                let (versions, left) = thread.join().expect("no writer left half a file");
+                (sum.0 + versions, sum.1 + left)
+            })
+        });
+        let (versions, left) = counts;
+        eprintln!("-- {versions} versions; {left} of {kills} left a temporary file");
+    });
+}
 
-            let found = version(&path).unwrap_or_else(|wrong| panic!("kill {kill}: {wrong}"));
-            assert!(
-                found >= last,
-                "kill {kill}: {last} was there, and now {found}"
-            );
-            versions_seen += found;
-            for name in dir.names() {
-                if name != "file" {
-                    assert!(AtomicFile::is_temporary(&name), "kill {kill}: {name}");
-                    std::fs::remove_file(dir.join(&name)).expect("it is nobody's");
-                    in_the_middle += 1;
-                }
+/// Yields how many versions were written, and how many kills left a temporary
+/// file.
+fn kill_again_and_again(
+    backend: Backend,
+    mut chance: Chance,
+    writer: &Path,
+    number: u64,
+    kills: u64,
+) -> (u64, u64) {
+    let dir = Scratch::new(&format!("{}-{number}", backend.name()));
+    let path = dir.join("file");
+    let (mut versions, mut left) = (0, 0);
+    for kill in 0..kills {
+        let mut child = Command::new(writer)
+            .arg(&path)
+            .env("WAKELINE_DRIVER", backend.option())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the writer starts");
+        let mut told = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut last = 0;
+        for _ in 0..=chance.below(3) {
+            let line = told.next().expect("a version").expect("a line");
+            last = line.parse::<u64>().expect("a number");
+        }
+        // Somewhere in the next version.
+        for _ in 0..chance.below(200_000) {
+            std::hint::spin_loop();
+        }
+        child.kill().expect("our own child, not waited for yet");
+        child.wait().expect("it ends");
+
+        let found = version(&path).unwrap_or_else(|wrong| panic!("kill {kill}: {wrong}"));
+        assert!(
+            found >= last,
+            "kill {kill}: {last} was there, and now {found}"
+        );
+        versions += found;
+        for name in dir.names() {
+            if name != "file" {
+                assert!(AtomicFile::is_temporary(&name), "kill {kill}: {name}");
+                std::fs::remove_file(dir.join(&name)).expect("it is nobody's");
+                left += 1;
             }
         }
-        eprintln!("-- {versions_seen} versions; {in_the_middle} of {kills} left a temporary file");
-    });
+    }
+    (versions, left)
 }
 
 #[test]

@@ -43,11 +43,13 @@ struct Follower {
 pub(crate) async fn run(options: &Options) -> Result<(), Stop> {
     let mut follower = Follower::open(&options.file, options.lines).await?;
     follower.drain().await?;
-    while !options.no_follow {
+    if options.no_follow {
+        return Ok(());
+    }
+    loop {
         sleep(options.every).await;
         follower.look(&options.file).await?;
     }
-    Ok(())
 }
 
 impl Follower {

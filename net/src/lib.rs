@@ -1,7 +1,7 @@
-//! Sockets on the reactor: TCP, UDP, Unix sockets; pipes, standard streams and
-//! signals.
+//! Sockets and files on the reactor: TCP, UDP, Unix sockets; pipes, standard
+//! streams, child processes and signals; and [`fs`].
 //!
-//! Everything here is a [`Source`](wakeline_reactor::Source), that is a
+//! Everything here but the files is a [`Source`](wakeline_reactor::Source), that is a
 //! descriptor which the reactor watches, and a way to call the kernel when the
 //! source says that it is worth it:
 //!

@@ -28,7 +28,26 @@ pub(crate) fn no_pool() -> io::Error {
 
 /// The pool did not run the job.
 pub(crate) fn refused() -> io::Error {
-    io::Error::other("the blocking pool did not run the job: it is full or shut down")
+    io::Error::other(Refused)
+}
+
+#[derive(Debug)]
+struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the blocking pool did not run the job: it is full or shut down")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Whether an operation that ended like this was stopped before it did
+/// anything: cancelled, or never begun, as at the end of its runtime.
+#[must_use]
+pub fn was_stopped(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ECANCELED)
+        || error.get_ref().is_some_and(|inner| inner.is::<Refused>())
 }
 
 /// Runs `f` on a thread that may block, and is the future of its result.

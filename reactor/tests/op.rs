@@ -96,6 +96,63 @@ fn a_path_is_opened_and_its_errors_are_told() {
 }
 
 #[test]
+fn what_the_kernel_has_in_its_cache_is_opened_without_a_turn() {
+    let path = std::env::temp_dir().join(format!("wakeline-cached-{}", std::process::id()));
+    std::fs::write(&path, "12345").unwrap();
+    let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    for_each_driver(|reactor| {
+        let mut open = op::submit(op::OpenAt {
+            dir: None,
+            path: c_path.clone(),
+            flags: libc::O_RDWR,
+            mode: 0,
+        });
+        let Poll::Ready((file, _)) = poll_once(&mut open, Waker::noop()) else {
+            panic!("a path that was just used is in the cache");
+        };
+        let fd = Arc::new(op::Descriptor::from(file.unwrap()));
+        // SAFETY: takes integers.
+        let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+        assert_eq!(flags & libc::O_NONBLOCK, 0, "the flag of the open is gone");
+        let cut = op::Ftruncate {
+            fd: Arc::clone(&fd),
+            length: 3,
+        };
+        block_on(reactor, op::submit(cut)).0.unwrap();
+        let reserve = op::Fallocate {
+            fd: Arc::clone(&fd),
+            mode: libc::FALLOC_FL_KEEP_SIZE,
+            offset: 0,
+            length: 8192,
+        };
+        block_on(reactor, op::submit(reserve)).0.unwrap();
+        let (stat, ()) = block_on(reactor, op::submit(op::Statx::of(fd)));
+        let by_path = op::Statx::at(None, c_path.clone(), 0);
+        let (same, ()) = block_on(reactor, op::submit(by_path));
+        assert_eq!((stat.unwrap().size, same.unwrap().size), (3, 3));
+        turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_pipe_is_waited_for_without_being_read() {
+    for_each_driver(|reactor| {
+        let (fd, mut write) = pipe();
+        let mut readable = op::submit(op::Readable {
+            fd: Arc::clone(&fd),
+        });
+        assert!(poll_once(&mut readable, Waker::noop()).is_pending());
+        write.write_all(b"x").unwrap();
+        block_on(reactor, readable).0.unwrap();
+        let buf = Vec::with_capacity(8);
+        let (n, _) = block_on(reactor, op::submit(op::Read { fd, buf, offset: 0 }));
+        assert_eq!(n.unwrap(), 1, "nothing was taken");
+        turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+    });
+}
+
+#[test]
 fn a_pipe_read_waits_for_its_bytes() {
     for_each_driver(|reactor| {
         let (fd, mut write) = pipe();

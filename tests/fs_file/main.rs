@@ -7,8 +7,12 @@ mod random;
 mod special;
 mod writes;
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::task::Poll;
 use std::{env, fs, io};
 
 use support::drops::poll_once;
@@ -251,5 +255,40 @@ fn errors_say_what_could_not_be_opened_and_why() {
         assert!(unwritable.write_at(b"x", 0).await.is_err());
         assert!(unwritable.set_len(1).await.is_err());
         Ok(())
+    });
+}
+
+#[test]
+fn a_loop_that_reads_a_cached_file_lets_others_run() {
+    for_each_backend(|backend| {
+        let scratch = Scratch::new(&format!("fair-{}", backend.name()));
+        let path = scratch.0.join("file");
+        fs::write(&path, vec![7; 64 << 10]).expect("room");
+        let runtime = backend.runtime(1);
+        runtime.block_on(async {
+            let polls = Rc::new(Cell::new(0_usize));
+            let counted = Rc::clone(&polls);
+            // Ready at all times; not `yield_now`, which waits for a turn.
+            let other = wakeline::spawn_local(poll_fn(move |cx| {
+                counted.set(counted.get() + 1);
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            }));
+            // 64 KiB are 5 units of 128: a poll reads no more than 26 times.
+            let reading = wakeline::spawn_local(async move {
+                let mut file = File::open(&path).await?;
+                let mut buf = vec![0; 64 << 10];
+                let before = polls.get();
+                for _ in 0..130 {
+                    assert_ne!(file.read_at(&mut buf, 0).await?, 0);
+                    file.rewind().await?;
+                    assert_ne!(file.read(&mut buf).await?, 0);
+                }
+                io::Result::Ok(polls.get() - before)
+            });
+            let others = reading.await.expect("no panic").expect("no error");
+            assert!(others >= 9, "{others} polls of the other");
+            other.abort();
+        });
     });
 }

@@ -25,7 +25,7 @@ impl File {
     #[track_caller]
     pub fn close(self) -> CloseFile {
         CloseFile {
-            state: Closing::Flushing(self),
+            state: Stage::Flushing(self),
             failed: None,
             location: Location::caller(),
         }
@@ -36,14 +36,18 @@ impl File {
 #[derive(Debug)]
 #[must_use = "dropping it closes the file without a word about errors"]
 pub struct CloseFile {
-    state: Closing,
+    state: Stage,
     /// What a write came to of which nobody heard.
     failed: Option<io::Error>,
     location: &'static Location<'static>,
 }
 
 #[derive(Debug)]
-enum Closing {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and a box would be an allocation"
+)]
+enum Stage {
     Flushing(File),
     Closing(Started<op::Close>),
     Closed(Option<io::Result<()>>),
@@ -52,8 +56,8 @@ enum Closing {
 impl CloseFile {
     /// The file is flushed: gives its descriptor up.
     fn begin(&mut self) {
-        let done = Closing::Closed(Some(Ok(())));
-        let Closing::Flushing(file) = std::mem::replace(&mut self.state, done) else {
+        let done = Stage::Closed(Some(Ok(())));
+        let Stage::Flushing(file) = std::mem::replace(&mut self.state, done) else {
             unreachable!("a file is flushed once")
         };
         let writable = file.is_writable();
@@ -66,8 +70,8 @@ impl CloseFile {
             Err(shared) => shared.as_fd().try_clone_to_owned(),
         };
         self.state = match fd {
-            Ok(fd) => Closing::Closing(Started::new(self.location, op::Close::new(fd))),
-            Err(error) => Closing::Closed(Some(Err(error))),
+            Ok(fd) => Stage::Closing(Started::new(self.location, op::Close::new(fd))),
+            Err(error) => Stage::Closed(Some(Err(error))),
         };
     }
 }
@@ -79,7 +83,7 @@ impl Future for CloseFile {
         let this = &mut *self;
         loop {
             match &mut this.state {
-                Closing::Flushing(file) => {
+                Stage::Flushing(file) => {
                     let Poll::Ready(flushed) = file.poll_flush_here(cx) else {
                         waiting_on(Kind::Operation, 0, this.location);
                         return Poll::Pending;
@@ -87,11 +91,11 @@ impl Future for CloseFile {
                     this.failed = flushed.err();
                     this.begin();
                 }
-                Closing::Closing(close) => {
+                Stage::Closing(close) => {
                     let (closed, ()) = ready!(Pin::new(close).poll(cx));
-                    this.state = Closing::Closed(Some(closed));
+                    this.state = Stage::Closed(Some(closed));
                 }
-                Closing::Closed(closed) => {
+                Stage::Closed(closed) => {
                     let closed = closed.take();
                     let closed = closed.expect("a close is not polled after it was ready");
                     return Poll::Ready(this.failed.take().map_or(closed, Err));

@@ -39,7 +39,6 @@ mod write;
 use super::file::File;
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use read::{Carry, Reading};
-use rustix::io::Errno;
 use std::fmt;
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
@@ -72,10 +71,6 @@ pub(crate) struct Cursor {
     failed: Option<io::Error>,
     sizing: Option<(u64, InFlight<op::Statx>)>,
     closing: Option<InFlight<op::Close>>,
-}
-
-fn is_cancelled(error: &io::Error) -> bool {
-    Errno::from_io_error(error) == Some(Errno::CANCELED)
 }
 
 impl Cursor {

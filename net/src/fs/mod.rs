@@ -25,6 +25,9 @@
 //!   dropped is closed.
 //! - **A write that was dropped** has happened, or a part from its beginning
 //!   has, or it has not; the next write of the same file waits for its end.
+//! - **What runs at once**: any number of reads and writes at offsets, which the
+//!   kernel orders as it likes. The position has one user, who has the file as
+//!   `&mut`; its reads see every write that was awaited before.
 //! - **`Ok` of a write means written**, to the page cache: there is no buffer in
 //!   between that could lose an error. What the disk says later is told by
 //!   [`File::sync_all`].
@@ -33,7 +36,7 @@
 //!
 //! `file.rs` (what a file is), `now.rs` (what needs no waiting), `positional.rs`
 //! (reads and writes at an offset), `cursor.rs` (the position), then
-//! `open_options.rs` and `metadata.rs`. Of names: `work.rs` (the two kinds of
+//! `open_options.rs`, `close.rs` and `metadata.rs`. Of names: `work.rs` (the two kinds of
 //! futures), `paths.rs`, `info.rs`, `tree.rs`, `dir.rs`; and what is built on
 //! both: `contents.rs`, `copy.rs`, `atomic.rs`, `lock.rs`.
 

@@ -1,6 +1,9 @@
 //! A descriptor that operations share, and whether it has positions.
 
-#![allow(unsafe_code, reason = "one fstat(2) into its own memory")]
+#![allow(
+    unsafe_code,
+    reason = "fstat(2) into its own memory, fcntl(2) of integers"
+)]
 
 use crate::sys::check;
 use std::mem::MaybeUninit;
@@ -28,9 +31,20 @@ use std::sync::OnceLock;
 pub struct Descriptor {
     fd: OwnedFd,
     stream: OnceLock<bool>,
+    direct: OnceLock<bool>,
 }
 
 impl Descriptor {
+    /// Whether it goes past the page cache (`O_DIRECT`): then a call that must
+    /// not block waits for the disk all the same, so it is not tried.
+    pub(crate) fn is_direct(&self) -> bool {
+        *self.direct.get_or_init(|| {
+            // SAFETY: takes integers.
+            let flags = check(unsafe { libc::fcntl(self.fd.as_raw_fd(), libc::F_GETFL) });
+            flags.is_ok_and(|flags| flags & libc::O_DIRECT != 0)
+        })
+    }
+
     /// Whether what is read from it is gone: a pipe, a socket, a terminal.
     ///
     /// Files, directories and disks can be read again.
@@ -62,6 +76,7 @@ impl<T: Into<OwnedFd>> From<T> for Descriptor {
         Descriptor {
             fd: fd.into(),
             stream: OnceLock::new(),
+            direct: OnceLock::new(),
         }
     }
 }

@@ -80,6 +80,9 @@ impl<B: IoBufMut> Steps for Read<B> {
     }
 
     fn attempt(&mut self) -> Attempt {
+        if self.fd.is_direct() {
+            return Attempt::Block;
+        }
         attempt_of(self.call(libc::RWF_NOWAIT), Direction::Read)
     }
 
@@ -159,6 +162,9 @@ impl<B: IoBuf> Steps for Write<B> {
     }
 
     fn attempt(&mut self) -> Attempt {
+        if self.fd.is_direct() {
+            return Attempt::Block;
+        }
         attempt_of(self.call(libc::RWF_NOWAIT), Direction::Write)
     }
 

@@ -41,6 +41,7 @@ mod stat;
 mod vectored;
 mod zero_copy;
 
+pub use crate::offload::was_stopped;
 pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
 pub use descriptor::Descriptor;

@@ -157,6 +157,9 @@ impl<B: IoBufMut> Steps for ReadV<B> {
     }
 
     fn attempt(&mut self) -> Attempt {
+        if self.fd.is_direct() {
+            return Attempt::Block;
+        }
         attempt_of(self.call(libc::RWF_NOWAIT), Direction::Read)
     }
 
@@ -270,6 +273,9 @@ impl<B: IoBuf> Steps for WriteV<B> {
     }
 
     fn attempt(&mut self) -> Attempt {
+        if self.fd.is_direct() {
+            return Attempt::Block;
+        }
         attempt_of(self.call(libc::RWF_NOWAIT), Direction::Write)
     }
 

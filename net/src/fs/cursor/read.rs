@@ -1,6 +1,6 @@
 //! Reading at the position: edges 1, 2, 3 and 7.
 
-use super::{File, NO_OFFSET, is_cancelled};
+use super::{File, NO_OFFSET};
 use crate::fs::chunk::{self, Chunk};
 use crate::fs::now;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -69,12 +69,11 @@ impl File {
         let Poll::Ready(unit) = budget::poll_proceed(cx) else {
             return Poll::Pending;
         };
-        let cursor = &self.cursor;
-        if cursor.is_idle() {
-            if let Some(result) = self.read_now(buf) {
-                now::spend(unit, &result);
-                return Poll::Ready(result);
-            }
+        if self.cursor.is_idle()
+            && let Some(result) = self.read_now(buf)
+        {
+            now::spend(unit, &result);
+            return Poll::Ready(result);
         }
         unit.refund();
         self.poll_read_slowly(cx, buf)
@@ -114,7 +113,7 @@ impl File {
                 self.cursor.reading = None;
             }
             if let Err(error) = ready!(self.poll_waited(cx))
-                && (begun_here || !is_cancelled(&error))
+                && (begun_here || !op::was_stopped(&error))
             {
                 return Poll::Ready(Err(error));
             }
@@ -134,7 +133,7 @@ impl File {
             self.cursor.reading = None;
             match result {
                 // The end of the runtime that it was begun on: begun again.
-                Err(error) if is_cancelled(&error) && !begun_here => {}
+                Err(error) if op::was_stopped(&error) && !begun_here => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(0) if self.is_to_be_waited_for() => chunk::give_back(chunk),
                 Ok(n) => return Poll::Ready(self.deliver(chunk, n, buf)),

@@ -1,6 +1,6 @@
 //! Writing at the position, and closing: edges 4, 5 and 6.
 
-use super::{File, NO_OFFSET, is_cancelled};
+use super::{File, NO_OFFSET};
 use crate::fs::chunk::{self, Chunk};
 use crate::fs::now;
 use rustix::fs::OFlags;
@@ -42,7 +42,7 @@ impl File {
             ready!(self.poll_settled(cx));
             match self.cursor.failed.take() {
                 // The end of the runtime that it was begun on: it has not happened.
-                Some(error) if is_cancelled(&error) && !begun_here => {}
+                Some(error) if op::was_stopped(&error) && !begun_here => {}
                 Some(error) => return Poll::Ready(Err(error)),
                 None => {}
             }

@@ -1,0 +1,289 @@
+//! A file's content in one go, copies, and locks.
+
+mod support;
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use futures_lite::future::poll_once;
+use support::{alone, describe_descriptors, for_each_backend, open_descriptors};
+use wakeline::fs::{self, File, TryLockError};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let name = format!("wakeline-contents-{}-{name}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let _left = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir(&dir).expect("a directory");
+        Scratch(dir)
+    }
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[track_caller]
+fn on_each(name: &str, test: impl AsyncFn(&Scratch) -> io::Result<()>) {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new(name);
+        backend
+            .runtime(1)
+            .block_on(test(&dir))
+            .unwrap_or_else(|error| panic!("on {}: {error}", backend.name()));
+    });
+}
+
+#[track_caller]
+fn fails<T: std::fmt::Debug>(result: io::Result<T>, kind: ErrorKind, told: &[&str]) {
+    let error = result.expect_err("it cannot be done");
+    assert_eq!(error.kind(), kind, "{error}");
+    for part in told {
+        assert!(error.to_string().contains(part), "{error}: no {part}");
+    }
+}
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (i % 251) as u8).collect()
+}
+
+#[test]
+fn what_is_written_is_read_whatever_its_length() {
+    on_each("lengths", async |dir| {
+        let path = dir.join("file");
+        for length in [0, 1, 63, 64, 65, 32 << 10, (256 << 10) + 1, 3_000_001] {
+            let content = pattern(length);
+            fs::write(&path, &content).await?;
+            assert!(fs::read(&path).await? == content, "{length} bytes");
+        }
+        fs::write(&path, "short").await?;
+        assert_eq!(
+            fs::read_to_string(&path).await?,
+            "short",
+            "the rest is cut off"
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn files_without_a_size_are_read_to_their_end() {
+    on_each("proc", async |_dir| {
+        let limits = fs::read_to_string("/proc/self/limits").await?;
+        assert!(limits.contains("Max open files"), "{limits}");
+        assert!(fs::read("/proc/self/maps").await?.ends_with(b"\n"));
+        Ok(())
+    });
+}
+
+#[test]
+fn errors_name_the_file() {
+    on_each("errors", async |dir| {
+        fails(
+            fs::read(dir.join("none")).await,
+            ErrorKind::NotFound,
+            &["none"],
+        );
+        fails(
+            fs::read(&**dir).await,
+            ErrorKind::IsADirectory,
+            &["read \"/"],
+        );
+        fails(
+            fs::write(dir.join("no/such"), "").await,
+            ErrorKind::NotFound,
+            &["no/such"],
+        );
+        fails(
+            fs::write("/dev/full", "x").await,
+            ErrorKind::StorageFull,
+            &["write \"/dev/full\""],
+        );
+        fs::write(dir.join("latin"), b"na\xefve").await?;
+        let told = ["read \"", "latin", "byte 2 is 0xef"];
+        fails(
+            fs::read_to_string(dir.join("latin")).await,
+            ErrorKind::InvalidData,
+            &told,
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn a_copy_has_content_and_permissions_and_refuses_what_would_lose_data() {
+    on_each("copy", async |dir| {
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        let content = pattern(9_000_001);
+        std::fs::write(&from, &content)?;
+        std::fs::set_permissions(&from, PermissionsExt::from_mode(0o631))?;
+        std::fs::write(&to, pattern(10_000_000))?;
+        assert_eq!(fs::copy(&from, &to).await?, 9_000_001);
+        assert!(std::fs::read(&to)? == content);
+        assert_eq!(std::fs::metadata(&to)?.mode() & 0o7777, 0o631);
+
+        std::fs::hard_link(&from, dir.join("same"))?;
+        for same in [from.clone(), dir.join("same")] {
+            fails(
+                fs::copy(&from, &same).await,
+                ErrorKind::InvalidInput,
+                &["the same file"],
+            );
+        }
+        assert!(std::fs::read(&from)? == content, "it is not emptied");
+        let told = ["copy \"", "\" to \"", "regular file"];
+        fails(fs::copy(&**dir, &to).await, ErrorKind::InvalidInput, &told);
+        fails(
+            fs::copy(dir.join("none"), dir.join("x")).await,
+            ErrorKind::NotFound,
+            &["none"],
+        );
+        assert!(!dir.join("x").exists());
+        fails(
+            fs::copy(&from, &**dir).await,
+            ErrorKind::IsADirectory,
+            &["copy"],
+        );
+        fails(
+            fs::copy(&from, "/dev/full").await,
+            ErrorKind::StorageFull,
+            &["/dev/full"],
+        );
+
+        // What has no size, and what is on another file system.
+        assert!(fs::copy("/proc/self/limits", dir.join("limits")).await? > 100);
+        assert!(std::fs::read(dir.join("limits"))?.ends_with(b"\n"));
+        if Path::new("/dev/shm").is_dir() {
+            let far = PathBuf::from(format!("/dev/shm/wakeline-contents-{}", std::process::id()));
+            let copied = fs::copy(&from, &far).await;
+            let same = std::fs::read(&far).map(|bytes| bytes == content);
+            std::fs::remove_file(&far)?;
+            assert!(copied? == 9_000_001 && same?);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_fifo_is_refused_at_once() {
+    on_each("fifo", async |dir| {
+        let fifo = dir.join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status()?;
+        assert!(made.success());
+        let to = dir.join("to");
+        fails(
+            fs::copy(&fifo, to).await,
+            ErrorKind::InvalidInput,
+            &["regular"],
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn dropped_copies_and_reads_leave_no_descriptor() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("dropped");
+        let from = dir.join("from");
+        let sparse = std::fs::File::create(&from).expect("a file");
+        sparse.set_len(16 << 20).expect("it takes no room");
+        drop(sparse);
+        let before = open_descriptors();
+        let runtime = backend.runtime(1);
+        runtime.block_on(async {
+            for round in 0..20_usize {
+                let mut copy = Box::pin(fs::copy(&from, dir.join("to")));
+                let mut read = Box::pin(fs::read(&from));
+                for _ in 0..round {
+                    let copied = poll_once(copy.as_mut()).await;
+                    let was_read = poll_once(read.as_mut()).await;
+                    if copied.is_some() || was_read.is_some() {
+                        break;
+                    }
+                    wakeline::yield_now().await;
+                }
+            }
+        });
+        drop(runtime);
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while open_descriptors() > before && std::time::Instant::now() < limit {
+            std::thread::yield_now(); // a step of a copy may still run
+        }
+        assert_eq!(open_descriptors(), before, "{:?}", describe_descriptors());
+    });
+}
+
+#[test]
+fn a_lock_is_waited_for_and_given_up() {
+    on_each("lock", async |dir| {
+        let path = dir.join("lock");
+        let (one, two, three) = (
+            File::create(&path).await?,
+            File::open(&path).await?,
+            File::open(&path).await?,
+        );
+        one.lock().await?;
+        assert!(matches!(two.try_lock(), Err(TryLockError::WouldBlock)));
+        assert!(matches!(
+            two.try_lock_shared(),
+            Err(TryLockError::WouldBlock)
+        ));
+
+        // Given up: it holds nothing later.
+        let mut waiting = Box::pin(two.lock());
+        assert!(poll_once(waiting.as_mut()).await.is_none());
+        drop(waiting);
+        one.unlock()?;
+        three.lock_shared().await?;
+        one.lock_shared().await?;
+        let mut waiting = Box::pin(two.lock());
+        assert!(poll_once(waiting.as_mut()).await.is_none());
+        one.unlock()?;
+        assert!(
+            poll_once(waiting.as_mut()).await.is_none(),
+            "the other has it still"
+        );
+        drop(three); // closing lets it go
+        waiting.await?;
+        assert!(one.try_lock_shared().is_err());
+        two.unlock()?;
+        two.unlock()?;
+        one.try_lock().expect("it is free");
+        Ok(())
+    });
+}
+
+#[test]
+fn who_waits_for_a_lock_sleeps_on_the_runtimes_clock() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("lock-time");
+        let path = dir.join("lock");
+        let held = std::fs::File::create(&path).expect("a file");
+        held.lock().expect("it is free");
+        let runtime = backend.builder().workers(1).start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let file = File::open(&path).await.expect("it is there");
+            let hour = std::time::Duration::from_secs(3600);
+            let waited = wakeline::FutureExt::timeout(file.lock(), hour).await;
+            assert!(waited.is_err(), "it is held all the time");
+            drop(held);
+            file.lock().await.expect("it is free");
+        });
+    });
+}

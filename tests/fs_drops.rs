@@ -1,0 +1,264 @@
+//! Files whose futures, or whose runtimes, are dropped at any moment: nothing is
+//! left over, nothing hangs, and no freed memory is written.
+
+mod support;
+
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+use std::{env, fs, io};
+
+use support::drops::{descriptors_back_to, drop_at_random, poll_once, share};
+use support::{Chance, alloc, for_each_backend, open_descriptors, setting};
+use wakeline::fs::File;
+use wakeline::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use wakeline::spawn;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Watching = alloc::Watching;
+
+/// What one read takes: a block that the allocator watches.
+const BLOCK: usize = 2 * alloc::WATCHED;
+const BLOCKS: u64 = 32;
+
+/// A file of `BLOCKS` blocks, each of its own number, gone with the value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = env::temp_dir().join(format!("wakeline-drops-{}-{name}", std::process::id()));
+        let file = fs::File::create(&path).expect("the temporary directory is writable");
+        for n in 0..BLOCKS {
+            let block = vec![n as u8 + 1; BLOCK];
+            file.write_all_at(&block, n * BLOCK as u64).expect("room");
+        }
+        file.sync_all().expect("a sync");
+        Scratch(path)
+    }
+
+    /// Past the page cache, where the file system can do that: so that reads
+    /// are really under way.
+    async fn open_direct(&self) -> io::Result<File> {
+        let mut options = File::options();
+        options.read(true).write(true);
+        match options
+            .clone()
+            .custom_flags(libc::O_DIRECT)
+            .open(&self.0)
+            .await
+        {
+            Ok(file) => Ok(file),
+            Err(error) => {
+                eprintln!("-- no O_DIRECT here: {error}");
+                options.open(&self.0).await
+            }
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn an_open_that_was_dropped_leaves_no_descriptor() {
+    let _alone = support::alone();
+    let seed = Chance::new();
+    let scratch = Scratch::new("open");
+    for_each_backend(|backend| {
+        for workers in [1, 2] {
+            let mut chance = seed.fork(workers as u64);
+            let runtime = backend.runtime(workers);
+            runtime.block_on(async {
+                // What the first operations make for good is there before the count.
+                let made = scratch.0.with_extension("made");
+                drop(File::create(&made).await.expect("an open"));
+                let before = open_descriptors();
+                for _ in 0..share(1) / 2 {
+                    if chance.one_in(2) {
+                        // It is made, so it is no matter of the cache.
+                        let open = File::create(&made);
+                        if let Some(file) = drop_at_random(&mut chance, open, || {}).await {
+                            file.expect("an open").close().await.expect("a close");
+                        }
+                    } else {
+                        let open = File::open(&scratch.0);
+                        if let Some(file) = drop_at_random(&mut chance, open, || {}).await {
+                            drop(file.expect("an open").close());
+                        }
+                    }
+                }
+                descriptors_back_to(before).await;
+                fs::remove_file(made).expect("it was made");
+            });
+        }
+    });
+}
+
+type Started<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// One read or write of some kind, of a block by chance.
+fn begin<'a>(file: &'a mut File, buf: &'a mut [u8], kind: u64, at: u64) -> Started<'a> {
+    let offset = at * BLOCK as u64;
+    match kind {
+        0 => Box::pin(async move {
+            let n = file.read_at(buf, offset).await.expect("a read");
+            assert!(buf[..n].iter().all(|byte| *byte == at as u8 + 1));
+        }),
+        1 => Box::pin(async move {
+            file.seek(io::SeekFrom::Start(offset))
+                .await
+                .expect("a seek");
+            let n = file.read(buf).await.expect("a read");
+            assert!(buf[..n].iter().all(|byte| *byte == at as u8 + 1));
+        }),
+        2 => Box::pin(async move {
+            buf.fill(at as u8 + 1);
+            file.write_at(buf, offset).await.expect("a write");
+        }),
+        3 => Box::pin(async move {
+            buf.fill(at as u8 + 1);
+            file.seek(io::SeekFrom::Start(offset))
+                .await
+                .expect("a seek");
+            file.write(buf).await.expect("a write");
+        }),
+        _ => Box::pin(async move {
+            let (n, buf) = file
+                .read_at_owned(vec![0; BLOCK].into_boxed_slice(), offset)
+                .await;
+            let n = n.expect("a read");
+            assert!(buf[..n].iter().all(|byte| *byte == at as u8 + 1));
+        }),
+    }
+}
+
+#[test]
+fn reads_and_writes_dropped_at_any_moment_write_no_freed_memory() {
+    let _alone = support::alone();
+    let seed = Chance::new();
+    let scratch = Scratch::new("read");
+    let drops = setting("WAKELINE_TEST_FILE_DROPS", 30);
+    for_each_backend(|backend| {
+        let mut chance = seed.fork(2);
+        for round in 0..drops {
+            let runtime = backend.runtime(1 + (round % 2) as usize);
+            runtime.block_on(async {
+                let mut file = scratch.open_direct().await.expect("an open");
+                for _ in 0..10 {
+                    let (kind, at) = (chance.below(5), chance.below(BLOCKS));
+                    let mut buf = vec![0; BLOCK];
+                    let operation = begin(&mut file, &mut buf, kind, at);
+                    drop_at_random(&mut chance, operation, || {}).await;
+                }
+                // And one is under way when the runtime goes.
+                let mut buf = vec![0; BLOCK];
+                let mut last = begin(&mut file, &mut buf, chance.below(5), 0);
+                let _ = poll_once(last.as_mut()).await;
+            });
+            if chance.one_in(2) {
+                let report = runtime.shutdown(Duration::ZERO);
+                assert_eq!(report.leaked_operations, 0, "{report:?}");
+            } else {
+                drop(runtime);
+            }
+            assert_eq!(alloc::disturbed(), 0, "round {round} on {}", backend.name());
+        }
+    });
+    // What was written is what was there: every block has its number still.
+    let text = fs::read(&scratch.0).expect("the file");
+    for (n, block) in text.chunks(BLOCK).enumerate() {
+        assert!(block.iter().all(|byte| *byte == n as u8 + 1), "block {n}");
+    }
+}
+
+#[test]
+fn a_shutdown_with_hundreds_of_operations_under_way_returns() {
+    let _alone = support::alone();
+    let scratch = Scratch::new("many");
+    for_each_backend(|backend| {
+        for workers in [1, 2] {
+            let runtime = backend.runtime(workers);
+            runtime.block_on(async {
+                for n in 0..300_u64 {
+                    let mut file = scratch.open_direct().await.expect("an open");
+                    let task = async move {
+                        let mut buf = vec![0; BLOCK];
+                        for at in 0.. {
+                            begin(&mut file, &mut buf, n % 5, at % BLOCKS).await;
+                        }
+                    };
+                    drop(spawn(task));
+                }
+                for _ in 0..10 {
+                    wakeline::yield_now().await;
+                }
+            });
+            let report = runtime.shutdown(Duration::ZERO);
+            assert_eq!(report.leaked_operations, 0, "{report:?}");
+            assert_eq!(alloc::disturbed(), 0, "on {}", backend.name());
+        }
+    });
+}
+
+#[test]
+fn a_file_outlives_the_runtime_that_it_was_used_on() {
+    let _alone = support::alone();
+    let scratch = Scratch::new("outlives");
+    for_each_backend(|backend| {
+        for kind in 0..5 {
+            let runtime = backend.runtime(1);
+            let mut file = runtime.block_on(async {
+                let mut file = scratch.open_direct().await.expect("an open");
+                let mut buf = vec![0; BLOCK];
+                let mut last = begin(&mut file, &mut buf, kind, 7);
+                let _ = poll_once(last.as_mut()).await;
+                drop(last);
+                file
+            });
+            drop(runtime);
+            backend.runtime(1).block_on(async {
+                let mut buf = vec![0; BLOCK];
+                for kind in [1, 3, 0, 2, 1] {
+                    begin(&mut file, &mut buf, kind, 7).await;
+                }
+                file.close().await.expect("a close");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_read_goes_on_in_another_task_and_gives_what_was_written_since() {
+    let _alone = support::alone();
+    let scratch = Scratch::new("moves");
+    for_each_backend(|backend| {
+        let runtime = backend.runtime(2);
+        runtime.block_on(async {
+            let mut file = scratch.open_direct().await.expect("an open");
+            for round in 0..20_u8 {
+                let mut buf = vec![0; BLOCK];
+                let mut read = Box::pin(file.read(&mut buf));
+                let early = poll_once(read.as_mut()).await.is_ready();
+                drop(read);
+                if early {
+                    file.rewind().await.expect("a seek");
+                }
+                // The read that is under way has the old bytes, perhaps.
+                let new = vec![100 + round; BLOCK];
+                assert_eq!(file.write_at(&new, 0).await.expect("a write"), BLOCK);
+                let task = spawn(async move {
+                    let mut buf = vec![0; BLOCK];
+                    let n = file.read(&mut buf).await.expect("a read");
+                    assert!(n > 0 && buf[..n].iter().all(|byte| *byte == 100 + round));
+                    file.rewind().await.expect("a seek");
+                    file
+                });
+                file = task.await.expect("no panic");
+            }
+        });
+    });
+}
