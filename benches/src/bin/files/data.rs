@@ -51,9 +51,11 @@ impl Data {
             fs::write(path, [1; 1 << 10])?;
         }
         // On the disk now, so that no write-back runs in the measurements.
-        for path in paths.small.iter().chain([&paths.large, &paths.synced]) {
-            fs::File::open(path)?.sync_all()?;
-        }
+        let synced = std::process::Command::new("sync")
+            .arg("-f")
+            .arg(&data.dir)
+            .status()?;
+        assert!(synced.success(), "sync -f says {synced}");
         Ok(data)
     }
 }
