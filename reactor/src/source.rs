@@ -20,6 +20,7 @@ mod futures;
 pub use futures::{Io, Ready};
 
 use crate::current;
+use crate::faults;
 use crate::reactor::Core;
 use crate::remote::Home;
 use crate::slots::Key;
@@ -303,7 +304,7 @@ impl Source {
     ) -> io::Result<T> {
         let readiness = self.shared.state.readiness(direction);
         let seen = readiness.look();
-        if !seen.is_ready() {
+        if !seen.is_ready() || faults::spurious() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         match op(self.as_fd()) {

@@ -2,6 +2,7 @@
 
 use super::kinds::Op;
 use crate::config::Offload;
+use crate::faults;
 use crate::kept::keep_for_ever;
 use crate::state::Direction;
 use crate::sync::Lock;
@@ -82,7 +83,8 @@ pub(crate) struct OpCell<O: Op> {
 
 impl<O: Op> OpCell<O> {
     pub(super) fn new(mut op: O) -> OpCell<O> {
-        let state = if let Some(result) = op.at_once() {
+        let fails = faults::fails(std::any::type_name::<O>()).map(Err);
+        let state = if let Some(result) = fails.or_else(|| op.at_once()) {
             done(op, result)
         } else if op.takes_for_good() {
             State::Polled {
@@ -126,6 +128,31 @@ impl<O: Op> OpCell<O> {
         };
         *state = next;
         hand_over
+    }
+
+    /// A signal came before anything had happened, which a ring reports as it
+    /// is: the future tries again, unless it is to be cancelled.
+    fn begin_again(&self, wakers: &mut Vec<Waker>) -> bool {
+        let mut state = self.state.lock();
+        let waker = match std::mem::replace(&mut *state, State::Taken) {
+            State::Held {
+                op,
+                waker,
+                cancelled: false,
+                ..
+            } => {
+                let cancelled = false;
+                *state = State::Polled { op, cancelled };
+                waker
+            }
+            other => {
+                *state = other;
+                return false;
+            }
+        };
+        drop(state);
+        wakers.extend(waker);
+        true
     }
 
     fn finish(&self, op: O, result: io::Result<u32>) -> Option<Waker> {
@@ -250,6 +277,10 @@ fn done<O: Op>(mut op: O, result: io::Result<u32>) -> State<O> {
     }
 }
 
+fn is_interruption(result: &io::Result<u32>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
+}
+
 fn cancelled_error() -> io::Error {
     io::Error::from_raw_os_error(libc::ECANCELED)
 }
@@ -317,6 +348,9 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>) {
+        if O::RESTARTS && is_interruption(&result) && self.begin_again(wakers) {
+            return;
+        }
         if let Some((op, _)) = self.take() {
             wakers.extend(self.finish(op, result));
         } else {
