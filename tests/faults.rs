@@ -394,6 +394,10 @@ fn a_runtime_ends_while_cancels_come_too_late() {
             });
         }
         assert!(plan.counts().late > 0);
-        assert_eq!((support::open_descriptors(), alloc::live()), before);
+        // A thread of the pool that is reading may outlive the runtime by that read;
+        // what is kept for ever makes this hang.
+        while (support::open_descriptors(), alloc::live()) != before {
+            std::thread::yield_now();
+        }
     });
 }

@@ -165,7 +165,7 @@ mod state {
     }
 
     fn one_in(plan: &mut Plan, n: u64) -> bool {
-        n != 0 && next(plan) % n == 0
+        n != 0 && next(plan).is_multiple_of(n)
     }
 
     pub(super) fn happens(
