@@ -120,13 +120,13 @@ fn an_echo_comes_back_byte_for_byte() {
         check(&plan);
 
         let (here, there) = UnixStream::pair().unwrap();
-        let server = spawn(async move { wakeline::io::copy(&here, &here).await });
+        let server = spawn(by_hand(here));
         let (reader, writer) = there.into_split();
         wakeline::join!(
             send(writer, &content, total),
             receive(reader, &content, total)
         );
-        assert_eq!(server.await.unwrap().unwrap(), total);
+        assert_eq!(server.await.unwrap(), total);
 
         let (sender, receiver) = pipe::pipe().unwrap();
         wakeline::join!(
@@ -134,6 +134,23 @@ fn an_echo_comes_back_byte_for_byte() {
             receive(receiver, &content, total)
         );
     });
+}
+
+/// An echo by the stream's own methods, which wait in another way than its traits.
+async fn by_hand(stream: UnixStream) -> u64 {
+    let mut echoed = 0;
+    loop {
+        let bytes = stream.read_pooled().await.expect("it gives them");
+        if bytes.is_empty() {
+            return echoed;
+        }
+        let mut left = &bytes[..];
+        while !left.is_empty() {
+            let n = stream.write(left).await.expect("it takes them");
+            left = &left[n..];
+            echoed += n as u64;
+        }
+    }
 }
 
 /// The faults have happened: else the test shows nothing.
