@@ -130,18 +130,17 @@ impl<O: Op> OpCell<O> {
         hand_over
     }
 
-    /// A signal came before anything had happened, which a ring reports as it
-    /// is: the future tries again, unless it is to be cancelled.
-    fn begin_again(&self, wakers: &mut Vec<Waker>) -> bool {
+    /// From the driver back to the future, which tries again; `false`: it is not
+    /// the driver's, or is to be cancelled and that is reason enough to end it.
+    fn hand_back(&self, cancelled_too: bool, wakers: &mut Vec<Waker>) -> bool {
         let mut state = self.state.lock();
         let waker = match std::mem::replace(&mut *state, State::Taken) {
             State::Held {
                 op,
                 waker,
-                cancelled: false,
+                cancelled,
                 ..
-            } => {
-                let cancelled = false;
+            } if cancelled_too || !cancelled => {
                 *state = State::Polled { op, cancelled };
                 waker
             }
@@ -316,21 +315,9 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn give_back(&self, wakers: &mut Vec<Waker>) {
-        let mut state = self.state.lock();
-        let waker = match std::mem::replace(&mut *state, State::Taken) {
-            State::Held {
-                op,
-                waker,
-                cancelled,
-                ..
-            } => {
-                *state = State::Polled { op, cancelled };
-                waker
-            }
-            _ => unreachable!("only the driver that holds it gives it back"),
-        };
-        drop(state);
-        wakers.extend(waker);
+        if !self.hand_back(true, wakers) {
+            unreachable!("only the driver that holds it gives it back");
+        }
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -348,7 +335,8 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>) {
-        if O::RESTARTS && is_interruption(&result) && self.begin_again(wakers) {
+        // A ring reports a signal as it is; nothing has happened then.
+        if O::RESTARTS && is_interruption(&result) && self.hand_back(false, wakers) {
             return;
         }
         if let Some((op, _)) = self.take() {
