@@ -99,6 +99,21 @@ fn a_wait_that_is_dropped_can_be_begun_again() {
 }
 
 #[test]
+fn one_that_has_ended_stays_to_be_reaped_until_it_is_waited_for() {
+    on_every_runtime(async |_| {
+        let mut child = shell("exit 8").spawn().unwrap();
+        for _ in 0..3 {
+            child.until_ended().await.unwrap();
+            assert_eq!(children().len(), 1, "a zombie");
+            assert!(child.id().is_some());
+        }
+        assert_eq!(child.wait().await.unwrap().code(), Some(8));
+        child.until_ended().await.unwrap();
+        assert_eq!((child.id(), children().len()), (None, 0));
+    });
+}
+
+#[test]
 fn a_signal_after_the_end_is_harmless() {
     on_every_runtime(async |_| {
         let mut child = Command::new("true").process_group(0).spawn().unwrap();

@@ -17,8 +17,8 @@ use rustix::net::{SocketAddrAny, SocketFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use wakeline_reactor::Done;
 use wakeline_reactor::op::IoBufMut;
+use wakeline_reactor::{Done, faults};
 
 /// A connection that failed before it was accepted costs an `accept` that says
 /// so. This many in a row are skipped before the error is shown after all.
@@ -49,6 +49,9 @@ pub(crate) enum Family {
 /// Calls until the result is something else than "interrupted".
 pub(crate) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     loop {
+        if faults::interrupts() {
+            continue;
+        }
         match call() {
             Err(Errno::INTR) => {}
             result => return result.map_err(io::Error::from),
@@ -80,6 +83,8 @@ fn length(bufs: &[IoSliceMut<'_>]) -> usize {
 
 /// Reads from a stream.
 pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Result<Done<usize>> {
+    let most = faults::length(buf.len());
+    let buf = &mut buf[..most];
     match family {
         Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
         Family::Unix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
@@ -100,7 +105,7 @@ pub(crate) fn read_vectored(
     family: Family,
     bufs: &mut [IoSliceMut<'_>],
 ) -> io::Result<Done<usize>> {
-    let most = bufs.len().min(BUFFERS_MAX);
+    let most = faults::length(bufs.len().min(BUFFERS_MAX));
     let bufs = &mut bufs[..most];
     match family {
         Family::Tcp => receive_counted(fd, bufs),
@@ -210,6 +215,7 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>
 /// Writes to a stream.
 #[inline]
 pub(crate) fn write(fd: BorrowedFd<'_>, family: Family, buf: &[u8]) -> io::Result<Done<usize>> {
+    let buf = &buf[..faults::length(buf.len())];
     let n = match family {
         Family::Tcp | Family::Unix => retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?,
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::write(fd, buf))?,
@@ -223,7 +229,7 @@ pub(crate) fn write_vectored(
     family: Family,
     bufs: &[IoSlice<'_>],
 ) -> io::Result<Done<usize>> {
-    let bufs = &bufs[..bufs.len().min(BUFFERS_MAX)];
+    let bufs = &bufs[..faults::length(bufs.len().min(BUFFERS_MAX))];
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
     let n = match family {
         Family::Tcp | Family::Unix => {

@@ -65,6 +65,8 @@ mod config;
 mod current;
 mod driver;
 mod error;
+#[doc(hidden)]
+pub mod faults;
 mod harvest;
 mod inbox;
 mod inq;

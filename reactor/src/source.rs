@@ -22,6 +22,7 @@ pub use futures::{Io, Ready};
 pub use seen::Seen;
 
 use crate::current;
+use crate::faults;
 use crate::reactor::Core;
 use crate::remote::Home;
 use crate::slots::Key;
@@ -305,7 +306,7 @@ impl Source {
     ) -> io::Result<T> {
         let readiness = self.shared.state.readiness(direction);
         let seen = readiness.look();
-        if !seen.is_ready() {
+        if !seen.is_ready() || faults::spurious() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         match op(self.as_fd()) {

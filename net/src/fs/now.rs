@@ -15,6 +15,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use wakeline_context::budget::Unit;
+use wakeline_reactor::faults;
 
 /// The most that is moved at once, in bytes: about 20 us of copying.
 pub(crate) const NOW_MAX: usize = 256 << 10;
@@ -55,10 +56,10 @@ impl Now {
         offset: u64,
     ) -> Option<io::Result<usize>> {
         // Relaxed, here and below: at worst it is tried in vain.
-        if !self.reads.load(Ordering::Relaxed) {
+        if !self.reads.load(Ordering::Relaxed) || faults::spurious() {
             return None;
         }
-        let most = buf.len().min(NOW_MAX);
+        let most = faults::length(buf.len().min(NOW_MAX));
         let mut bufs = [IoSliceMut::new(&mut buf[..most])];
         match rustix::io::preadv2(fd, &mut bufs, offset, ReadWriteFlags::NOWAIT) {
             Ok(0) if most > 0 && !is_at_end(fd, offset) => None,
@@ -74,10 +75,11 @@ impl Now {
         buf: &[u8],
         offset: u64,
     ) -> Option<io::Result<usize>> {
-        if !self.writes.load(Ordering::Relaxed) {
+        if !self.writes.load(Ordering::Relaxed) || faults::spurious() {
             return None;
         }
-        let bufs = [IoSlice::new(&buf[..buf.len().min(NOW_MAX)])];
+        let most = faults::length(buf.len().min(NOW_MAX));
+        let bufs = [IoSlice::new(&buf[..most])];
         let result = rustix::io::pwritev2(fd, &bufs, offset, ReadWriteFlags::NOWAIT);
         outcome(result, &self.writes)
     }

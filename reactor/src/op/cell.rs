@@ -2,6 +2,7 @@
 
 use super::kinds::Op;
 use crate::config::Offload;
+use crate::faults;
 use crate::kept::keep_for_ever;
 use crate::state::Direction;
 use crate::sync::Lock;
@@ -91,7 +92,8 @@ pub(crate) struct OpCell<O: Op> {
 
 impl<O: Op> OpCell<O> {
     pub(super) fn new(mut op: O) -> OpCell<O> {
-        let state = if let Some(result) = op.at_once() {
+        let fails = faults::fails(std::any::type_name::<O>()).map(Err);
+        let state = if let Some(result) = fails.or_else(|| op.at_once()) {
             done(op, result)
         } else if op.takes_for_good() {
             State::Polled {
@@ -135,6 +137,30 @@ impl<O: Op> OpCell<O> {
         };
         *state = next;
         hand_over
+    }
+
+    /// From the driver back to the future, which tries again; `false`: it is not
+    /// the driver's, or is to be cancelled and that is reason enough to end it.
+    fn hand_back(&self, cancelled_too: bool, wakers: &mut Vec<Waker>) -> bool {
+        let mut state = self.state.lock();
+        let waker = match std::mem::replace(&mut *state, State::Taken) {
+            State::Held {
+                op,
+                waker,
+                cancelled,
+                ..
+            } if cancelled_too || !cancelled => {
+                *state = State::Polled { op, cancelled };
+                waker
+            }
+            other => {
+                *state = other;
+                return false;
+            }
+        };
+        drop(state);
+        wakers.extend(waker);
+        true
     }
 
     fn finish(&self, op: O, result: io::Result<u32>) -> Option<Waker> {
@@ -259,6 +285,10 @@ fn done<O: Op>(mut op: O, result: io::Result<u32>) -> State<O> {
     }
 }
 
+fn is_interruption(result: &io::Result<u32>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
+}
+
 fn cancelled_error() -> io::Error {
     io::Error::from_raw_os_error(libc::ECANCELED)
 }
@@ -294,21 +324,9 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn give_back(&self, wakers: &mut Vec<Waker>) {
-        let mut state = self.state.lock();
-        let waker = match std::mem::replace(&mut *state, State::Taken) {
-            State::Held {
-                op,
-                waker,
-                cancelled,
-                ..
-            } => {
-                *state = State::Polled { op, cancelled };
-                waker
-            }
-            _ => unreachable!("only the driver that holds it gives it back"),
-        };
-        drop(state);
-        wakers.extend(waker);
+        if !self.hand_back(true, wakers) {
+            unreachable!("only the driver that holds it gives it back");
+        }
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -326,6 +344,10 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>) {
+        // A ring reports a signal as it is; nothing has happened then.
+        if O::RESTARTS && is_interruption(&result) && self.hand_back(false, wakers) {
+            return;
+        }
         if let Some((op, _)) = self.take() {
             wakers.extend(self.finish(op, result));
         } else {

@@ -12,7 +12,7 @@ use super::buf::{IoBuf, IoBufMut};
 use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
-use super::kinds::{LENGTH_MAX, NO_OFFSET, Op, attempt_of, retry, wait_for};
+use super::kinds::{NO_OFFSET, Op, attempt_of, length_max, retry, wait_for};
 use crate::state::Direction;
 use crate::sys::check_len;
 use io_uring::squeue::Entry;
@@ -42,7 +42,7 @@ impl<B: IoBufMut> Read<B> {
         let (memory, room) = self.buf.room();
         let part = libc::iovec {
             iov_base: memory.cast(),
-            iov_len: room.min(LENGTH_MAX),
+            iov_len: length_max(room),
         };
         let fd = self.fd.as_raw_fd();
         at_offset(self.offset, |offset| {
@@ -73,7 +73,7 @@ impl<B: IoBufMut> Steps for Read<B> {
 
     fn entry(&mut self) -> Entry {
         let (memory, room) = self.buf.room();
-        let length = room.min(LENGTH_MAX) as u32;
+        let length = length_max(room) as u32;
         opcode::Read::new(types::Fd(self.fd.as_raw_fd()), memory, length)
             .offset(self.offset)
             .build()
@@ -137,7 +137,7 @@ impl<B: IoBuf> Write<B> {
     fn call(&mut self, flags: libc::c_int) -> io::Result<usize> {
         let part = libc::iovec {
             iov_base: self.buf.as_ptr().cast_mut().cast(),
-            iov_len: self.buf.len().min(LENGTH_MAX),
+            iov_len: length_max(self.buf.len()),
         };
         let fd = self.fd.as_raw_fd();
         at_offset(self.offset, |offset| {
@@ -155,7 +155,7 @@ impl<B: IoBuf> Steps for Write<B> {
     const DIRECTION: Option<Direction> = Some(Direction::Write);
 
     fn entry(&mut self) -> Entry {
-        let length = self.buf.len().min(LENGTH_MAX) as u32;
+        let length = length_max(self.buf.len()) as u32;
         opcode::Write::new(types::Fd(self.fd.as_raw_fd()), self.buf.as_ptr(), length)
             .offset(self.offset)
             .build()

@@ -3,6 +3,7 @@
 use super::cell::{AnyOp, OpCell};
 use super::kinds::Op;
 use crate::current;
+use crate::faults;
 use crate::reactor::Core;
 use crate::remote::Home;
 use crate::slots::Key;
@@ -83,6 +84,10 @@ pub fn submit_from<O: Op>(location: &'static Location<'static>, op: O) -> InFlig
 
 /// Gives the operation to this thread's driver.
 fn hand_over<O: Op>(cell: &Arc<OpCell<O>>) -> Option<Ticket> {
+    if O::RESTARTS && faults::interrupts() {
+        cell.complete_alone(Err(io::ErrorKind::Interrupted.into()));
+        return None;
+    }
     match current::get() {
         Ok(core) => core.submit(Arc::clone(cell) as Arc<dyn AnyOp>),
         Err(error) => {
@@ -166,6 +171,9 @@ impl<O: Op> InFlight<O> {
     }
 
     fn ask(&self) {
+        if faults::too_late() && self.cell.waits().is_none() {
+            return;
+        }
         self.cell.mark_cancelled();
         if let Some(ticket) = &self.ticket {
             Core::cancel(ticket);

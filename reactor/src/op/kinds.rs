@@ -16,6 +16,7 @@
 #![allow(unsafe_code, reason = "one poll(2) on the stack")]
 
 use super::cell::Attempt;
+use crate::faults;
 use crate::state::Direction;
 use crate::sys::check;
 use io_uring::squeue::Entry;
@@ -49,6 +50,9 @@ pub(crate) mod sealed {
         fn at_once(&mut self) -> Option<io::Result<u32>> {
             None
         }
+        /// Whether it may begin again when a signal has interrupted it: nothing
+        /// has happened then.
+        const RESTARTS: bool = true;
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
         /// A try without blocking.
@@ -88,9 +92,17 @@ pub(super) fn attempt_of(result: io::Result<usize>, direction: Direction) -> Att
     }
 }
 
+/// The most that the next call moves.
+pub(super) fn length_max(room: usize) -> usize {
+    faults::length(room.min(LENGTH_MAX))
+}
+
 /// Repeats `call` while a signal interrupts it.
 pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<u32> {
     loop {
+        if faults::interrupts() {
+            continue;
+        }
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.map(|n| n as u32),

@@ -11,7 +11,8 @@
 //! 2 `OpCell::run`       a pool thread has the operation and blocks for it
 //! 3 `InFlight::poll`    the future hands out result and buffer
 //! 4 `OpCell::try_here`  a try found nothing: the driver waits for readiness
-//! 5 `OpCell::give_back` the wait is over: the future tries again
+//! 5 `OpCell::hand_back` the wait is over, or a signal came before anything had
+//!   happened: the future tries again
 //! 6 `OpCell::try_here`  a try by the future itself was the end
 //!
 //! What can be had at once, without blocking (an open of a path that the kernel

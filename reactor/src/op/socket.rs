@@ -133,6 +133,8 @@ impl Op for Connect {}
 impl Steps for Connect {
     type Output = ();
     type Back = ();
+    // It goes on by itself, and another call would say EALREADY.
+    const RESTARTS: bool = false;
 
     fn entry(&mut self) -> Entry {
         let fd = types::Fd(self.fd.as_raw_fd());
@@ -230,6 +232,8 @@ impl Op for Close {}
 impl Steps for Close {
     type Output = ();
     type Back = ();
+    // The number is free all the same, and may be another file's.
+    const RESTARTS: bool = false;
 
     fn entry(&mut self) -> Entry {
         opcode::Close::new(types::Fd(self.fd.as_raw_fd())).build()

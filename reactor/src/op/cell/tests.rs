@@ -56,6 +56,27 @@ fn an_abandoned_operation_tells_its_future_and_is_never_dropped() {
     assert_eq!(Arc::strong_count(&runs), 2, "what it owned is leaked");
 }
 
+#[cfg(not(loom))]
+#[test]
+fn an_interrupted_operation_goes_back_to_its_future_unless_it_is_to_be_cancelled() {
+    let interrupted = || Err(io::ErrorKind::Interrupted.into());
+    let mut cx = Context::from_waker(Waker::noop());
+    let (cell, _) = cell();
+    assert!(cell.poll(&mut cx).is_pending());
+    let mut wakers = Vec::new();
+    cell.complete(interrupted(), &mut wakers);
+    assert_eq!(wakers.len(), 1, "who waits is to try again");
+    // `Dummy` says that it would block: so a driver is to have it once more.
+    assert!(cell.try_here());
+    assert!(cell.poll(&mut cx).is_pending());
+    cell.mark_cancelled();
+    cell.complete(interrupted(), &mut wakers);
+    let Poll::Ready((result, ())) = cell.poll(&mut cx) else {
+        panic!("it is over")
+    };
+    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::Interrupted);
+}
+
 #[cfg(loom)]
 mod models {
     use super::*;
