@@ -85,15 +85,15 @@ fn what_nobody_asked_for_is_bounded_and_closed_with_the_listener() {
             let waiting = support::drops::poll_once(std::pin::pin!(listener.accept())).await;
             assert!(waiting.is_pending());
             sleep(Duration::from_millis(1)).await; // a turn: the kernel knows
-            clients.extend((0..100).map(|_| connect(address)));
             let ours = open_descriptors();
             for _ in 0..20 {
-                sleep(Duration::from_millis(1)).await;
+                clients.extend((0..5).map(|_| connect(address)));
+                sleep(Duration::from_millis(1)).await; // a turn
             }
-            let ahead = open_descriptors() - ours;
+            let ahead = open_descriptors() - ours - clients.len();
             if backend.driver == Driver::Uring {
-                // Those of one turn come together, before the cancel.
-                assert!((8..=100).contains(&ahead), "{ahead} accepted ahead");
+                // The cancel comes a turn or two later.
+                assert!((8..50).contains(&ahead), "{ahead} accepted ahead");
             } else {
                 assert_eq!(ahead, 0);
             }
