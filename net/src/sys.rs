@@ -18,7 +18,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wakeline_reactor::op::IoBufMut;
-use wakeline_reactor::{Done, faults};
+use wakeline_reactor::{Done, Source, faults};
 
 /// A connection that failed before it was accepted costs an `accept` that says
 /// so. This many in a row are skipped before the error is shown after all.
@@ -296,6 +296,22 @@ pub(crate) fn accept(fd: BorrowedFd<'_>) -> io::Result<Done<(OwnedFd, Option<Soc
             }
             result => return result.map(Done::Full),
         }
+    }
+}
+
+/// A connection, and its peer where that is known.
+pub(crate) type Accepted = (OwnedFd, Option<SocketAddrAny>);
+
+/// Takes a connection that was accepted ahead, if `source` does that.
+pub(crate) fn accept_of(source: &Source, fd: BorrowedFd<'_>) -> io::Result<Done<Accepted>> {
+    match source.take_accepted() {
+        wakeline_reactor::Accepted::Connection(fd) => {
+            // A peer that is gone already may have no address any more.
+            let peer = rustix::net::getpeername(&fd).ok().flatten();
+            Ok(Done::Full((fd, peer)))
+        }
+        wakeline_reactor::Accepted::None => Err(io::ErrorKind::WouldBlock.into()),
+        wakeline_reactor::Accepted::Ask => accept(fd),
     }
 }
 

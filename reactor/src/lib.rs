@@ -60,6 +60,7 @@
 //!
 #![deny(unsafe_code)]
 
+mod accepts;
 mod clock;
 mod config;
 mod current;
@@ -90,6 +91,7 @@ mod timers;
 mod timing;
 mod waiters;
 
+pub use accepts::Accepted;
 pub use clock::Clock;
 pub use config::{Backend, Config, DriverKind, Offload};
 pub use current::{Entered, EnteredClock, LazyEntered, enter_lazy};

@@ -206,7 +206,7 @@ impl UnixListener {
             Direction::Read,
             Kind::Accept,
             location,
-            AcceptOp,
+            AcceptOp(&self.source),
         ))
     }
 
@@ -216,7 +216,8 @@ impl UnixListener {
     ///
     /// As of [`accept`](UnixListener::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        self.source.poll_io(cx, Direction::Read, accept)
+        let op = |fd: BorrowedFd<'_>| accept(&self.source, fd);
+        self.source.poll_io(cx, Direction::Read, op)
     }
 
     /// Takes a connection if one waits.
@@ -225,7 +226,25 @@ impl UnixListener {
     ///
     /// `WouldBlock` if none does; else the kernel's.
     pub fn try_accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        try_now(&self.source, Direction::Read, accept)
+        try_now(&self.source, Direction::Read, |fd| {
+            match accept(&self.source, fd) {
+                // What the kernel accepts ahead comes with a turn of the reactor.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => take(sys::accept(fd)?),
+                result => result,
+            }
+        })
+    }
+
+    /// Lets the kernel accept up to about `bound` connections before they are
+    /// asked for: fewer calls where connections are many and short.
+    ///
+    /// It has an effect on io_uring, from the next wait on. Off unless asked
+    /// for, since it is seen from outside: connections that nobody has asked
+    /// for hold descriptors of this process, are taken from other processes
+    /// that accept from the same socket, and are closed with the listener and
+    /// by `into_std`. A dropped `accept` loses none of them.
+    pub fn accept_ahead(&self, bound: usize) {
+        self.source.accept_ahead(bound);
     }
 
     /// The address it listens at.
@@ -315,25 +334,29 @@ fn is_stale(path: &Path) -> io::Result<bool> {
     Ok(refused)
 }
 
-fn accept(fd: BorrowedFd<'_>) -> io::Result<Done<(UnixStream, SocketAddr)>> {
-    let (Done::Full((fd, peer)) | Done::Short((fd, peer))) = sys::accept(fd)?;
+fn accept(source: &Source, fd: BorrowedFd<'_>) -> io::Result<Done<(UnixStream, SocketAddr)>> {
+    take(sys::accept_of(source, fd)?)
+}
+
+fn take(accepted: Done<sys::Accepted>) -> io::Result<Done<(UnixStream, SocketAddr)>> {
+    let (Done::Full((fd, peer)) | Done::Short((fd, peer))) = accepted;
     Ok(Done::Full((UnixStream::new(fd), addr::to_std(peer)?)))
 }
 
 #[derive(Debug)]
-pub(crate) struct AcceptOp;
+pub(crate) struct AcceptOp<'a>(&'a Source);
 
-impl Operation for AcceptOp {
+impl Operation for AcceptOp<'_> {
     type Output = (UnixStream, SocketAddr);
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
-        accept(fd)
+        accept(self.0, fd)
     }
 }
 
 named_future! {
     /// The future of [`UnixListener::accept`]: a stream and its peer's address.
-    Accept, AcceptOp, (UnixStream, SocketAddr)
+    Accept, AcceptOp<'a>, (UnixStream, SocketAddr)
 }
 
 impl AsFd for UnixListener {

@@ -59,6 +59,7 @@ mod slot;
 
 use super::ring::{Completion, Ring};
 use super::{Sleep, Turning};
+use crate::accepts::Accepts;
 use crate::clock;
 use crate::harvest::{Garbage, Harvest};
 use crate::kept::keep_for_ever;
@@ -73,7 +74,7 @@ use io_uring::{opcode, types};
 use slot::{Slot, Stage, What};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,6 +145,8 @@ impl Uring {
             source: Arc::clone(source),
             direction,
             released: false,
+            accepts: direction == Direction::Read
+                && source.accepts.get().is_some_and(Accepts::is_supported),
         };
         let key = self.slots.insert(Slot::staged(what));
         self.watches.push_back(key);
@@ -290,6 +293,17 @@ impl Uring {
             // Nobody else has touched the slot: `push` only enters, and after
             // an error of that the request is not in the ring either.
             self.slots.get_mut(key).expect("found above").stage = Stage::Staged;
+        } else if let Some(Slot {
+            what:
+                What::Watch {
+                    source,
+                    accepts: true,
+                    ..
+                },
+            ..
+        }) = self.slots.get(key)
+        {
+            source.accepts.get().expect("asked for").armed();
         } else if is_op {
             self.ops_in_kernel += 1;
             debug_assert!(self.ops_in_kernel <= self.ops_max);
@@ -399,6 +413,7 @@ impl Uring {
                     slot.stage = Stage::Done;
                 }
                 match slot.what {
+                    What::Watch { accepts: true, .. } => self.complete_accept(key, done, harvest),
                     What::Watch { .. } => self.complete_watch(key, done, harvest),
                     What::Op { .. } => self.complete_op(key, done, harvest),
                 }
@@ -406,6 +421,52 @@ impl Uring {
             _ => add(&counts.stale, 1),
         }
         true
+    }
+
+    /// A connection that was accepted ahead, or the end of accepting.
+    #[allow(unsafe_code, reason = "owns the descriptor that a completion brings")]
+    fn complete_accept(&mut self, key: Key, done: Completion, harvest: &mut Harvest) {
+        let home = self.home;
+        let Some(Slot {
+            what: What::Watch {
+                source, released, ..
+            },
+            ..
+        }) = self.slots.get(key)
+        else {
+            return;
+        };
+        let (source, released) = (Arc::clone(source), *released);
+        let accepts = source.accepts.get().expect("asked for");
+        let mut full = false;
+        match done.value() {
+            Ok(fd) => {
+                // SAFETY: the kernel has just made this descriptor for this
+                // request and told it in this completion, which is reaped once.
+                full = accepts.push(unsafe { OwnedFd::from_raw_fd(fd as RawFd) });
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => accepts.refuse(),
+            Err(_) => {}
+        }
+        if !done.more {
+            accepts.ended();
+        }
+        // Also after a release: the source may live, and be waited for elsewhere.
+        let event = Event::from_poll(libc::POLLIN.into());
+        source.state.deliver(event, &mut harvest.wakers);
+        if done.more {
+            if full {
+                self.ask_cancel(key);
+            }
+            return;
+        }
+        if !released {
+            source
+                .state
+                .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
+        }
+        harvest.garbage.push(Garbage::Source(source));
+        self.free(key, harvest);
     }
 
     fn complete_watch(&mut self, key: Key, done: Completion, harvest: &mut Harvest) {

@@ -25,6 +25,8 @@ pub(super) enum What {
         source: Arc<Shared>,
         direction: Direction,
         released: bool,
+        /// It accepts, into the source's queue, instead of polling.
+        accepts: bool,
     },
     /// An operation. `polls`: the request in the kernel is not the operation
     /// but a poll, since the descriptor is in non-blocking mode and had nothing.
@@ -72,6 +74,13 @@ impl Slot {
     /// The request that this slot stands for now.
     pub(super) fn entry(&self, key: Key) -> Entry {
         let entry = match &self.what {
+            What::Watch {
+                source,
+                accepts: true,
+                ..
+            } => opcode::AcceptMulti::new(types::Fd(source.fd.as_raw_fd()))
+                .flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+                .build(),
             What::Watch {
                 source, direction, ..
             } => {

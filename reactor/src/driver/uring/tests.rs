@@ -75,6 +75,7 @@ fn source() -> (Arc<Shared>, UnixStream) {
         fd: OwnedFd::from(here),
         state: State::new(),
         listens: AtomicBool::new(false),
+        accepts: std::sync::OnceLock::new(),
     };
     (Arc::new(shared), there)
 }
