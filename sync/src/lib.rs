@@ -71,6 +71,13 @@ mod error;
 mod event;
 pub mod lane;
 mod limiter;
+#[cfg(not(shuttle))]
+#[cfg_attr(loom, allow(dead_code, reason = "only its own model uses it"))]
+#[allow(
+    unsafe_code,
+    reason = "the one place that turns a flag into a reference"
+)]
+mod lock;
 pub mod mpsc;
 mod mutex;
 mod notify;

@@ -10,12 +10,60 @@ use std::sync as imp;
 
 pub(crate) use imp::atomic;
 
-/// A mutex whose poison is ignored: no user code runs while it is held, so a
-/// panic cannot leave what it guards half done.
-#[derive(Debug, Default)]
-pub(crate) struct Lock<T>(imp::Mutex<T>);
+/// The lock of the primitives: our own, or in a model of theirs the checker's,
+/// which knows that a waiter need not be tried before it can go on. `lock.rs` has
+/// a model of its own.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use crate::lock::{Guard, Lock};
+#[cfg(any(loom, shuttle))]
+pub(crate) use checked::{Guard, Lock};
 
-pub(crate) type Guard<'a, T> = imp::MutexGuard<'a, T>;
+/// What a thread does that looks at a lock for the `looks`th time in vain.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn pass_the_time(looks: u32) {
+    use std::time::Duration;
+    match looks {
+        0..64 => std::hint::spin_loop(),
+        64..128 => std::thread::yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(u64::from(looks - 127).min(20) * 50)),
+    }
+}
+
+#[cfg(loom)]
+pub(crate) fn pass_the_time(_looks: u32) {
+    loom::thread::yield_now();
+}
+
+#[cfg(any(loom, shuttle))]
+mod checked {
+    use super::imp;
+
+    /// A mutex whose poison is ignored, as `lock.rs` knows none.
+    #[derive(Debug, Default)]
+    pub(crate) struct Lock<T>(imp::Mutex<T>);
+
+    pub(crate) type Guard<'a, T> = imp::MutexGuard<'a, T>;
+
+    impl<T> Lock<T> {
+        pub(crate) fn new(value: T) -> Lock<T> {
+            Lock(imp::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            match self.0.lock() {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            match self.0.into_inner() {
+                Ok(value) => value,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+    }
+}
 
 /// A lock of many readers or one writer, around a value of the user; its poison
 /// is ignored: what a panic left of the value is the user's to judge.
@@ -40,27 +88,6 @@ impl<T> SharedLock<T> {
     pub(crate) fn write(&self) -> WriteGuard<'_, T> {
         match self.0.write() {
             Ok(guard) => guard,
-            Err(poisoned) => poisoned.into_inner(),
-        }
-    }
-}
-
-impl<T> Lock<T> {
-    pub(crate) fn new(value: T) -> Lock<T> {
-        Lock(imp::Mutex::new(value))
-    }
-
-    #[inline]
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
-        match self.0.lock() {
-            Ok(guard) => guard,
-            Err(poisoned) => poisoned.into_inner(),
-        }
-    }
-
-    pub(crate) fn into_inner(self) -> T {
-        match self.0.into_inner() {
-            Ok(value) => value,
             Err(poisoned) => poisoned.into_inner(),
         }
     }

@@ -94,6 +94,26 @@ impl<S, D> WaitList<S, D> {
         Some(locked)
     }
 
+    /// Grants the front what it waits for, wakes it and is true, if `content`
+    /// says so and another waits behind it; else does nothing.
+    ///
+    /// As [`Locked::grant`], for the hand-over in a crowd.
+    #[inline]
+    pub(crate) fn grant_front(&self, content: impl FnOnce(&D) -> bool) -> bool {
+        let mut inner = self.inner.lock();
+        if inner.queue.len() < 2 || !inner.queue.front_mut().is_some_and(|front| content(front)) {
+            return false;
+        }
+        let Some((ticket, waiter)) = inner.queue.pop_front() else {
+            return false;
+        };
+        // Release: see `is_granted`; under the lock, as in `Locked::grant`.
+        self.granted.store(ticket.0 + 1, Ordering::Release);
+        drop(inner); // before the waker
+        Wakes::one(Some(waiter.waker));
+        true
+    }
+
     /// Only the primitive's state, for steps that concern no waiter and so wake
     /// none.
     #[inline]

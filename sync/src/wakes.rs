@@ -20,10 +20,9 @@ impl Wakes {
     /// Wakes one, if there is one, as it would wake several.
     #[inline]
     pub(crate) fn one(waker: Option<Waker>) {
-        drop(Wakes {
-            first: waker,
-            rest: Vec::new(),
-        });
+        if let Some(waker) = waker {
+            wake_one(waker);
+        }
     }
 
     #[inline]
@@ -40,13 +39,22 @@ impl Drop for Wakes {
     #[inline]
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
-            // A panic out of here while the thread unwinds would end the process.
-            if self.rest.is_empty() && !thread::panicking() {
-                first.wake();
+            if self.rest.is_empty() {
+                wake_one(first);
             } else {
                 wake_all(first, std::mem::take(&mut self.rest));
             }
         }
+    }
+}
+
+#[inline]
+fn wake_one(waker: Waker) {
+    // A panic out of here while the thread unwinds would end the process.
+    if thread::panicking() {
+        wake_all(waker, Vec::new());
+    } else {
+        waker.wake();
     }
 }
 

@@ -162,7 +162,11 @@ impl Semaphore {
                 Err(now) => word = now,
             }
         }
-        self.distribute(&mut self.list.lock(), permits);
+        // Mostly a crowd passes one permit on: the front has all it asked for by
+        // it, and as others are behind it, WAITERS stays.
+        if permits != 1 || !self.list.grant_front(|wanted| wanted.missing == 1) {
+            self.distribute(&mut self.list.lock(), permits);
+        }
     }
 
     /// Gives permits to the front of the queue, and what is left to all.

@@ -77,6 +77,24 @@ fn loom_a_grant_to_one_who_gives_up_is_handed_on() {
     });
 }
 
+/// The same where others are behind it: the hand-over in a crowd.
+#[test]
+fn loom_a_permit_passed_on_in_a_crowd_is_never_lost() {
+    loom::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let (mut first, mut second) = (semaphore.acquire(), semaphore.acquire());
+        assert!(poll_once(&mut first).is_pending());
+        assert!(poll_once(&mut second).is_pending());
+        let giver = thread::spawn({
+            let semaphore = Arc::clone(&semaphore);
+            move || semaphore.add_permits(1)
+        });
+        drop(first);
+        giver.join().unwrap();
+        assert!(poll_once(&mut second).is_ready());
+    });
+}
+
 /// What the front has collected is neither lost nor doubled when it gives up
 /// during a release.
 #[test]
