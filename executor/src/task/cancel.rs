@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   runtime's node ◀── task's node          made when someone asks for it
-//!                        │ 1 cancel(reason)  whoever waits for the node is told
+//!                        │ 1 cancel(reason)  whoever waits for the node is told; without a node the reason is kept
 //!                        ▼
 //!                      state: ABORTED        2 abort: queued, if it is idle
 //!                        │
@@ -122,8 +122,10 @@ impl Task {
 }
 
 /// First the reason, then the abort: who sees the abort finds the reason.
-pub(super) fn tell_and_abort(node: &Node, state: &State, reason: Reason) -> Wake {
-    node.cancel(reason);
+pub(super) fn tell_and_abort(node: Option<&Node>, state: &State, reason: Reason) -> Wake {
+    if let Some(node) = node {
+        node.cancel(reason);
+    }
     state.abort()
 }
 

@@ -37,6 +37,7 @@ mod current;
 mod error;
 mod id;
 mod join;
+mod node;
 mod owned;
 mod raw;
 mod refs;

@@ -83,6 +83,7 @@ const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
         take_output: take_output::<F, S>,
         drop_output: drop_output::<F, S>,
         new_node: new_node::<F, S>,
+        inherited: inherited::<F, S>,
         free: free::<F, S>,
         local: S::LOCAL,
     }
@@ -150,7 +151,7 @@ fn cancelled<F: Future + 'static, S: Schedule>(
     debug: Option<&Reporter>,
 ) -> JoinError {
     let header = &cell.header;
-    let own = header.node_if_made().and_then(Node::reason);
+    let own = header.reason();
     let reason = own.unwrap_or_else(|| unspoken(&cell.scheduler.runtime().node, header.spawned_at));
     if let Some(debug) = debug
         && !header.waiting.was_polled()
@@ -378,16 +379,26 @@ fn subject(header: &Header) -> Subject {
 
 unsafe fn new_node<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    reason: Option<Reason>,
+    reason: Option<&Reason>,
 ) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
     let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
     match reason {
-        // Whoever asks for it to be cancelled does so next.
-        _ if S::SHIELDED => runtime.node.shielded_child(),
-        Some(reason) => runtime.node.cancelled_child(reason),
+        // It hears nothing any more, so it hangs nowhere.
+        Some(reason) => {
+            let node = Node::root();
+            node.cancel(reason.clone());
+            node
+        }
+        None if S::SHIELDED => runtime.node.shielded_child(),
         None => runtime.node.child(),
     }
+}
+
+unsafe fn inherited<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Option<Reason> {
+    // SAFETY: the caller has a reference.
+    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
+    (!S::SHIELDED).then(|| runtime.node.reason()).flatten()
 }
 
 unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
