@@ -24,7 +24,7 @@ use wakeline_sync::cancel::Node;
 
 use super::refs::Task;
 use super::running::{Running, running};
-use super::state::{State, Wake};
+use super::state::Wake;
 
 /// The node of the running task in the cancel tree, or that of the `block_on`;
 /// nothing outside of both.
@@ -114,19 +114,23 @@ impl Task {
     /// Cancels the task: it ends at its next suspension, or before its start.
     pub(crate) fn cancel(&self, reason: Reason) {
         let header = self.header();
-        if !header.state.is_complete() {
+        if !header.life.is_complete() {
             let node = header.node_to_cancel(self.as_raw(), &reason);
-            self.aborted(tell_and_abort(node, &header.state, reason));
+            self.aborted(tell_and_abort(node, || header.life.abort(), reason));
         }
     }
 }
 
 /// First the reason, then the abort: who sees the abort finds the reason.
-pub(super) fn tell_and_abort(node: Option<&Node>, state: &State, reason: Reason) -> Wake {
+pub(super) fn tell_and_abort(
+    node: Option<&Node>,
+    abort: impl FnOnce() -> Wake,
+    reason: Reason,
+) -> Wake {
     if let Some(node) = node {
         node.cancel(reason);
     }
-    state.abort()
+    abort()
 }
 
 /// Why a task ends that was aborted with no words: its runtime knows.

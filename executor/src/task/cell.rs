@@ -13,14 +13,15 @@ use std::task::Waker;
 use wakeline_context::{Kind, Locals, Reason, WaitingOn};
 use wakeline_sync::cancel::Node;
 
+use super::life::Life;
 use super::node::Place;
-use super::state::{Pause, Start, State};
+use super::state::{Pause, Start};
 use super::{Id, JoinError};
 use crate::queue::Link;
 
 /// What is known of a task without knowing its future.
 pub(crate) struct Header {
-    pub(super) state: State,
+    pub(super) life: Life,
     pub(super) vtable: &'static Vtable,
     /// The next task of whichever intrusive queue holds this one.
     link: crate::sync::atomic::AtomicPtr<Header>,
@@ -108,9 +109,9 @@ pub(super) enum Stage<F: Future> {
 
 impl Header {
     #[inline]
-    pub(super) fn new(vtable: &'static Vtable, origin: Origin) -> Header {
+    pub(super) fn new(vtable: &'static Vtable, home: Option<usize>, origin: Origin) -> Header {
         Header {
-            state: State::new(),
+            life: Life::new(home),
             vtable,
             link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
             yields: AtomicBool::new(false),
@@ -130,23 +131,25 @@ impl Header {
     /// Begins a run of a popped task.
     #[inline]
     pub(super) fn start(&self) -> Start {
-        // Relaxed, here and below: it is passed on with the right to run the
-        // task, and what orders that orders it.
-        if self.yields.load(Relaxed) {
-            self.yields.store(false, Relaxed);
-            self.state.resume()
-        } else {
-            self.state.start()
+        match &self.life {
+            // Relaxed, here and below: it is passed on with the right to run the
+            // task, and what orders that orders it.
+            Life::Stealable(state) if self.yields.load(Relaxed) => {
+                self.yields.store(false, Relaxed);
+                state.resume()
+            }
+            Life::Stealable(state) => state.start(),
+            Life::Local(local) => local.near.start(),
         }
     }
 
     /// Ends a run that was pending.
     #[inline]
     pub(super) fn pause(&self) -> Pause {
-        if self.yields.load(Relaxed) {
-            Pause::Requeue
-        } else {
-            self.state.pause()
+        match &self.life {
+            Life::Stealable(_) if self.yields.load(Relaxed) => Pause::Requeue,
+            Life::Stealable(state) => state.pause(),
+            Life::Local(local) => local.near.pause(),
         }
     }
 
@@ -159,7 +162,7 @@ impl Header {
 
     /// What the task does, as a word for a task list.
     pub(super) fn describe(&self) -> &'static str {
-        match self.state.describe() {
+        match self.life.describe() {
             "running" if self.yields.load(Relaxed) => "queued",
             word => word,
         }
@@ -260,7 +263,7 @@ mod size {
 
     /// What each task costs beside its future: a larger header is a decision.
     #[test]
-    fn a_header_has_nineteen_words() {
-        assert_eq!(size_of::<Header>(), 19 * size_of::<usize>());
+    fn a_header_has_twenty_four_words() {
+        assert_eq!(size_of::<Header>(), 24 * size_of::<usize>());
     }
 }
