@@ -108,7 +108,7 @@ pub(super) enum Stage<F: Future> {
 }
 
 impl Header {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(vtable: &'static Vtable, home: Option<usize>, origin: Origin) -> Header {
         Header {
             life: Life::new(home),

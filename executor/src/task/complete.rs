@@ -53,7 +53,12 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     };
     // First the future, so that a handle never resolves before it is gone. A
     // panic of its destructor is the task's panic; the output goes with it.
-    let result = match replace(Stage::Consumed) {
+    let dropped = if mem::needs_drop::<F>() {
+        replace(Stage::Consumed)
+    } else {
+        Ok(())
+    };
+    let result = match dropped {
         Ok(()) => result,
         Err(payload) => {
             quietly(|| drop(result));
@@ -63,7 +68,8 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     if let Some(trace) = &cell.scheduler.runtime().trace {
         trace.ended(header.id, &result);
     }
-    // Nothing is dropped by this one: the stage is `Consumed`.
+    // Nothing is dropped by this one: the future is gone, or of a kind that has
+    // nothing to drop.
     let _ = replace(Stage::Output(result));
     header.waiting.set(None);
     match header.life.local() {
@@ -116,6 +122,7 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, ent
 
 /// The same for a local task. All of it comes before `finish`, with which the
 /// list's reference goes: so that is the only atomic operation.
+#[inline]
 unsafe fn end_local<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
     cell: &Cell<F, S>,
@@ -171,11 +178,15 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(
     wake_join(runtime, id, waker.flatten());
 }
 
+#[inline]
 fn drop_locals(locals: Locals) {
-    quietly(|| drop(locals));
+    if !locals.is_empty() {
+        quietly(|| drop(locals));
+    }
 }
 
 /// The task has ended: whoever waits for it is told.
+#[inline]
 fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
     if let Some(waker) = waker {
         let trace = runtime.trace.as_deref();

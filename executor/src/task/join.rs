@@ -33,6 +33,8 @@ use super::{Id, JoinError};
 #[must_use = "dropping a `JoinHandle` detaches its task; say so with `drop(handle)`"]
 pub struct JoinHandle<T> {
     task: Task,
+    /// It gave the output, so the task has ended and there is nothing to drop.
+    taken: bool,
     /// Where the handle was made: the line of the spawn.
     location: &'static Location<'static>,
     output: PhantomData<fn() -> T>,
@@ -60,6 +62,7 @@ impl<T> JoinHandle<T> {
         let location = task.header().spawned_at;
         JoinHandle {
             task,
+            taken: false,
             location,
             output: PhantomData,
             not_send: PhantomData,
@@ -186,6 +189,7 @@ impl<T> JoinHandle<T> {
         if !self.is_finished() && self.offer(cx.waker()) {
             return Poll::Pending;
         }
+        self.taken = true;
         let mut output = Poll::Pending;
         // SAFETY: the task is complete and this is its handle, so the output
         // is ours; `output` is a place for the type that `new` vouched for.
@@ -230,7 +234,11 @@ impl<T> Future for JoinHandle<T> {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
         let header = self.task.header();
         let (detached, slot) = header.life.detach(&header.join_waker);
         if detached.drop_output {

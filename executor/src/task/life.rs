@@ -51,7 +51,7 @@ impl Local {
 }
 
 impl Life {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(home: Option<usize>) -> Life {
         match home {
             None => Life::Stealable(State::new()),

@@ -51,6 +51,7 @@ mod error;
 mod id;
 mod join;
 mod life;
+mod memory;
 mod near;
 mod node;
 mod owned;

@@ -102,6 +102,7 @@ pub(crate) struct Rest {
 
 impl Near {
     /// 1: queued, with a handle; references of the owned list and the handle.
+    #[inline]
     pub(crate) fn new() -> Near {
         Near {
             near: AtomicUsize::new(WOKEN | JOIN | (2 * REF)),
@@ -189,6 +190,7 @@ impl Near {
 
     /// Whether the output is the handle's to take or drop; false means that the
     /// thread at home sees to it.
+    #[inline]
     pub(crate) fn has_handle(&self) -> bool {
         // Relaxed: a handle that goes away later is seen by `finish`.
         self.get() & JOIN != 0 && self.far.load(Relaxed) & DETACHED == 0

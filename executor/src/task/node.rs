@@ -22,8 +22,14 @@ enum Filled {
 }
 
 impl Place {
+    #[inline(always)]
     pub(super) fn new(node: Option<Node>) -> Place {
-        Place(node.map_or_else(OnceLock::new, |node| OnceLock::from(Filled::Node(node))))
+        let place = OnceLock::new();
+        if let Some(node) = node {
+            // It is empty.
+            let _ = place.set(Filled::Node(node));
+        }
+        Place(place)
     }
 
     /// 1, 3: the node, which `make` makes if there is none; with the reason of a

@@ -15,6 +15,7 @@ use super::JoinError;
 use super::cancel::unspoken;
 use super::cell::{Cell, Header, Origin, Stage, Vtable};
 use super::complete::{complete, tell_of_failure};
+use super::memory;
 use super::refs::{Runnable, Task};
 use super::running::Entered;
 use super::state::{Pause, Start};
@@ -71,15 +72,22 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     scheduler: S,
     origin: Origin,
 ) -> (Task, Task, Runnable) {
-    let cell = Box::new(Cell {
-        header: Header::new(const { &vtable::<F, S>() }, scheduler.home(), origin),
-        scheduler,
-        stage: std::cell::UnsafeCell::new(Stage::Future(future)),
-    });
-    if let Some(trace) = &cell.scheduler.runtime().trace {
-        trace.created(&cell.header);
+    let room = memory::allocate::<Cell<F, S>>();
+    let home = scheduler.home();
+    // SAFETY: room for a cell, which nobody else knows of.
+    unsafe {
+        room.write(Cell {
+            header: Header::new(const { &vtable::<F, S>() }, home, origin),
+            scheduler,
+            stage: std::cell::UnsafeCell::new(Stage::Future(future)),
+        });
     }
-    let task = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let task = room.cast::<Header>();
+    // SAFETY: written above; the borrow ends here.
+    let made = unsafe { room.as_ref() };
+    if let Some(trace) = &made.scheduler.runtime().trace {
+        trace.created(&made.header);
+    }
     (Task(task), Task(task), Runnable(task))
 }
 
@@ -314,6 +322,16 @@ unsafe fn inherited<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> 
 }
 
 unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
-    // SAFETY: `new` leaked a box of this type, and the last reference is gone.
-    drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
+    /// Also if a destructor panics.
+    struct Room<F: Future, S>(NonNull<Cell<F, S>>);
+    impl<F: Future, S> Drop for Room<F, S> {
+        #[inline]
+        fn drop(&mut self) {
+            // SAFETY: allocated by `new` for this type; its contents are gone.
+            unsafe { memory::free(self.0) };
+        }
+    }
+    let room = Room(task.cast::<Cell<F, S>>());
+    // SAFETY: written by `new`, of this type, and the last reference is gone.
+    unsafe { room.0.drop_in_place() };
 }
