@@ -22,7 +22,7 @@ use crate::home::{Home, Local, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
-use crate::task::{self, Header, JoinHandle, Origin, Runnable};
+use crate::task::{self, Header, JoinHandle, Origin, Received, Runnable};
 
 pub(crate) use entered::{
     Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
@@ -212,8 +212,8 @@ impl Context {
     pub(crate) fn take_in(&self) -> bool {
         let mut any = false;
         if !self.home.mailbox.is_empty() {
-            for task in self.home.mailbox.take_all() {
-                self.local.borrow_mut().push_back(runnable(task));
+            for letter in self.home.mailbox.take_all() {
+                self.receive(letter);
                 any = true;
             }
         }
@@ -233,6 +233,21 @@ impl Context {
             self.notify_one();
         }
         any
+    }
+
+    /// A local task that another thread has woken.
+    fn receive(&self, letter: NonNull<Header>) {
+        // SAFETY: what is in the mailbox is a task of this home, which its list
+        // keeps; the chain gives each out once.
+        match unsafe { task::receive(letter) } {
+            Received::Queue(runnable) => self.push_local(runnable),
+            Received::Nothing => {}
+            Received::Over { key } => {
+                // Its last reference, perhaps: out of the list first.
+                drop(self.home.owned.remove(key));
+                self.shared.task_ended();
+            }
+        }
     }
 
     /// Tasks that are queued for this thread alone: all, if it is the only one.

@@ -6,7 +6,7 @@ use crate::context;
 use crate::driver::Interrupt;
 use crate::queue::Inject;
 use crate::shared::Shared;
-use crate::task::{Header, Owned, Runnable, Schedule, Task};
+use crate::task::{self, Header, Owned, Runnable, Schedule, Task};
 
 /// A thread that runs tasks: its mailbox, its own tasks, its interrupt.
 pub(crate) struct Home {
@@ -37,6 +37,15 @@ pub(crate) struct Place {
     pub(crate) shared: Arc<Shared>,
 }
 
+impl Place {
+    /// What `task::replace_home` knows it by: no other one has it while a task of
+    /// this one lives, as that keeps it.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
 /// The scheduler of a local task: everything goes to its home.
 pub(crate) struct Local(pub(crate) Arc<Place>);
 
@@ -45,14 +54,12 @@ impl Schedule for Local {
 
     #[inline]
     fn schedule(&self, runnable: Runnable) {
-        let away = context::with(|current| match current {
-            Some(current) if Arc::ptr_eq(&current.place, &self.0) => {
+        if task::is_home(self.0.address()) {
+            context::with(|current| {
+                let current = current.expect("who is at home is in its context");
                 current.push_local(runnable);
-                None
-            }
-            _ => Some(runnable),
-        });
-        if let Some(runnable) = away {
+            });
+        } else {
             // Its own count: after the push the task may be run and freed.
             let home = Arc::clone(&self.0.home);
             if context::push(&home.mailbox, runnable) {
@@ -71,5 +78,14 @@ impl Schedule for Local {
     #[inline]
     fn runtime(&self) -> &Shared {
         &self.0.shared
+    }
+
+    #[inline]
+    fn home(&self) -> Option<usize> {
+        Some(self.0.address())
+    }
+
+    fn keep(&self, task: Task) {
+        self.0.home.owned.keep(task);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::shared::Shared;
+use crate::task;
 
 thread_local! {
     /// A thread of the blocking pool: it comes and goes.
@@ -69,6 +70,7 @@ pub(crate) fn is_passing() -> bool {
 /// Makes `context` this thread's, until the guard is dropped.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     Entered {
+        home_before: task::replace_home(context.place.address()),
         before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
         _context: context,
     }
@@ -79,12 +81,14 @@ pub(crate) struct Entered {
     /// Another executor's, one of whose tasks drops the executor of `context`.
     /// The guard that is further out owns it.
     before: Option<NonNull<Context>>,
+    home_before: usize,
     _context: Rc<Context>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.before);
+        task::replace_home(self.home_before);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::report::ShutdownReport;
 use crate::task;
 
 impl Shared {
+    #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         // Acquire pairs with the Release in `close`.
         self.closing.load(Acquire)
@@ -94,6 +95,7 @@ impl Shared {
     }
 
     /// A task has ended; while closing, the last one ends the waiting.
+    #[inline]
     pub(crate) fn task_ended(&self) {
         // The task was taken out under a lock of its list. Whoever looked at the
         // list before and still saw the task had seen `closing`, so it is seen

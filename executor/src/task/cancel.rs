@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   runtime's node ◀── task's node          made when someone asks for it
-//!                        │ 1 cancel(reason)  whoever waits for the node is told
+//!                        │ 1 cancel(reason)  whoever waits for the node is told; without a node the reason is kept
 //!                        ▼
 //!                      state: ABORTED        2 abort: queued, if it is idle
 //!                        │
@@ -24,7 +24,7 @@ use wakeline_sync::cancel::Node;
 
 use super::refs::Task;
 use super::running::{Running, running};
-use super::state::{State, Wake};
+use super::state::Wake;
 
 /// The node of the running task in the cancel tree, or that of the `block_on`;
 /// nothing outside of both.
@@ -114,17 +114,23 @@ impl Task {
     /// Cancels the task: it ends at its next suspension, or before its start.
     pub(crate) fn cancel(&self, reason: Reason) {
         let header = self.header();
-        if !header.state.is_complete() {
+        if !header.life.is_complete() {
             let node = header.node_to_cancel(self.as_raw(), &reason);
-            self.aborted(tell_and_abort(node, &header.state, reason));
+            self.aborted(tell_and_abort(node, || header.life.abort(), reason));
         }
     }
 }
 
 /// First the reason, then the abort: who sees the abort finds the reason.
-pub(super) fn tell_and_abort(node: &Node, state: &State, reason: Reason) -> Wake {
-    node.cancel(reason);
-    state.abort()
+pub(super) fn tell_and_abort(
+    node: Option<&Node>,
+    abort: impl FnOnce() -> Wake,
+    reason: Reason,
+) -> Wake {
+    if let Some(node) = node {
+        node.cancel(reason);
+    }
+    abort()
 }
 
 /// Why a task ends that was aborted with no words: its runtime knows.

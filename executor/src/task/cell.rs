@@ -5,21 +5,23 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
-use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use wakeline_context::{Kind, Locals, Reason, WaitingOn};
 use wakeline_sync::cancel::Node;
 
-use super::state::{Pause, Start, State};
+use super::life::Life;
+use super::node::Place;
+use super::state::{Pause, Start};
 use super::{Id, JoinError};
 use crate::queue::Link;
 
 /// What is known of a task without knowing its future.
 pub(crate) struct Header {
-    pub(super) state: State,
+    pub(super) life: Life,
     pub(super) vtable: &'static Vtable,
     /// The next task of whichever intrusive queue holds this one.
     link: crate::sync::atomic::AtomicPtr<Header>,
@@ -34,7 +36,7 @@ pub(crate) struct Header {
     /// What it inherits; on its thread, and not here, while it runs.
     pub(super) locals: UnsafeCell<Locals>,
     /// Its place in the cancel tree, once someone has asked for it.
-    node: OnceLock<Node>,
+    node: Place,
     pub(crate) id: Id,
     pub(crate) spawned_at: &'static Location<'static>,
     pub(crate) name: Option<Arc<str>>,
@@ -82,7 +84,10 @@ pub(super) struct Vtable {
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     /// Makes a node for the task, below its runtime's, cancelled from the start
     /// if there is a reason; a reference is held.
-    pub(super) new_node: unsafe fn(NonNull<Header>, Option<Reason>) -> Node,
+    pub(super) new_node: unsafe fn(NonNull<Header>, Option<&Reason>) -> Node,
+    /// Why the runtime ends, if it does and the task is one that hears of it; a
+    /// reference is held.
+    pub(super) inherited: unsafe fn(NonNull<Header>) -> Option<Reason>,
     /// Frees the task: the last reference is gone.
     pub(super) free: unsafe fn(NonNull<Header>),
     /// Only its home thread may run it.
@@ -103,10 +108,10 @@ pub(super) enum Stage<F: Future> {
 }
 
 impl Header {
-    #[inline]
-    pub(super) fn new(vtable: &'static Vtable, origin: Origin) -> Header {
+    #[inline(always)]
+    pub(super) fn new(vtable: &'static Vtable, home: Option<usize>, origin: Origin) -> Header {
         Header {
-            state: State::new(),
+            life: Life::new(home),
             vtable,
             link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
             yields: AtomicBool::new(false),
@@ -114,7 +119,7 @@ impl Header {
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
             locals: UnsafeCell::new(origin.locals),
-            node: origin.node.map_or_else(OnceLock::new, OnceLock::from),
+            node: Place::new(origin.node),
             id: Id::next(),
             spawned_at: origin.at,
             name: origin.name,
@@ -126,23 +131,25 @@ impl Header {
     /// Begins a run of a popped task.
     #[inline]
     pub(super) fn start(&self) -> Start {
-        // Relaxed, here and below: it is passed on with the right to run the
-        // task, and what orders that orders it.
-        if self.yields.load(Relaxed) {
-            self.yields.store(false, Relaxed);
-            self.state.resume()
-        } else {
-            self.state.start()
+        match &self.life {
+            // Relaxed, here and below: it is passed on with the right to run the
+            // task, and what orders that orders it.
+            Life::Stealable(state) if self.yields.load(Relaxed) => {
+                self.yields.store(false, Relaxed);
+                state.resume()
+            }
+            Life::Stealable(state) => state.start(),
+            Life::Local(local) => local.near.start(),
         }
     }
 
     /// Ends a run that was pending.
     #[inline]
     pub(super) fn pause(&self) -> Pause {
-        if self.yields.load(Relaxed) {
-            Pause::Requeue
-        } else {
-            self.state.pause()
+        match &self.life {
+            Life::Stealable(_) if self.yields.load(Relaxed) => Pause::Requeue,
+            Life::Stealable(state) => state.pause(),
+            Life::Local(local) => local.near.pause(),
         }
     }
 
@@ -155,7 +162,7 @@ impl Header {
 
     /// What the task does, as a word for a task list.
     pub(super) fn describe(&self) -> &'static str {
-        match self.state.describe() {
+        match self.life.describe() {
             "running" if self.yields.load(Relaxed) => "queued",
             word => word,
         }
@@ -163,31 +170,26 @@ impl Header {
 
     /// The task's node, made now if there is none; `task` is this very task.
     pub(super) fn node(&self, task: NonNull<Header>) -> &Node {
-        self.node_or_new(task, || None)
-    }
-
-    /// The same; one that is made now is born cancelled. Most tasks that are
-    /// aborted have none that anyone could have to be told of it.
-    pub(super) fn node_to_cancel(&self, task: NonNull<Header>, reason: &Reason) -> &Node {
-        self.node_or_new(task, || Some(reason.clone()))
-    }
-
-    fn node_or_new(&self, task: NonNull<Header>, reason: impl FnOnce() -> Option<Reason>) -> &Node {
         debug_assert!(ptr::eq(task.as_ptr(), self));
-        self.node_or(|| {
+        self.node.node(|reason| {
             // SAFETY: the vtable is of this task, which `self` shows to live.
-            unsafe { (self.vtable.new_node)(task, reason()) }
+            unsafe { (self.vtable.new_node)(task, reason) }
         })
     }
 
-    /// The task's node, or this one from now on.
-    pub(super) fn node_or(&self, make: impl FnOnce() -> Node) -> &Node {
-        self.node.get_or_init(make)
+    /// Leaves the reason of a cancellation, unless the runtime has one already or
+    /// there is a node, which then has to be told.
+    pub(super) fn node_to_cancel(&self, task: NonNull<Header>, reason: &Reason) -> Option<&Node> {
+        debug_assert!(ptr::eq(task.as_ptr(), self));
+        self.node.cancel(|| {
+            // SAFETY: as above.
+            unsafe { (self.vtable.inherited)(task) }.unwrap_or_else(|| reason.clone())
+        })
     }
 
-    /// The task's node, if someone has asked for it.
-    pub(super) fn node_if_made(&self) -> Option<&Node> {
-        self.node.get()
+    /// Why the task was cancelled, if someone has said so.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.node.reason()
     }
 }
 
@@ -261,7 +263,7 @@ mod size {
 
     /// What each task costs beside its future: a larger header is a decision.
     #[test]
-    fn a_header_has_sixteen_words() {
-        assert_eq!(size_of::<Header>(), 16 * size_of::<usize>());
+    fn a_header_has_twenty_four_words() {
+        assert_eq!(size_of::<Header>(), 24 * size_of::<usize>());
     }
 }

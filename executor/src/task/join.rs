@@ -33,6 +33,8 @@ use super::{Id, JoinError};
 #[must_use = "dropping a `JoinHandle` detaches its task; say so with `drop(handle)`"]
 pub struct JoinHandle<T> {
     task: Task,
+    /// It gave the output, so the task has ended and there is nothing to drop.
+    taken: bool,
     /// Where the handle was made: the line of the spawn.
     location: &'static Location<'static>,
     output: PhantomData<fn() -> T>,
@@ -60,6 +62,7 @@ impl<T> JoinHandle<T> {
         let location = task.header().spawned_at;
         JoinHandle {
             task,
+            taken: false,
             location,
             output: PhantomData,
             not_send: PhantomData,
@@ -123,7 +126,7 @@ impl<T> JoinHandle<T> {
     /// Whether the task has ended, so that awaiting it will not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.header().state.is_complete()
+        self.task.header().life.is_complete()
     }
 
     /// The task's id.
@@ -183,10 +186,10 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let state = &self.task.header().state;
-        if !state.is_complete() && self.offer(cx.waker()) {
+        if !self.is_finished() && self.offer(cx.waker()) {
             return Poll::Pending;
         }
+        self.taken = true;
         let mut output = Poll::Pending;
         // SAFETY: the task is complete and this is its handle, so the output
         // is ours; `output` is a place for the type that `new` vouched for.
@@ -200,25 +203,7 @@ impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn offer(&self, waker: &Waker) -> bool {
         let header = self.task.header();
-        if header.state.reclaim_join_waker().is_err() {
-            return false;
-        }
-        // SAFETY: JOIN_WAKER is clear and the task was not complete, so the
-        // slot is the handle's until `offer_join_waker`; a `finish` in between
-        // sees JOIN_WAKER clear and leaves the slot alone.
-        let slot = unsafe { &mut *header.join_waker.get() };
-        match slot {
-            Some(old) => old.clone_from(waker),
-            None => *slot = Some(waker.clone()),
-        }
-        let offered = header.state.offer_join_waker().is_ok();
-        if !offered {
-            // SAFETY: the task completed with JOIN_WAKER clear, so `finish` left
-            // the slot, which is still the handle's. An `AbortHandle` may keep
-            // the task's memory for long, and the waker holds another task's.
-            drop(unsafe { (*header.join_waker.get()).take() });
-        }
-        offered
+        header.life.offer(&header.join_waker, waker)
     }
 }
 
@@ -249,9 +234,13 @@ impl<T> Future for JoinHandle<T> {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
         let header = self.task.header();
-        let detached = header.state.detach();
+        let (detached, slot) = header.life.detach(&header.join_waker);
         if detached.drop_output {
             // SAFETY: the task was complete with JOIN set, so the output is
             // the handle's, which is the caller.
@@ -260,7 +249,7 @@ impl<T> Drop for JoinHandle<T> {
         if detached.drop_waker {
             // SAFETY: `detach` took JOIN_WAKER back before completion, so
             // `finish` leaves the slot alone.
-            drop(unsafe { (*header.join_waker.get()).take() });
+            drop(unsafe { (*slot.get()).take() });
         }
     }
 }
@@ -296,7 +285,7 @@ impl AbortHandle {
     /// Whether the task has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.header().state.is_complete()
+        self.task.header().life.is_complete()
     }
 
     /// The task's id.

@@ -23,20 +23,37 @@
 //! is not complete, so the owned list keeps it alive. The waker lent to a poll
 //! is not counted either, since a poll happens before completion.
 //!
-//! # Two flavours, one layout
+//! # Two flavours
 //!
 //! A *stealable* task's future is `Send`; any worker may run it. A *local*
 //! task's future may be `!Send`; only the thread that spawned it runs and
 //! drops it. They differ in the scheduler beside the header: a local one hands
 //! every `Runnable` to its home thread, whoever wakes.
+//!
+//! And they differ in the state: what its own thread does to a local task costs no
+//! atomic operation but one, at the end. `near.rs` draws that; `life.rs` chooses.
+//! In the table "sets a flag" is then said of one of its two words, and while a
+//! local task lies in the mailbox of its home the owned list keeps it, too. A
+//! handle that is polled away from home leaves its waker in a slot of its own:
+//!
+//! | field        | who                                              | until           |
+//! |--------------|--------------------------------------------------|-----------------|
+//! | `join_waker` | of a local task: the thread at home              | COMPLETE        |
+//! | `away_slot`  | the `JoinHandle` away, while JOIN_WAKER is clear and COMPLETE is not set | it sets JOIN_WAKER |
+//! | `away_slot`  | the thread whose `finish` saw JOIN_WAKER         | it has woken it |
 
 mod cancel;
 mod cell;
+mod complete;
 mod coop;
 mod current;
 mod error;
 mod id;
 mod join;
+mod life;
+mod memory;
+mod near;
+mod node;
 mod owned;
 mod raw;
 mod refs;
@@ -48,9 +65,10 @@ mod waker;
 mod tests;
 
 pub(crate) use cell::{Header, Origin};
+pub(crate) use life::{is_home, replace_home};
 pub(crate) use owned::Owned;
 pub(crate) use raw::{Schedule, new, quietly};
-pub(crate) use refs::{Runnable, Task};
+pub(crate) use refs::{Received, Runnable, Task, receive};
 pub(crate) use running::{Listed, Root, is_root};
 
 pub use crate::yield_now::{YieldNow, yield_now};

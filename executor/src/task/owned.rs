@@ -24,6 +24,18 @@ struct Shard {
     closed: bool,
 }
 
+impl Shard {
+    fn push(&mut self, task: Task, index: usize) {
+        let entry = self.tasks.vacant_entry();
+        // Relaxed: the push to a run queue orders it before any reader.
+        task.header().owned_key.store(
+            entry.key() * SHARDS + index,
+            std::sync::atomic::Ordering::Relaxed,
+        );
+        entry.insert(task);
+    }
+}
+
 impl Owned {
     pub(crate) fn new() -> Owned {
         Owned {
@@ -42,14 +54,14 @@ impl Owned {
         if shard.closed {
             return Err(task);
         }
-        let entry = shard.tasks.vacant_entry();
-        // Relaxed: the push to a run queue orders it before any reader.
-        task.header().owned_key.store(
-            entry.key() * SHARDS + index,
-            std::sync::atomic::Ordering::Relaxed,
-        );
-        entry.insert(task);
+        shard.push(task, index);
         Ok(())
+    }
+
+    /// Takes a complete task in again, although the list may be closed.
+    pub(crate) fn keep(&self, task: Task) {
+        let index = shard_of(task.header().id);
+        self.shard(index).push(task, index);
     }
 
     /// Takes a completed task out.

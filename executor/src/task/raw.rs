@@ -6,8 +6,7 @@ use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use wakeline_context::{PollScope, Reason};
 use wakeline_sync::cancel::Node;
@@ -15,14 +14,15 @@ use wakeline_sync::cancel::Node;
 use super::JoinError;
 use super::cancel::unspoken;
 use super::cell::{Cell, Header, Origin, Stage, Vtable};
+use super::complete::{complete, tell_of_failure};
+use super::memory;
 use super::refs::{Runnable, Task};
 use super::running::Entered;
 use super::state::{Pause, Start};
 use super::waker::waker;
-use crate::debug::{Reporter, Subject, SubjectKind, Then, error_in};
+use crate::debug::{Reporter, Subject, SubjectKind, Then};
 use crate::shared::Shared;
 use crate::trace::Watched;
-use crate::unobserved::Unobserved;
 
 /// Where a task's wakes go: its worker, or all of an executor's.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -39,6 +39,16 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 
     /// Whether only the thread that spawned the task may run it.
     const LOCAL: bool = false;
+
+    /// The home of a local task, as `replace_home` has it.
+    fn home(&self) -> Option<usize> {
+        None
+    }
+
+    /// Keeps a complete local task that lies in the mailbox until it is taken out.
+    fn keep(&self, task: Task) {
+        drop(task);
+    }
 
     /// Whether the end of the runtime leaves the task's node open.
     const SHIELDED: bool = false;
@@ -62,15 +72,22 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     scheduler: S,
     origin: Origin,
 ) -> (Task, Task, Runnable) {
-    let cell = Box::new(Cell {
-        header: Header::new(const { &vtable::<F, S>() }, origin),
-        scheduler,
-        stage: std::cell::UnsafeCell::new(Stage::Future(future)),
-    });
-    if let Some(trace) = &cell.scheduler.runtime().trace {
-        trace.created(&cell.header);
+    let room = memory::allocate::<Cell<F, S>>();
+    let home = scheduler.home();
+    // SAFETY: room for a cell, which nobody else knows of.
+    unsafe {
+        room.write(Cell {
+            header: Header::new(const { &vtable::<F, S>() }, home, origin),
+            scheduler,
+            stage: std::cell::UnsafeCell::new(Stage::Future(future)),
+        });
     }
-    let task = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let task = room.cast::<Header>();
+    // SAFETY: written above; the borrow ends here.
+    let made = unsafe { room.as_ref() };
+    if let Some(trace) = &made.scheduler.runtime().trace {
+        trace.created(&made.header);
+    }
     (Task(task), Task(task), Runnable(task))
 }
 
@@ -83,6 +100,7 @@ const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
         take_output: take_output::<F, S>,
         drop_output: drop_output::<F, S>,
         new_node: new_node::<F, S>,
+        inherited: inherited::<F, S>,
         free: free::<F, S>,
         local: S::LOCAL,
     }
@@ -91,7 +109,7 @@ const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
 /// # Safety
 ///
 /// `task` is a `Cell<F, S>` that lives for `'a`.
-unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F, S> {
+pub(super) unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F, S> {
     // SAFETY: `Cell` is `repr(C)` with the header first, and `new` made the
     // pointer from a `Cell<F, S>` with the vtable of the same types.
     unsafe { task.cast::<Cell<F, S>>().as_ref() }
@@ -150,7 +168,7 @@ fn cancelled<F: Future + 'static, S: Schedule>(
     debug: Option<&Reporter>,
 ) -> JoinError {
     let header = &cell.header;
-    let own = header.node_if_made().and_then(Node::reason);
+    let own = header.reason();
     let reason = own.unwrap_or_else(|| unspoken(&cell.scheduler.runtime().node, header.spawned_at));
     if let Some(debug) = debug
         && !header.waiting.was_polled()
@@ -213,80 +231,6 @@ fn poll<F: Future>(
     }
 }
 
-/// Puts the output in the future's place, tells the handle, lets the task go.
-///
-/// It takes no reference to the task, since the task may be freed in here.
-///
-/// # Safety
-///
-/// The caller has set RUNNING, and touches the task no more.
-unsafe fn complete<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    result: Result<F::Output, JoinError>,
-    entered: Entered,
-) {
-    // SAFETY: the vtable's types; alive through the owned list until the end.
-    let cell = unsafe { cell::<F, S>(task) };
-    let header = &cell.header;
-    let replace = |with: Stage<F>| {
-        // SAFETY: RUNNING is this thread's, or, after `finish`, nobody has a
-        // right to the stage but this thread (see each call). The assignment
-        // drops what was there; the borrow ends with it.
-        catch_unwind(AssertUnwindSafe(|| unsafe { *cell.stage.get() = with }))
-    };
-    // First the future, so that a handle never resolves before it is gone. A
-    // panic of its destructor is the task's panic; the output goes with it.
-    let result = match replace(Stage::Consumed) {
-        Ok(()) => result,
-        Err(payload) => {
-            quietly(|| drop(result));
-            Err(JoinError::panicked(header.id, header.name.clone(), payload))
-        }
-    };
-    let trace = cell.scheduler.runtime().trace.as_deref();
-    if let Some(trace) = trace {
-        trace.ended(header.id, &result);
-    }
-    // Nothing is dropped by this one: the stage is `Consumed`.
-    let _ = replace(Stage::Output(result));
-    header.waiting.set(None);
-    let leave = |entered: Entered| {
-        drop(entered);
-        // SAFETY: they are this thread's until the task is let go, below.
-        let locals = mem::take(unsafe { &mut *header.locals.get() });
-        quietly(|| drop(locals));
-    };
-    let mut entered = Some(entered);
-    if header.state.has_handle() {
-        // Whoever finds the task complete must not find its values alive.
-        entered.take().into_iter().for_each(leave);
-    }
-    let finished = header.state.finish();
-    if finished.drop_output {
-        // Among the values, unless the handle went just now.
-        // SAFETY: the right to the task's end is this thread's.
-        let entered = entered.unwrap_or_else(|| unsafe { Entered::new(task) });
-        // SAFETY: no handle any more, so the stage is this thread's.
-        tell_of_failure(cell, unsafe { &*cell.stage.get() });
-        if let Err(payload) = replace(Stage::Consumed) {
-            // Nobody to tell; the panic hook has told.
-            quietly(|| drop(payload));
-        }
-        leave(entered);
-    }
-    if finished.wake_join {
-        // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
-        let waker = unsafe { (*header.join_waker.get()).take() };
-        let _ending = trace.map(|trace| trace.tells_of_end(header.id));
-        quietly(|| waker.into_iter().for_each(Waker::wake));
-    }
-    // Relaxed: written before the task was first queued, which ordered it.
-    let key = header.owned_key.load(Relaxed);
-    let owned = cell.scheduler.disown(key);
-    // The last reference, perhaps: nothing of the task is borrowed here.
-    drop(owned);
-}
-
 /// Runs foreign code whose panic has nowhere to go: the panic hook has told
 /// of it, and the worker must live on.
 pub(crate) fn quietly(foreign: impl FnOnce()) {
@@ -343,40 +287,8 @@ unsafe fn drop_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     quietly(|| *stage = Stage::Consumed);
 }
 
-/// The output is dropped unread: if it is a panic, the runtime is told; in debug
-/// mode also of the errors that can be recognised.
-fn tell_of_failure<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>, stage: &Stage<F>) {
-    let Stage::Output(output) = stage else {
-        return;
-    };
-    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
-    match output {
-        Err(error) if error.is_panic() => runtime.unobserved(&Unobserved {
-            id: header.id,
-            name: header.name.as_ref(),
-            spawned_at: header.spawned_at,
-            message: error,
-        }),
-        Err(error) if error.is_cancelled() => {}
-        other => {
-            let Some(debug) = &runtime.debug else {
-                return;
-            };
-            quietly(|| {
-                let message = match other {
-                    Ok(output) => error_in(output),
-                    Err(refused) => Some(refused.to_string()),
-                };
-                if let Some(message) = message {
-                    debug.unobserved(subject(header), message);
-                }
-            });
-        }
-    }
-}
-
 /// The task, as a report names it.
-fn subject(header: &Header) -> Subject {
+pub(super) fn subject(header: &Header) -> Subject {
     Subject {
         kind: SubjectKind::Task,
         id: Some(header.id),
@@ -387,19 +299,39 @@ fn subject(header: &Header) -> Subject {
 
 unsafe fn new_node<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    reason: Option<Reason>,
+    reason: Option<&Reason>,
 ) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
     let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
     match reason {
-        // Whoever asks for it to be cancelled does so next.
-        _ if S::SHIELDED => runtime.node.shielded_child(),
-        Some(reason) => runtime.node.cancelled_child(reason),
+        // It hears nothing any more, so it hangs nowhere.
+        Some(reason) => {
+            let node = Node::root();
+            node.cancel(reason.clone());
+            node
+        }
+        None if S::SHIELDED => runtime.node.shielded_child(),
         None => runtime.node.child(),
     }
 }
 
+unsafe fn inherited<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Option<Reason> {
+    // SAFETY: the caller has a reference.
+    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
+    (!S::SHIELDED).then(|| runtime.node.reason()).flatten()
+}
+
 unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
-    // SAFETY: `new` leaked a box of this type, and the last reference is gone.
-    drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
+    /// Also if a destructor panics.
+    struct Room<F: Future, S>(NonNull<Cell<F, S>>);
+    impl<F: Future, S> Drop for Room<F, S> {
+        #[inline]
+        fn drop(&mut self) {
+            // SAFETY: allocated by `new` for this type; its contents are gone.
+            unsafe { memory::free(self.0) };
+        }
+    }
+    let room = Room(task.cast::<Cell<F, S>>());
+    // SAFETY: written by `new`, of this type, and the last reference is gone.
+    unsafe { room.0.drop_in_place() };
 }

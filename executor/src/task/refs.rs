@@ -3,8 +3,10 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::cell::Header;
+use super::near::Receive;
 use super::state::{Pause, Wake};
 use super::{TaskInfo, TaskState};
 
@@ -37,7 +39,7 @@ impl Task {
 
     /// Aborts the task without a word, as its runtime ends; else `cancel`.
     pub(crate) fn abort(&self) {
-        self.aborted(self.header().state.abort());
+        self.aborted(self.header().life.abort());
     }
 
     /// Sees to a task that was just aborted.
@@ -76,7 +78,7 @@ impl Task {
 impl Clone for Task {
     #[inline]
     fn clone(&self) -> Task {
-        self.header().state.retain();
+        self.header().life.retain();
         Task(self.0)
     }
 }
@@ -84,7 +86,7 @@ impl Clone for Task {
 impl Drop for Task {
     #[inline]
     fn drop(&mut self) {
-        if self.header().state.release() {
+        if self.header().life.release() {
             // SAFETY: that was the last reference, and a task that is queued
             // or running has the owned list's, so nobody else looks at it.
             unsafe { (self.header().vtable.free)(self.0) }
@@ -122,7 +124,7 @@ impl Runnable {
     /// Ends a queued task where it is: its future is dropped here, unpolled.
     pub(crate) fn cancel(self) {
         // SAFETY: as in `run`; the borrow ends before the task can be freed.
-        let wake = unsafe { self.0.as_ref() }.state.abort();
+        let wake = unsafe { self.0.as_ref() }.life.abort();
         debug_assert_eq!(
             wake,
             Wake::Nothing,
@@ -156,6 +158,36 @@ impl Runnable {
 
     pub(crate) fn is(&self, task: &Task) -> bool {
         self.0 == task.0
+    }
+}
+
+/// What home does with a task from its mailbox.
+pub(crate) enum Received {
+    /// Queue it.
+    Queue(Runnable),
+    /// It is queued already.
+    Nothing,
+    /// It has ended: take it out of the owned list, where it stands at `key`.
+    Over { key: usize },
+}
+
+/// Opens a letter of the mailbox.
+///
+/// # Safety
+///
+/// `task` was posted by `schedule`, lives, and this thread is at its home; each
+/// posting is received once.
+pub(crate) unsafe fn receive(task: NonNull<Header>) -> Received {
+    // SAFETY: the caller vouches for it; the borrow ends with the function.
+    let header = unsafe { task.as_ref() };
+    let local = header.life.local();
+    match local.expect("only local tasks are posted").near.receive() {
+        Receive::Queue => Received::Queue(Runnable(task)),
+        Receive::Nothing => Received::Nothing,
+        // Relaxed: written at home.
+        Receive::Over => Received::Over {
+            key: header.owned_key.load(Relaxed),
+        },
     }
 }
 

@@ -204,7 +204,7 @@ fn loom_who_ends_a_cancelled_task_finds_the_reason() {
         let node = Node::root();
         let canceller = thread::spawn({
             let (state, node) = (Arc::clone(&state), node.clone());
-            move || tell_and_abort(&node, &state, Reason::new("stop"))
+            move || tell_and_abort(Some(&node), || state.abort(), Reason::new("stop"))
         });
         if state.pause() == Pause::Requeue {
             assert_eq!(state.start(), Start::Cancel);

@@ -57,9 +57,14 @@ unsafe fn drop_waker(data: *const ()) {
 #[inline]
 fn wake_task(task: &Task) {
     let header = task.header();
-    if is_running(task) {
-        header.wake_self();
-    } else if header.state.wake() == Wake::Enqueue {
+    let by_itself = || {
+        let running = is_running(task);
+        if running {
+            header.wake_self();
+        }
+        running
+    };
+    if header.life.wake(by_itself) == Wake::Enqueue {
         // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
         unsafe { (header.vtable.schedule)(task.0) }
     }

@@ -1,0 +1,242 @@
+//! The end of a task: the output in the future's place, the handle told.
+//!
+//! ```text
+//!   future dropped ─▶ output in its place ─▶ values dropped
+//!     ─┬─ stealable: COMPLETE ─▶ handle woken ─▶ out of the list
+//!      └─ local: out of the list ─▶ COMPLETE ─▶ handle woken
+//! ```
+//!
+//! A local task says COMPLETE last, as the same operation gives up the list's
+//! reference. Where there is no handle, the output is dropped among the values.
+
+use std::future::Future;
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Waker;
+
+use wakeline_context::Locals;
+
+use super::cell::{Cell, Header, Stage};
+use super::life::{Life, Local};
+use super::near::Finished;
+use super::raw::{Schedule, cell, quietly, subject};
+use super::running::Entered;
+use super::{Id, JoinError};
+use crate::debug::error_in;
+use crate::shared::Shared;
+use crate::unobserved::Unobserved;
+
+/// Puts the output in the future's place, tells the handle, lets the task go.
+///
+/// It takes no reference to the task, since the task may be freed in here.
+///
+/// # Safety
+///
+/// The caller has set RUNNING, and touches the task no more.
+pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    result: Result<F::Output, JoinError>,
+    entered: Entered,
+) {
+    // SAFETY: the vtable's types; alive through the owned list until the end.
+    let cell = unsafe { cell::<F, S>(task) };
+    let header = &cell.header;
+    let replace = |with: Stage<F>| {
+        // SAFETY: RUNNING is this thread's, or, after `finish`, nobody has a
+        // right to the stage but this thread (see each call). The assignment
+        // drops what was there; the borrow ends with it.
+        catch_unwind(AssertUnwindSafe(|| unsafe { *cell.stage.get() = with }))
+    };
+    // First the future, so that a handle never resolves before it is gone. A
+    // panic of its destructor is the task's panic; the output goes with it.
+    let dropped = if mem::needs_drop::<F>() {
+        replace(Stage::Consumed)
+    } else {
+        Ok(())
+    };
+    let result = match dropped {
+        Ok(()) => result,
+        Err(payload) => {
+            quietly(|| drop(result));
+            Err(JoinError::panicked(header.id, header.name.clone(), payload))
+        }
+    };
+    if let Some(trace) = &cell.scheduler.runtime().trace {
+        trace.ended(header.id, &result);
+    }
+    // Nothing is dropped by this one: the future is gone, or of a kind that has
+    // nothing to drop.
+    let _ = replace(Stage::Output(result));
+    header.waiting.set(None);
+    match header.life.local() {
+        // SAFETY: RUNNING is this thread's; nothing of the task is touched after it.
+        Some(local) => unsafe { end_local(task, cell, local, entered) },
+        // SAFETY: as above.
+        None => unsafe { end_stealable(task, cell, entered) },
+    }
+}
+
+/// The handle is gone: the runtime is told of a failure, and the output dropped.
+///
+/// # Safety
+///
+/// The stage is the caller's.
+unsafe fn drop_unread<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) {
+    // SAFETY: the caller's, by the contract; the borrow ends with the line.
+    tell_of_failure(cell, unsafe { &*cell.stage.get() });
+    // SAFETY: as above.
+    quietly(|| unsafe { *cell.stage.get() = Stage::Consumed });
+}
+
+/// The rest of `complete`: its contract, with the output in the stage.
+unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    cell: &Cell<F, S>,
+    entered: Entered,
+) {
+    let header = &cell.header;
+    let Life::Stealable(state) = &header.life else {
+        unreachable!("the caller has looked")
+    };
+    let leave = |entered: Entered| {
+        drop(entered);
+        // SAFETY: they are this thread's until the task is let go, below.
+        drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
+    };
+    let mut entered = Some(entered);
+    if state.has_handle() {
+        // Whoever finds the task complete must not find its values alive.
+        entered.take().into_iter().for_each(leave);
+    }
+    let finished = state.finish();
+    if finished.drop_output {
+        // Among the values, unless the handle went just now.
+        // SAFETY: the right to the task's end is this thread's.
+        let entered = entered.unwrap_or_else(|| unsafe { Entered::new(task) });
+        // SAFETY: no handle any more, so the stage is this thread's.
+        unsafe { drop_unread(cell) };
+        leave(entered);
+    }
+    if finished.wake_join {
+        // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
+        let waker = unsafe { (*header.join_waker.get()).take() };
+        wake_join(cell.scheduler.runtime(), header.id, waker);
+    }
+    // Relaxed: written before the task was first queued, which ordered it.
+    let key = header.owned_key.load(Relaxed);
+    let owned = cell.scheduler.disown(key);
+    // The last reference, perhaps: nothing of the task is borrowed here.
+    drop(owned);
+}
+
+/// The same for a local task. All of it comes before `finish`, with which the
+/// list's reference goes: so that is the only atomic operation.
+#[inline]
+unsafe fn end_local<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    cell: &Cell<F, S>,
+    local: &Local,
+    entered: Entered,
+) {
+    let header = &cell.header;
+    // This thread's context keeps it alive, also when the task is gone.
+    let (id, runtime) = (header.id, cell.scheduler.runtime());
+    let mut output_dropped = !local.near.has_handle();
+    if output_dropped {
+        // SAFETY: no handle any more, so the stage is this thread's.
+        unsafe { drop_unread(cell) };
+    }
+    drop(entered);
+    // SAFETY: they are this thread's until the task is let go, below.
+    drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
+    if !output_dropped && !local.near.has_handle() {
+        output_dropped = true;
+        // SAFETY: as above; the handle went away with the values.
+        unsafe { drop_unread(cell) };
+    }
+    // Out of the list while it is this thread's: nobody comes to it through that.
+    // Relaxed: written on this thread.
+    let owned = cell.scheduler.disown(header.owned_key.load(Relaxed));
+    // No foreign code from here to `finish`.
+    let waker = local.near.take_join_waker().then(|| {
+        // SAFETY: before the end, at home; the handle is not in its `offer`.
+        unsafe { (*header.join_waker.get()).take() }
+    });
+    let finished = local.near.finish(owned.is_some(), output_dropped);
+    let owned = owned.map(ManuallyDrop::new);
+    match finished {
+        Finished::Released => {}
+        // SAFETY: nobody else has a reference, and this one is used up.
+        Finished::Last => unsafe { (header.vtable.free)(task) },
+        Finished::Kept(rest) => {
+            if rest.drop_output {
+                // SAFETY: the handle went away before the end, with the output there.
+                unsafe { drop_unread(cell) };
+            }
+            let away = rest.wake_join.then(|| {
+                // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
+                unsafe { (*local.away_slot.get()).take() }
+            });
+            wake_join(runtime, id, away.flatten());
+            match owned.map(ManuallyDrop::into_inner) {
+                Some(owned) if rest.in_mailbox => cell.scheduler.keep(owned),
+                owned => drop(owned),
+            }
+        }
+    }
+    wake_join(runtime, id, waker.flatten());
+}
+
+#[inline]
+fn drop_locals(locals: Locals) {
+    if !locals.is_empty() {
+        quietly(|| drop(locals));
+    }
+}
+
+/// The task has ended: whoever waits for it is told.
+#[inline]
+fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        let trace = runtime.trace.as_deref();
+        let _ending = trace.map(|trace| trace.tells_of_end(id));
+        quietly(|| waker.wake());
+    }
+}
+
+/// The output is dropped unread: if it is a panic, the runtime is told; in debug
+/// mode also of the errors that can be recognised.
+pub(super) fn tell_of_failure<F: Future + 'static, S: Schedule>(
+    cell: &Cell<F, S>,
+    stage: &Stage<F>,
+) {
+    let Stage::Output(output) = stage else {
+        return;
+    };
+    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
+    match output {
+        Err(error) if error.is_panic() => runtime.unobserved(&Unobserved {
+            id: header.id,
+            name: header.name.as_ref(),
+            spawned_at: header.spawned_at,
+            message: error,
+        }),
+        Err(error) if error.is_cancelled() => {}
+        other => {
+            let Some(debug) = &runtime.debug else {
+                return;
+            };
+            quietly(|| {
+                let message = match other {
+                    Ok(output) => error_in(output),
+                    Err(refused) => Some(refused.to_string()),
+                };
+                if let Some(message) = message {
+                    debug.unobserved(subject(header), message);
+                }
+            });
+        }
+    }
+}

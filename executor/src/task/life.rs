@@ -1,0 +1,205 @@
+//! A task's state, by flavour and by where its caller is.
+//!
+//! | flavour   | at home        | away               |
+//! |-----------|----------------|--------------------|
+//! | stealable | [`State`]: one operation each, wherever  ||
+//! | local     | [`Near`], plain| [`Near`], `*_away` |
+
+use std::cell::{Cell, UnsafeCell};
+use std::task::Waker;
+
+use super::near::Near;
+use super::state::{Complete, Detached, State, Wake};
+
+thread_local! {
+    /// The home that this thread is in; 0 is none.
+    static HOME: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Says which home this thread is in from now on, by the address of what all its
+/// tasks keep alive; gives the one before.
+///
+/// A home is only ever entered by the thread that made it, and one at a time is
+/// the innermost: so no two threads are at home with a task.
+pub(crate) fn replace_home(home: usize) -> usize {
+    HOME.replace(home)
+}
+
+/// Whether this thread is in this home.
+#[inline]
+pub(crate) fn is_home(home: usize) -> bool {
+    HOME.get() == home
+}
+
+pub(super) enum Life {
+    Stealable(State),
+    Local(Local),
+}
+
+pub(super) struct Local {
+    pub(super) near: Near,
+    home: usize,
+    /// For a handle that is polled away; one at home has the task's own slot.
+    pub(super) away_slot: UnsafeCell<Option<Waker>>,
+}
+
+impl Local {
+    #[inline]
+    fn is_home(&self) -> bool {
+        is_home(self.home)
+    }
+}
+
+impl Life {
+    #[inline(always)]
+    pub(super) fn new(home: Option<usize>) -> Life {
+        match home {
+            None => Life::Stealable(State::new()),
+            Some(home) => Life::Local(Local {
+                near: Near::new(),
+                home,
+                away_slot: UnsafeCell::new(None),
+            }),
+        }
+    }
+
+    pub(super) fn abort(&self) -> Wake {
+        match self {
+            Life::Stealable(state) => state.abort(),
+            Life::Local(local) if local.is_home() => local.near.abort(),
+            Life::Local(local) => local.near.abort_away(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_complete(&self) -> bool {
+        match self {
+            Life::Stealable(state) => state.is_complete(),
+            Life::Local(local) if local.is_home() => local.near.is_complete(),
+            Life::Local(local) => local.near.is_complete_away(),
+        }
+    }
+
+    pub(super) fn describe(&self) -> &'static str {
+        match self {
+            Life::Stealable(state) => state.describe(),
+            Life::Local(local) => local.near.describe(),
+        }
+    }
+
+    /// The handle writes a waker into the slot that is its own here; false if the
+    /// task has completed. `slot` is the task's.
+    #[inline]
+    pub(super) fn offer(&self, slot: &UnsafeCell<Option<Waker>>, waker: &Waker) -> bool {
+        match self {
+            Life::Stealable(state) => offer(
+                slot,
+                waker,
+                || state.reclaim_join_waker(),
+                || state.offer_join_waker(),
+            ),
+            Life::Local(local) if local.is_home() => {
+                if local.near.is_complete() {
+                    return false;
+                }
+                // SAFETY: at home and before the end the slot is the handle's.
+                fill(unsafe { &mut *slot.get() }, waker);
+                local.near.offer();
+                true
+            }
+            Life::Local(local) => offer(
+                &local.away_slot,
+                waker,
+                || local.near.reclaim_away(),
+                || local.near.offer_away(),
+            ),
+        }
+    }
+
+    /// The handle goes away; the slot whose waker it must drop, if there is one.
+    #[inline]
+    pub(super) fn detach<'a>(
+        &'a self,
+        slot: &'a UnsafeCell<Option<Waker>>,
+    ) -> (Detached, &'a UnsafeCell<Option<Waker>>) {
+        match self {
+            Life::Stealable(state) => (state.detach(), slot),
+            Life::Local(local) if local.is_home() => (local.near.detach(), slot),
+            Life::Local(local) => (local.near.detach_away(), &local.away_slot),
+        }
+    }
+
+    #[inline]
+    pub(super) fn retain(&self) {
+        match self {
+            Life::Stealable(state) => state.retain(),
+            Life::Local(local) if local.is_home() => local.near.retain(),
+            Life::Local(local) => local.near.retain_away(),
+        }
+    }
+
+    #[must_use = "the last reference must free the task"]
+    #[inline]
+    pub(super) fn release(&self) -> bool {
+        match self {
+            Life::Stealable(state) => state.release(),
+            Life::Local(local) if local.is_home() => local.near.release(),
+            Life::Local(local) => local.near.release_away(),
+        }
+    }
+
+    /// The state of a local task, for the thread at home.
+    #[inline]
+    pub(super) fn local(&self) -> Option<&Local> {
+        match self {
+            Life::Stealable(_) => None,
+            Life::Local(local) => {
+                debug_assert!(local.is_home(), "a local task was run away from home");
+                Some(local)
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn wake(&self, wake_self: impl FnOnce() -> bool) -> Wake {
+        match self {
+            Life::Stealable(_) if wake_self() => Wake::Nothing,
+            Life::Stealable(state) => state.wake(),
+            Life::Local(local) if local.is_home() => local.near.wake(),
+            Life::Local(local) => local.near.wake_away(),
+        }
+    }
+}
+
+/// Leaves a waker in a slot that another thread may look at once it is offered.
+#[inline]
+fn offer(
+    slot: &UnsafeCell<Option<Waker>>,
+    waker: &Waker,
+    reclaim: impl FnOnce() -> Result<(), Complete>,
+    offer: impl FnOnce() -> Result<(), Complete>,
+) -> bool {
+    if reclaim().is_err() {
+        return false;
+    }
+    // SAFETY: JOIN_WAKER is clear and the task was not complete, so the slot is
+    // the handle's until `offer`; a `finish` in between sees JOIN_WAKER clear and
+    // leaves the slot alone.
+    fill(unsafe { &mut *slot.get() }, waker);
+    let offered = offer().is_ok();
+    if !offered {
+        // SAFETY: the task completed with JOIN_WAKER clear, so `finish` left the
+        // slot, which is still the handle's. An `AbortHandle` may keep the task's
+        // memory for long, and the waker holds another task's.
+        drop(unsafe { (*slot.get()).take() });
+    }
+    offered
+}
+
+#[inline]
+fn fill(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(old) => old.clone_from(waker),
+        None => *slot = Some(waker.clone()),
+    }
+}
