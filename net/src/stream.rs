@@ -60,10 +60,6 @@ impl Stream {
         self.source.into_fd()
     }
 
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
-    }
-
     pub(crate) fn family(&self) -> Family {
         self.family
     }
