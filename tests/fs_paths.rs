@@ -394,7 +394,11 @@ fn a_dropped_rename_has_happened_or_not() {
                 let (from, to) = (dir.file("from", "x"), dir.join("to"));
                 let mut rename = Box::pin(fs::rename(&from, &to));
                 let polled = poll_once(rename.as_mut()).await;
-                assert!(polled.is_none_or(|result| result.is_ok()));
+                // The one that was dropped before may have been late, and faster.
+                let late = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+                assert!(
+                    polled.is_none_or(|result| result.map_or_else(|error| late(&error), |()| true))
+                );
                 for _ in 0..round % 4 {
                     wakeline::yield_now().await;
                 }
