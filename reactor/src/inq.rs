@@ -174,10 +174,7 @@ pub fn read_owned<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result
 }
 
 /// Calls with the rooms of `bufs`, which may be written until it returns.
-fn with_room<B: IoBufMut, R>(
-    bufs: &mut [B],
-    call: impl FnOnce(*mut libc::iovec, usize) -> R,
-) -> R {
+fn with_room<B: IoBufMut, R>(bufs: &mut [B], call: impl FnOnce(*mut libc::iovec, usize) -> R) -> R {
     if let [buf] = bufs {
         let (memory, room) = buf.room();
         let mut part = libc::iovec {
