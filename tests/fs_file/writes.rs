@@ -156,12 +156,11 @@ fn a_limit_on_the_size_of_files_is_an_error_of_the_write() {
         rlim_cur: LIMIT as libc::rlim_t,
         rlim_max: LIMIT as libc::rlim_t,
     };
-    // SAFETY: a valid structure, read during the call; and a signal that is
-    // ignored has no handler.
-    unsafe {
-        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-    }
+    // SAFETY: a valid structure, read during the call.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
+    assert_eq!(set, 0);
+    // SAFETY: no handler is installed; the signal is ignored from now on.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     on_every_runtime("limit", async |_, dir| {
         let mut file = File::create(dir.join("file")).await?;
         let error = file.write_all(&[7; 2 * LIMIT]).await.unwrap_err();
