@@ -1,8 +1,9 @@
 //! Models of a local task's two words: home against who is away.
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::AtomicUsize;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::thread;
 
 use super::{Finished, Near, Receive};
@@ -238,19 +239,28 @@ fn loom_a_handle_that_is_dropped_away_against_the_end() {
 fn loom_an_abort_from_away_is_never_lost() {
     loom::model(|| {
         let near = Arc::new(Near::new());
-        let reason = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&reason);
-        let aborter = away(&near, move |near| {
-            theirs.store(true, Relaxed);
-            near.abort_away()
+        // As the real one: no atomic, so that every access must be ordered.
+        let reason = Arc::new(UnsafeCell::new(()));
+        let told = Arc::new(AtomicUsize::new(0));
+        let aborter = away(&near, {
+            let (reason, told) = (Arc::clone(&reason), Arc::clone(&told));
+            move |near| {
+                reason.with_mut(|_| ());
+                let woken = near.abort_away();
+                told.store(1, Relaxed);
+                woken
+            }
         });
+        // Orders nothing. Without it the explorer takes the load of `start` and
+        // the update of `abort_away` for independent, and tries one order only.
+        let _ = told.load(Relaxed);
         if near.start() == Start::Poll {
             assert_eq!(near.pause(), Pause::Idle);
             assert_eq!(aborter.join().unwrap(), Wake::Enqueue);
             assert_eq!(near.receive(), Receive::Queue);
             assert_eq!(near.start(), Start::Cancel);
         } else {
-            assert!(reason.load(Relaxed), "an abort that is seen says why");
+            reason.with(|_| ());
             let _ = aborter.join().unwrap();
         }
         assert!(matches!(
