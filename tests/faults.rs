@@ -369,7 +369,7 @@ fn what_is_dropped_while_faults_happen_leaves_nothing() {
             }
         }
         let counts = plan.counts();
-        assert!(counts.late > 10 && counts.fail > 10, "{counts:?}");
+        assert!(counts.late > 0 && counts.fail > 0, "{counts:?}");
         drop(plan);
         descriptors_back_to(descriptors).await;
         while alloc::live() > buffers {
