@@ -249,7 +249,7 @@ unsafe impl IoBuf for &'static str {
 /// assert_eq!(&part[..], b"el");
 /// assert_eq!(part.range(), 1..3);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Slice<B> {
     buf: B,
     start: usize,
@@ -296,7 +296,8 @@ impl<B: IoBuf> Slice<B> {
     }
 }
 
-// SAFETY: `new` has seen that the range is within the initialized bytes, and
+// SAFETY: `new`, the only way to a range that is not empty, has seen that it
+// is within the initialized bytes of this very buffer, and
 // they do not become fewer: nothing here gives out the buffer mutably. The rest
 // is the buffer's own promise.
 unsafe impl<B: IoBuf> IoBuf for Slice<B> {
@@ -320,6 +321,14 @@ unsafe impl<B: IoBufMut> IoBufMut for Slice<B> {
     }
 
     unsafe fn filled(&mut self, _: usize) {}
+}
+
+/// Panics if the clone of the buffer is too short for the range: a buffer's
+/// `Clone` promises nothing, and all that reads a part relies on its range.
+impl<B: IoBuf + Clone> Clone for Slice<B> {
+    fn clone(&self) -> Slice<B> {
+        Slice::new(self.buf.clone(), self.range())
+    }
 }
 
 impl<B: IoBuf> Deref for Slice<B> {
