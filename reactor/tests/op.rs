@@ -51,6 +51,56 @@ fn a_file_is_read_at_an_offset_into_the_spare_capacity() {
     });
 }
 
+/// On the disk, and not in memory, as far as the file system has both.
+fn cold_file(content: &[u8]) -> File {
+    let file = temp_file(content);
+    file.sync_all().unwrap();
+    // SAFETY: takes integers.
+    let told = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(told, 0);
+    file
+}
+
+/// Watching a file tells nothing, and takes a descriptor: there may be none left.
+#[test]
+fn a_file_that_is_not_in_memory_is_read_and_never_watched() {
+    for_each_driver(|reactor| {
+        for vectored in [false, true] {
+            let fd = Arc::new(op::Descriptor::from(cold_file(&[7; 1 << 13])));
+            let before = reactor.metrics().controls;
+            let (n, buf) = if vectored {
+                let bufs = vec![Vec::with_capacity(8)];
+                let read = op::submit(op::ReadV::new(fd, bufs, 4096));
+                let (n, mut bufs) = block_on(reactor, read);
+                (n, bufs.remove(0))
+            } else {
+                let buf = Vec::with_capacity(8);
+                let offset = 4096;
+                block_on(reactor, op::submit(op::Read { fd, buf, offset }))
+            };
+            assert_eq!((n.unwrap(), &buf[..]), (8, &[7; 8][..]));
+            assert_eq!(reactor.metrics().controls, before);
+        }
+    });
+}
+
+#[test]
+fn the_end_of_a_file_is_nothing_read() {
+    for_each_driver(|reactor| {
+        let fd = Arc::new(op::Descriptor::from(temp_file(b"0123")));
+        let read = |capacity, offset| {
+            let fd = Arc::clone(&fd);
+            let buf = Vec::with_capacity(capacity);
+            block_on(reactor, op::submit(op::Read { fd, buf, offset }))
+        };
+        assert_eq!(read(8, 4).0.unwrap(), 0);
+        assert_eq!(read(0, 0).0.unwrap(), 0, "no room");
+        let bufs = vec![Vec::with_capacity(8)];
+        let at_end = op::ReadV::new(Arc::clone(&fd), bufs, 4);
+        assert_eq!(block_on(reactor, op::submit(at_end)).0.unwrap(), 0);
+    });
+}
+
 #[test]
 fn a_file_is_written_and_synced() {
     for_each_driver(|reactor| {

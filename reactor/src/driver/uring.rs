@@ -544,7 +544,8 @@ impl Uring {
             self.ops.push_back(key);
             return;
         }
-        let stopped = cancel_asked && (wait.is_some() || done.result == -libc::EINTR);
+        let unfinished = matches!(-done.result, libc::EAGAIN | libc::EINTR);
+        let stopped = cancel_asked && (wait.is_some() || unfinished);
         let result = if stopped {
             Err(cancelled())
         } else {

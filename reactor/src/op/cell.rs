@@ -313,7 +313,10 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn direction(&self) -> Option<Direction> {
-        O::DIRECTION
+        match &*self.state.lock() {
+            State::Held { op, .. } => op.direction(),
+            _ => None,
+        }
     }
 
     fn waits(&self) -> Option<Direction> {
