@@ -50,10 +50,12 @@
 //!    `loans_leave_room_for_other_operations`,
 //!    `a_storm_of_cancels_leaves_nothing_behind`,
 //!    `more_events_than_the_ring_holds_are_all_delivered`.
-//! 6. A descriptor that comes back is owned while reaping, by `Op::finish`.
+//! 6. A descriptor that comes back is owned from reaping on, by the operation
+//!    and its result (`Outcome` in `op/cell.rs`).
 //!    `an_open_that_nobody_waits_for_closes_its_descriptor`.
 //! 7. No waker and no payload is run or dropped while slots or ring are
-//!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`.
+//!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`,
+//!    `a_buffer_is_filled_and_dropped_when_nothing_is_borrowed`.
 //! 8. One watch per direction: `State::arm` asks under its lock whether there
 //!    is one. `two_waiters_share_one_watch`, and a loom model.
 

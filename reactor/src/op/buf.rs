@@ -38,6 +38,10 @@ use std::ops::{Bound, Deref, RangeBounds};
 /// do not change, *also while the value itself is moved*: so an array is no
 /// `IoBuf`, and a `Box` of one is.
 ///
+/// `as_ptr` and `len` only tell: they call nothing of this crate and wait for
+/// nothing, since they are asked while the reactor is borrowed and the operation
+/// is locked. The default value, the drop and `filled` may do what they like.
+///
 /// The default value stands for a buffer that the kernel did not let go of
 /// before the runtime ended; the buffer itself is leaked then.
 pub unsafe trait IoBuf: Send + Unpin + Default + 'static {
@@ -92,7 +96,7 @@ pub unsafe trait IoBuf: Send + Unpin + Default + 'static {
 /// `room` tells, belong to this value alone, stay where they are, and may be
 /// written until a method that takes `&mut self` is called or the buffer is
 /// dropped. Until such a method other than these two is called, they tell the
-/// same each time.
+/// same each time; and they only tell, as `as_ptr` and `len` do.
 pub unsafe trait IoBufMut: IoBuf {
     /// Where its bytes begin, `len` of them; the same place as `as_ptr`.
     fn as_mut_ptr(&mut self) -> *mut u8;

@@ -76,14 +76,35 @@ enum State<O: Op> {
     },
     /// A pool thread has it.
     Running { waker: Option<Waker> },
-    /// `op` is kept for what it still owns: it is dropped by whoever drops this.
-    Done {
-        result: io::Result<O::Output>,
-        back: O::Back,
-        _op: Option<O>,
-    },
+    /// It is over.
+    Done(Outcome<O>),
+    /// The kernel has it for ever.
+    Abandoned,
     /// The future has handed it out.
     Taken,
+}
+
+/// An operation that is over, and what the kernel said. It is finished, which
+/// is foreign code (a buffer takes its bytes, its default takes its place), by
+/// whoever takes it apart or drops it; and drivers do neither.
+struct Outcome<O: Op> {
+    op: O,
+    /// `None`: it is finished.
+    result: Option<io::Result<u32>>,
+}
+
+impl<O: Op> Outcome<O> {
+    fn finish(&mut self) -> Option<(io::Result<O::Output>, O::Back)> {
+        let result = self.result.take()?;
+        Some(self.op.finish(result))
+    }
+}
+
+impl<O: Op> Drop for Outcome<O> {
+    fn drop(&mut self) {
+        // A descriptor that came back is closed, one that is gone is not.
+        let _untaken = self.finish();
+    }
 }
 
 pub(crate) struct OpCell<O: Op> {
@@ -170,7 +191,7 @@ impl<O: Op> OpCell<O> {
     fn set_done(&self, done: State<O>) -> Option<Waker> {
         match std::mem::replace(&mut *self.state.lock(), done) {
             State::Held { waker, .. } | State::Running { waker } => waker,
-            State::Polled { .. } | State::Done { .. } | State::Taken => {
+            State::Polled { .. } | State::Done(_) | State::Abandoned | State::Taken => {
                 unreachable!("completed twice")
             }
         }
@@ -214,7 +235,7 @@ impl<O: Op> OpCell<O> {
     pub(super) fn forget_waker(&self) {
         let waker = match &mut *self.state.lock() {
             State::Held { waker, .. } | State::Running { waker } => waker.take(),
-            State::Polled { .. } | State::Done { .. } | State::Taken => None,
+            State::Polled { .. } | State::Done(_) | State::Abandoned | State::Taken => None,
         };
         drop(waker); // after the lock
     }
@@ -261,7 +282,14 @@ impl<O: Op> OpCell<O> {
         let taken = std::mem::replace(&mut *state, State::Taken);
         drop(state);
         match taken {
-            State::Done { result, back, .. } => Poll::Ready((result, back)),
+            State::Done(mut outcome) => {
+                let finished = outcome.finish();
+                Poll::Ready(finished.expect("it is finished here or in its drop"))
+            }
+            State::Abandoned => {
+                let error = "the kernel did not let go of this operation before the runtime ended";
+                Poll::Ready((Err(io::Error::other(error)), O::Back::default()))
+            }
             _ => panic!("the future of an operation was polled after it was ready"),
         }
     }
@@ -276,13 +304,9 @@ fn held<O: Op>(op: O, cancelled: bool, waits: Option<Direction>) -> State<O> {
     }
 }
 
-fn done<O: Op>(mut op: O, result: io::Result<u32>) -> State<O> {
-    let (result, back) = op.finish(result);
-    State::Done {
-        result,
-        back,
-        _op: Some(op),
-    }
+fn done<O: Op>(op: O, result: io::Result<u32>) -> State<O> {
+    let result = Some(result);
+    State::Done(Outcome { op, result })
 }
 
 fn is_interruption(result: &io::Result<u32>) -> bool {
@@ -361,14 +385,7 @@ impl<O: Op> AnyOp for OpCell<O> {
     fn abandon(&self, wakers: &mut Vec<Waker>) {
         let Some((op, _)) = self.take() else { return };
         keep_for_ever(op);
-        let result = Err(io::Error::other(
-            "the kernel did not let go of this operation before the runtime ended",
-        ));
-        wakers.extend(self.set_done(State::Done {
-            result,
-            back: O::Back::default(),
-            _op: None,
-        }));
+        wakers.extend(self.set_done(State::Abandoned));
     }
 
     fn complete_alone(&self, result: io::Result<u32>) {

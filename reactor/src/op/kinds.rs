@@ -78,6 +78,7 @@ pub(crate) mod sealed {
             unreachable!("it never waits for readiness")
         }
         /// The kernel is done with it: takes the parts that go to the caller.
+        /// It is called once, where nothing is borrowed or locked.
         fn finish(&mut self, result: io::Result<u32>) -> (io::Result<Self::Output>, Self::Back);
     }
 }

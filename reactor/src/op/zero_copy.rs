@@ -95,6 +95,8 @@ struct Loan<B> {
 struct State<B> {
     /// `None`: taken, or given up for ever.
     buf: Option<B>,
+    /// The kernel has it for ever.
+    abandoned: bool,
     /// Where requests go that have no result yet, and how many they are.
     socket: Option<Arc<Shared>>,
     untold: usize,
@@ -123,6 +125,7 @@ impl<B: IoBuf> ZeroCopy<B> {
     pub fn new(socket: &Source, buf: B) -> ZeroCopy<B> {
         let state = State {
             buf: Some(buf),
+            abandoned: false,
             socket: None,
             untold: 0,
             from: 0,
@@ -154,6 +157,10 @@ impl<B: IoBuf> ZeroCopy<B> {
     ///
     /// If `from` lies behind the bytes, or the buffer was given back.
     pub fn send(&self, from: usize) -> io::Result<usize> {
+        if self.cell.state.lock().abandoned {
+            let error = "the kernel did not let go of the buffer before the runtime ended";
+            return Err(io::Error::other(error));
+        }
         match self.cell.lend(&self.socket, from) {
             Some(result) => result.map(|n| n as usize),
             None => self.cell.send_plainly(&self.socket, from),
@@ -178,8 +185,12 @@ impl<B: IoBuf> ZeroCopy<B> {
             return Poll::Pending;
         }
         let back = state.buf.take();
+        let abandoned = std::mem::take(&mut state.abandoned);
         drop(state);
         drop(waker);
+        if abandoned {
+            return Poll::Ready(B::default());
+        }
         Poll::Ready(back.expect("the buffer was given back before"))
     }
 }
@@ -325,7 +336,8 @@ impl<B: IoBuf> AnyOp for Loan<B> {
 
     fn abandon(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        let kept = state.buf.replace(B::default());
+        let kept = state.buf.take();
+        state.abandoned |= kept.is_some();
         drop(state);
         kept.into_iter().for_each(keep_for_ever);
         wakers.extend(self.settle(None));
