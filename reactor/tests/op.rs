@@ -145,6 +145,55 @@ fn a_path_is_opened_and_its_errors_are_told() {
     });
 }
 
+/// The lease of another opener: whoever conflicts with it waits until it is
+/// given back, unless the flags say that it is not to wait.
+#[test]
+fn an_open_waits_for_a_lease_unless_it_is_told_not_to() {
+    const F_SETSIG: i32 = 10; // of Linux
+    let lease = |file: &File, kind: i32| {
+        // SAFETY: takes integers.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
+    };
+    let path = std::env::temp_dir().join(format!("wakeline-leased-{}", std::process::id()));
+    std::fs::write(&path, "12345").unwrap();
+    let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    for_each_driver(|reactor| {
+        for asked in [0, libc::O_NONBLOCK] {
+            let holder = File::open(&path).unwrap();
+            // A signal tells of the conflict: one that is ignored if nobody asked.
+            // SAFETY: takes integers.
+            let set = unsafe { libc::fcntl(holder.as_raw_fd(), F_SETSIG, libc::SIGURG) };
+            assert_eq!(set, 0);
+            if lease(&holder, libc::F_RDLCK) != 0 {
+                return; // a file system without leases
+            }
+            let open = op::submit(op::OpenAt {
+                dir: None,
+                path: c_path.clone(),
+                // Not from the cache, so that the first try is the driver's.
+                flags: libc::O_WRONLY | libc::O_TRUNC | asked,
+                mode: 0,
+            });
+            // A first try has begun to break the lease, and did not wait for it.
+            turn_until(reactor, || {
+                // SAFETY: takes integers.
+                let kind = unsafe { libc::fcntl(holder.as_raw_fd(), libc::F_GETLEASE) };
+                kind == libc::F_UNLCK
+            });
+            if asked == 0 {
+                assert_eq!(lease(&holder, libc::F_UNLCK), 0);
+                block_on(reactor, open).0.unwrap();
+            } else {
+                let (opened, _) = block_on(reactor, open);
+                let error = opened.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+            }
+            turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+        }
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn what_the_kernel_has_in_its_cache_is_opened_without_a_turn() {
     let path = std::env::temp_dir().join(format!("wakeline-cached-{}", std::process::id()));

@@ -6,6 +6,7 @@ use crate::faults;
 use crate::kept::keep_for_ever;
 use crate::state::Direction;
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use io_uring::squeue::Entry;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
@@ -27,6 +28,10 @@ pub enum Attempt {
 pub(crate) trait AnyOp: Send + Sync {
     /// The opcode of its request, if a kernel with rings may lack it.
     fn opcode(&self) -> Option<u8>;
+    /// A request came to nothing, and only the blocking form is left.
+    fn must_block(&self) -> bool {
+        false
+    }
     /// The request for the ring. It points into memory that stays where it is
     /// until `complete`.
     fn entry(&self) -> Entry;
@@ -109,6 +114,8 @@ impl<O: Op> Drop for Outcome<O> {
 
 pub(crate) struct OpCell<O: Op> {
     state: Lock<State<O>>,
+    /// Set before it is handed back, and so seen by who is to have it next.
+    must_block: AtomicBool,
 }
 
 impl<O: Op> OpCell<O> {
@@ -126,6 +133,7 @@ impl<O: Op> OpCell<O> {
         };
         OpCell {
             state: Lock::new(state),
+            must_block: AtomicBool::new(false),
         }
     }
 
@@ -195,6 +203,19 @@ impl<O: Op> OpCell<O> {
                 unreachable!("completed twice")
             }
         }
+    }
+
+    /// Whether only the blocking form is left after this result.
+    fn learns_to_block(&self, result: &io::Result<u32>) -> bool {
+        let must_block = match &*self.state.lock() {
+            State::Held { op, .. } => op.must_block(result),
+            _ => false,
+        };
+        if must_block {
+            // Relaxed: it goes from hand to hand by the lock.
+            self.must_block.store(true, Ordering::Relaxed);
+        }
+        must_block
     }
 
     /// Takes the operation out, if it is there, leaving `Running`.
@@ -322,6 +343,11 @@ impl<O: Op> AnyOp for OpCell<O> {
         O::OPCODE
     }
 
+    fn must_block(&self) -> bool {
+        // Relaxed: as above.
+        self.must_block.load(Ordering::Relaxed)
+    }
+
     fn entry(&self) -> Entry {
         match &mut *self.state.lock() {
             State::Held { op, .. } => op.entry(),
@@ -373,6 +399,9 @@ impl<O: Op> AnyOp for OpCell<O> {
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>) {
         // A ring reports a signal as it is; nothing has happened then.
         if O::RESTARTS && is_interruption(&result) && self.hand_back(false, wakers) {
+            return;
+        }
+        if self.learns_to_block(&result) && self.hand_back(false, wakers) {
             return;
         }
         if let Some((op, _)) = self.take() {

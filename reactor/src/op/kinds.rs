@@ -53,6 +53,11 @@ pub(crate) mod sealed {
         /// Whether it may begin again when a signal has interrupted it: nothing
         /// has happened then.
         const RESTARTS: bool = true;
+        /// Whether this result only says that it would have to wait for what no
+        /// driver can watch: then its blocking form does it, on the pool.
+        fn must_block(&self, _: &io::Result<u32>) -> bool {
+            false
+        }
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
         /// A try without blocking.
