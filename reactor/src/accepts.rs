@@ -10,6 +10,8 @@
 //! 1 a completion brings a descriptor: `push`, before any user code runs
 //! 2 `take`, in the poll of whoever waits
 //! 3 `push` says that the bound is reached: the driver cancels the request
+//!   in its next flush. What the kernel had accepted by then comes, too, at most
+//!   about as many as the ring has completion entries
 //! 4 the next wait arms it again, as it arms any watch
 //!
 //! The queue belongs to the source. A future that is dropped leaves it as it

@@ -397,6 +397,13 @@ impl Source {
     /// asked for, from the next wait on; for a listening socket, and of effect
     /// on io_uring only. The first call counts.
     ///
+    /// The bound is looked at when the reactor takes what the kernel has done.
+    /// What came in one burst before that is accepted already: as many as the
+    /// ring has completion entries ([`Config::ring_completions`]), in the worst
+    /// case.
+    ///
+    /// [`Config::ring_completions`]: crate::Config::ring_completions
+    ///
     /// From then on [`take_accepted`](Source::take_accepted) must be asked
     /// first. What it has is closed with the source.
     ///

@@ -51,6 +51,56 @@ fn a_file_is_read_at_an_offset_into_the_spare_capacity() {
     });
 }
 
+/// On the disk, and not in memory, as far as the file system has both.
+fn cold_file(content: &[u8]) -> File {
+    let file = temp_file(content);
+    file.sync_all().unwrap();
+    // SAFETY: takes integers.
+    let told = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(told, 0);
+    file
+}
+
+/// Watching a file tells nothing, and takes a descriptor: there may be none left.
+#[test]
+fn a_file_that_is_not_in_memory_is_read_and_never_watched() {
+    for_each_driver(|reactor| {
+        for vectored in [false, true] {
+            let fd = Arc::new(op::Descriptor::from(cold_file(&[7; 1 << 13])));
+            let before = reactor.metrics().controls;
+            let (n, buf) = if vectored {
+                let bufs = vec![Vec::with_capacity(8)];
+                let read = op::submit(op::ReadV::new(fd, bufs, 4096));
+                let (n, mut bufs) = block_on(reactor, read);
+                (n, bufs.remove(0))
+            } else {
+                let buf = Vec::with_capacity(8);
+                let offset = 4096;
+                block_on(reactor, op::submit(op::Read { fd, buf, offset }))
+            };
+            assert_eq!((n.unwrap(), &buf[..]), (8, &[7; 8][..]));
+            assert_eq!(reactor.metrics().controls, before);
+        }
+    });
+}
+
+#[test]
+fn the_end_of_a_file_is_nothing_read() {
+    for_each_driver(|reactor| {
+        let fd = Arc::new(op::Descriptor::from(temp_file(b"0123")));
+        let read = |capacity, offset| {
+            let fd = Arc::clone(&fd);
+            let buf = Vec::with_capacity(capacity);
+            block_on(reactor, op::submit(op::Read { fd, buf, offset }))
+        };
+        assert_eq!(read(8, 4).0.unwrap(), 0);
+        assert_eq!(read(0, 0).0.unwrap(), 0, "no room");
+        let bufs = vec![Vec::with_capacity(8)];
+        let at_end = op::ReadV::new(Arc::clone(&fd), bufs, 4);
+        assert_eq!(block_on(reactor, op::submit(at_end)).0.unwrap(), 0);
+    });
+}
+
 #[test]
 fn a_file_is_written_and_synced() {
     for_each_driver(|reactor| {
@@ -93,6 +143,55 @@ fn a_path_is_opened_and_its_errors_are_told() {
         let (missing, _) = block_on(reactor, op::submit(open(c"/no/such/file")));
         assert_eq!(missing.unwrap_err().raw_os_error(), Some(libc::ENOENT));
     });
+}
+
+/// The lease of another opener: whoever conflicts with it waits until it is
+/// given back, unless the flags say that it is not to wait.
+#[test]
+fn an_open_waits_for_a_lease_unless_it_is_told_not_to() {
+    const F_SETSIG: i32 = 10; // of Linux
+    let lease = |file: &File, kind: i32| {
+        // SAFETY: takes integers.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
+    };
+    let path = std::env::temp_dir().join(format!("wakeline-leased-{}", std::process::id()));
+    std::fs::write(&path, "12345").unwrap();
+    let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    for_each_driver(|reactor| {
+        for asked in [0, libc::O_NONBLOCK] {
+            let holder = File::open(&path).unwrap();
+            // A signal tells of the conflict: one that is ignored if nobody asked.
+            // SAFETY: takes integers.
+            let set = unsafe { libc::fcntl(holder.as_raw_fd(), F_SETSIG, libc::SIGURG) };
+            assert_eq!(set, 0);
+            if lease(&holder, libc::F_RDLCK) != 0 {
+                return; // a file system without leases
+            }
+            let open = op::submit(op::OpenAt {
+                dir: None,
+                path: c_path.clone(),
+                // Not from the cache, so that the first try is the driver's.
+                flags: libc::O_WRONLY | libc::O_TRUNC | asked,
+                mode: 0,
+            });
+            // A first try has begun to break the lease, and did not wait for it.
+            turn_until(reactor, || {
+                // SAFETY: takes integers.
+                let kind = unsafe { libc::fcntl(holder.as_raw_fd(), libc::F_GETLEASE) };
+                kind == libc::F_UNLCK
+            });
+            if asked == 0 {
+                assert_eq!(lease(&holder, libc::F_UNLCK), 0);
+                block_on(reactor, open).0.unwrap();
+            } else {
+                let (opened, _) = block_on(reactor, open);
+                let error = opened.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+            }
+            turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+        }
+    });
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]

@@ -3,11 +3,13 @@
 mod common;
 use bytes::{Bytes, BytesMut};
 use common::*;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Waker;
+use wakeline_reactor::Reactor;
 use wakeline_reactor::op::{self, IoBuf, IoBufMut};
 
 fn file(content: &[u8]) -> (File, Arc<op::Descriptor>) {
@@ -26,6 +28,88 @@ fn file(content: &[u8]) -> (File, Arc<op::Descriptor>) {
 fn pipe() -> (Arc<op::Descriptor>, File) {
     let (read, write) = std::io::pipe().unwrap();
     (Arc::new(read.into()), File::from(OwnedFd::from(write)))
+}
+
+/// A buffer that looks at the reactor whenever it may do what it likes.
+struct Curious(Vec<u8>);
+
+std::thread_local! {
+    static LOOKED_AT: RefCell<Option<Reactor>> = const { RefCell::new(None) };
+}
+
+/// Panics where the driver is borrowed.
+fn look() {
+    LOOKED_AT.with_borrow(|reactor| reactor.as_ref().map(Reactor::metrics));
+}
+
+impl Default for Curious {
+    fn default() -> Curious {
+        look();
+        Curious(Vec::new())
+    }
+}
+
+impl Drop for Curious {
+    fn drop(&mut self) {
+        look();
+    }
+}
+
+// SAFETY: as of the `Vec` inside.
+unsafe impl IoBuf for Curious {
+    fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+// SAFETY: as of the `Vec` inside.
+unsafe impl IoBufMut for Curious {
+    fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    fn room(&mut self) -> (*mut u8, usize) {
+        IoBufMut::room(&mut self.0)
+    }
+
+    unsafe fn filled(&mut self, n: usize) {
+        look();
+        // SAFETY: the caller's promise.
+        unsafe { self.0.filled(n) };
+    }
+}
+
+#[test]
+fn a_buffer_is_filled_and_dropped_when_nothing_is_borrowed() {
+    for_each_driver(|reactor| {
+        LOOKED_AT.set(Some(reactor.clone()));
+        let (_file, fd) = file(b"0123");
+        for drops in [false, true] {
+            let buf = Curious(Vec::with_capacity(8));
+            let (fd, same) = (Arc::clone(&fd), Arc::clone(&fd));
+            let read = op::submit(op::Read { fd, buf, offset: 0 });
+            if drops {
+                turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+                drop(read);
+            } else {
+                let (n, buf) = block_on(reactor, read);
+                assert_eq!((n.unwrap(), &buf.0[..]), (4, &b"0123"[..]));
+            }
+            let (fd, buf) = (same, Curious(b"4567".to_vec()));
+            let write = op::submit(op::Write { fd, buf, offset: 4 });
+            if drops {
+                drop(write);
+            } else {
+                assert_eq!(block_on(reactor, write).0.unwrap(), 4);
+            }
+            turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+        }
+        LOOKED_AT.take();
+    });
 }
 
 #[test]

@@ -243,6 +243,10 @@ impl UnixListener {
     /// for hold descriptors of this process, are taken from other processes
     /// that accept from the same socket, and are closed with the listener and
     /// by `into_std`. A dropped `accept` loses none of them.
+    ///
+    /// The bound is looked at once a turn of the reactor, so a burst may exceed
+    /// it: by as many as the ring has completion entries (1,024, unless a
+    /// reactor is set up otherwise), in the worst case.
     pub fn accept_ahead(&self, bound: usize) {
         self.source.accept_ahead(bound);
     }

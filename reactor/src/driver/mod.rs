@@ -120,7 +120,9 @@ impl Driver {
     ) -> io::Result<Option<Key>> {
         match self {
             Driver::Epoll(epoll) => epoll.submit(op, counts),
-            Driver::Uring(_) if op.opcode().is_some_and(probe::lacks) => Ok(None),
+            Driver::Uring(_) if op.must_block() || op.opcode().is_some_and(probe::lacks) => {
+                Ok(None)
+            }
             Driver::Uring(uring) => Ok(Some(uring.submit(op))),
             Driver::Gone => unreachable!("an operation on a reactor that has ended"),
         }

@@ -143,9 +143,10 @@ impl Ring {
     ///
     /// # Safety
     ///
-    /// What `entry` points to must stay where it is, and the descriptor that
-    /// it names must stay open, until its terminal completion was reaped; the
-    /// kernel may see the entry at any time from now on.
+    /// What `entry` points to must stay where it is until its terminal
+    /// completion was reaped, and the descriptor that it names must stay open
+    /// until its first one was; the kernel may see the entry at any time from
+    /// now on.
     pub(super) unsafe fn push(&mut self, entry: &Entry) -> bool {
         // SAFETY: the caller's promise is the one that the crate asks for.
         unsafe { self.ring.submission().push(entry) }.is_ok()

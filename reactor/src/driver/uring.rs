@@ -43,15 +43,19 @@
 //!    doctest fails to compile. A forked child is kept out:
 //!    `a_forked_child_is_refused_and_the_parent_goes_on`.
 //! 5. Cancels wait in a list without bound; operations in the kernel are never
-//!    more than the completion ring has room for. Watches are not limited: one
-//!    slow peer must not keep others from being watched, and the kernel keeps
-//!    what has no room. `operations_beyond_the_completion_ring_wait`,
+//!    more than the completion ring has room for, and buffers lent for sends
+//!    are at most half of them. Watches are not limited: one slow peer must not
+//!    keep others from being watched, and the kernel keeps what has no room.
+//!    `operations_beyond_the_completion_ring_wait`,
+//!    `loans_leave_room_for_other_operations`,
 //!    `a_storm_of_cancels_leaves_nothing_behind`,
 //!    `more_events_than_the_ring_holds_are_all_delivered`.
-//! 6. A descriptor that comes back is owned while reaping, by `Op::finish`.
+//! 6. A descriptor that comes back is owned from reaping on, by the operation
+//!    and its result (`Outcome` in `op/cell.rs`).
 //!    `an_open_that_nobody_waits_for_closes_its_descriptor`.
 //! 7. No waker and no payload is run or dropped while slots or ring are
-//!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`.
+//!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`,
+//!    `a_buffer_is_filled_and_dropped_when_nothing_is_borrowed`.
 //! 8. One watch per direction: `State::arm` asks under its lock whether there
 //!    is one. `two_waiters_share_one_watch`, and a loom model.
 
@@ -99,6 +103,9 @@ pub(crate) struct Uring {
     ops_held: usize,
     ops_in_kernel: usize,
     ops_max: usize,
+    /// Operations of which the kernel only has the memory yet, as long as a peer
+    /// likes; so they may not take all that there is for operations.
+    loans: usize,
     /// The poll of the eventfd is in the kernel.
     bell: bool,
     bell_fd: RawFd,
@@ -123,6 +130,7 @@ impl Uring {
             ops_held: 0,
             ops_in_kernel: 0,
             ops_max: completions as usize,
+            loans: 0,
             bell: false,
             bell_fd: home.eventfd.as_raw_fd(),
             home: home.id,
@@ -224,7 +232,8 @@ impl Uring {
     fn push(&mut self, entry: &Entry, counts: &Counts) -> io::Result<bool> {
         // SAFETY: `entry` points to nothing (a poll, a cancel), or into the
         // operation of a slot in the stage InKernel, and names a descriptor
-        // that the slot or the home owns. `free` is the only way out of a slot
+        // that the slot or the home owns; a loan owns its own until the first
+        // result, see `op/zero_copy.rs`. `free` is the only way out of a slot
         // and is called for one in this stage by `complete` alone, at the
         // terminal completion; see `leak` for the end of a reactor.
         if unsafe { self.ring.push(entry) } {
@@ -312,14 +321,15 @@ impl Uring {
     }
 
     /// Sends an operation that the kernel works on within the call, and takes
-    /// its first result; `false`: there is no room for it, and it is unsent.
+    /// its first result; `false`: there is no room for it (half of it is for
+    /// operations that end by themselves), and it is unsent.
     pub(crate) fn submit_now(
         &mut self,
         op: &Arc<dyn AnyOp>,
         harvest: &mut Harvest,
         counts: &Counts,
     ) -> bool {
-        if self.ops_in_kernel >= self.ops_max {
+        if self.ops_in_kernel >= self.ops_max || self.loans >= self.ops_max / 2 {
             return false;
         }
         let op = Arc::clone(op);
@@ -511,6 +521,7 @@ impl Uring {
             }) = self.slots.get(key)
             {
                 op.early(done.value());
+                self.loans += 1;
             }
             return;
         }
@@ -523,6 +534,7 @@ impl Uring {
             return;
         };
         if done.notification {
+            self.loans -= 1;
             op.settled(&mut harvest.wakers);
             return self.free(key, harvest);
         }
@@ -544,7 +556,8 @@ impl Uring {
             self.ops.push_back(key);
             return;
         }
-        let stopped = cancel_asked && (wait.is_some() || done.result == -libc::EINTR);
+        let unfinished = matches!(-done.result, libc::EAGAIN | libc::EINTR);
+        let stopped = cancel_asked && (wait.is_some() || unfinished);
         let result = if stopped {
             Err(cancelled())
         } else {

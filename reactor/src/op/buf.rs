@@ -38,6 +38,10 @@ use std::ops::{Bound, Deref, RangeBounds};
 /// do not change, *also while the value itself is moved*: so an array is no
 /// `IoBuf`, and a `Box` of one is.
 ///
+/// `as_ptr` and `len` only tell: they call nothing of this crate and wait for
+/// nothing, since they are asked while the reactor is borrowed and the operation
+/// is locked. The default value, the drop and `filled` may do what they like.
+///
 /// The default value stands for a buffer that the kernel did not let go of
 /// before the runtime ended; the buffer itself is leaked then.
 pub unsafe trait IoBuf: Send + Unpin + Default + 'static {
@@ -92,7 +96,7 @@ pub unsafe trait IoBuf: Send + Unpin + Default + 'static {
 /// `room` tells, belong to this value alone, stay where they are, and may be
 /// written until a method that takes `&mut self` is called or the buffer is
 /// dropped. Until such a method other than these two is called, they tell the
-/// same each time.
+/// same each time; and they only tell, as `as_ptr` and `len` do.
 pub unsafe trait IoBufMut: IoBuf {
     /// Where its bytes begin, `len` of them; the same place as `as_ptr`.
     fn as_mut_ptr(&mut self) -> *mut u8;
@@ -249,7 +253,7 @@ unsafe impl IoBuf for &'static str {
 /// assert_eq!(&part[..], b"el");
 /// assert_eq!(part.range(), 1..3);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Slice<B> {
     buf: B,
     start: usize,
@@ -296,7 +300,8 @@ impl<B: IoBuf> Slice<B> {
     }
 }
 
-// SAFETY: `new` has seen that the range is within the initialized bytes, and
+// SAFETY: `new`, the only way to a range that is not empty, has seen that it
+// is within the initialized bytes of this very buffer, and
 // they do not become fewer: nothing here gives out the buffer mutably. The rest
 // is the buffer's own promise.
 unsafe impl<B: IoBuf> IoBuf for Slice<B> {
@@ -320,6 +325,14 @@ unsafe impl<B: IoBufMut> IoBufMut for Slice<B> {
     }
 
     unsafe fn filled(&mut self, _: usize) {}
+}
+
+/// Panics if the clone of the buffer is too short for the range: a buffer's
+/// `Clone` promises nothing, and all that reads a part relies on its range.
+impl<B: IoBuf + Clone> Clone for Slice<B> {
+    fn clone(&self) -> Slice<B> {
+        Slice::new(self.buf.clone(), self.range())
+    }
 }
 
 impl<B: IoBuf> Deref for Slice<B> {

@@ -6,6 +6,7 @@ use crate::faults;
 use crate::kept::keep_for_ever;
 use crate::state::Direction;
 use crate::sync::Lock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use io_uring::squeue::Entry;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
@@ -27,6 +28,10 @@ pub enum Attempt {
 pub(crate) trait AnyOp: Send + Sync {
     /// The opcode of its request, if a kernel with rings may lack it.
     fn opcode(&self) -> Option<u8>;
+    /// A request came to nothing, and only the blocking form is left.
+    fn must_block(&self) -> bool {
+        false
+    }
     /// The request for the ring. It points into memory that stays where it is
     /// until `complete`.
     fn entry(&self) -> Entry;
@@ -76,18 +81,41 @@ enum State<O: Op> {
     },
     /// A pool thread has it.
     Running { waker: Option<Waker> },
-    /// `op` is kept for what it still owns: it is dropped by whoever drops this.
-    Done {
-        result: io::Result<O::Output>,
-        back: O::Back,
-        _op: Option<O>,
-    },
+    /// It is over.
+    Done(Outcome<O>),
+    /// The kernel has it for ever.
+    Abandoned,
     /// The future has handed it out.
     Taken,
 }
 
+/// An operation that is over, and what the kernel said. It is finished, which
+/// is foreign code (a buffer takes its bytes, its default takes its place), by
+/// whoever takes it apart or drops it; and drivers do neither.
+struct Outcome<O: Op> {
+    op: O,
+    /// `None`: it is finished.
+    result: Option<io::Result<u32>>,
+}
+
+impl<O: Op> Outcome<O> {
+    fn finish(&mut self) -> Option<(io::Result<O::Output>, O::Back)> {
+        let result = self.result.take()?;
+        Some(self.op.finish(result))
+    }
+}
+
+impl<O: Op> Drop for Outcome<O> {
+    fn drop(&mut self) {
+        // A descriptor that came back is closed, one that is gone is not.
+        let _untaken = self.finish();
+    }
+}
+
 pub(crate) struct OpCell<O: Op> {
     state: Lock<State<O>>,
+    /// Set before it is handed back, and so seen by who is to have it next.
+    must_block: AtomicBool,
 }
 
 impl<O: Op> OpCell<O> {
@@ -105,6 +133,7 @@ impl<O: Op> OpCell<O> {
         };
         OpCell {
             state: Lock::new(state),
+            must_block: AtomicBool::new(false),
         }
     }
 
@@ -170,10 +199,23 @@ impl<O: Op> OpCell<O> {
     fn set_done(&self, done: State<O>) -> Option<Waker> {
         match std::mem::replace(&mut *self.state.lock(), done) {
             State::Held { waker, .. } | State::Running { waker } => waker,
-            State::Polled { .. } | State::Done { .. } | State::Taken => {
+            State::Polled { .. } | State::Done(_) | State::Abandoned | State::Taken => {
                 unreachable!("completed twice")
             }
         }
+    }
+
+    /// Whether only the blocking form is left after this result.
+    fn learns_to_block(&self, result: &io::Result<u32>) -> bool {
+        let must_block = match &*self.state.lock() {
+            State::Held { op, .. } => op.must_block(result),
+            _ => false,
+        };
+        if must_block {
+            // Relaxed: it goes from hand to hand by the lock.
+            self.must_block.store(true, Ordering::Relaxed);
+        }
+        must_block
     }
 
     /// Takes the operation out, if it is there, leaving `Running`.
@@ -214,7 +256,7 @@ impl<O: Op> OpCell<O> {
     pub(super) fn forget_waker(&self) {
         let waker = match &mut *self.state.lock() {
             State::Held { waker, .. } | State::Running { waker } => waker.take(),
-            State::Polled { .. } | State::Done { .. } | State::Taken => None,
+            State::Polled { .. } | State::Done(_) | State::Abandoned | State::Taken => None,
         };
         drop(waker); // after the lock
     }
@@ -261,7 +303,14 @@ impl<O: Op> OpCell<O> {
         let taken = std::mem::replace(&mut *state, State::Taken);
         drop(state);
         match taken {
-            State::Done { result, back, .. } => Poll::Ready((result, back)),
+            State::Done(mut outcome) => {
+                let finished = outcome.finish();
+                Poll::Ready(finished.expect("it is finished here or in its drop"))
+            }
+            State::Abandoned => {
+                let error = "the kernel did not let go of this operation before the runtime ended";
+                Poll::Ready((Err(io::Error::other(error)), O::Back::default()))
+            }
             _ => panic!("the future of an operation was polled after it was ready"),
         }
     }
@@ -276,13 +325,9 @@ fn held<O: Op>(op: O, cancelled: bool, waits: Option<Direction>) -> State<O> {
     }
 }
 
-fn done<O: Op>(mut op: O, result: io::Result<u32>) -> State<O> {
-    let (result, back) = op.finish(result);
-    State::Done {
-        result,
-        back,
-        _op: Some(op),
-    }
+fn done<O: Op>(op: O, result: io::Result<u32>) -> State<O> {
+    let result = Some(result);
+    State::Done(Outcome { op, result })
 }
 
 fn is_interruption(result: &io::Result<u32>) -> bool {
@@ -296,6 +341,11 @@ fn cancelled_error() -> io::Error {
 impl<O: Op> AnyOp for OpCell<O> {
     fn opcode(&self) -> Option<u8> {
         O::OPCODE
+    }
+
+    fn must_block(&self) -> bool {
+        // Relaxed: as above.
+        self.must_block.load(Ordering::Relaxed)
     }
 
     fn entry(&self) -> Entry {
@@ -313,7 +363,10 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn direction(&self) -> Option<Direction> {
-        O::DIRECTION
+        match &*self.state.lock() {
+            State::Held { op, .. } => op.direction(),
+            _ => None,
+        }
     }
 
     fn waits(&self) -> Option<Direction> {
@@ -348,6 +401,9 @@ impl<O: Op> AnyOp for OpCell<O> {
         if O::RESTARTS && is_interruption(&result) && self.hand_back(false, wakers) {
             return;
         }
+        if self.learns_to_block(&result) && self.hand_back(false, wakers) {
+            return;
+        }
         if let Some((op, _)) = self.take() {
             wakers.extend(self.finish(op, result));
         } else {
@@ -358,14 +414,7 @@ impl<O: Op> AnyOp for OpCell<O> {
     fn abandon(&self, wakers: &mut Vec<Waker>) {
         let Some((op, _)) = self.take() else { return };
         keep_for_ever(op);
-        let result = Err(io::Error::other(
-            "the kernel did not let go of this operation before the runtime ended",
-        ));
-        wakers.extend(self.set_done(State::Done {
-            result,
-            back: O::Back::default(),
-            _op: None,
-        }));
+        wakers.extend(self.set_done(State::Abandoned));
     }
 
     fn complete_alone(&self, result: io::Result<u32>) {

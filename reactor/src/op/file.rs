@@ -12,7 +12,7 @@ use super::buf::{IoBuf, IoBufMut};
 use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
-use super::kinds::{NO_OFFSET, Op, attempt_of, length_max, retry, wait_for};
+use super::kinds::{NO_OFFSET, Op, attempt_of, length_max, read_attempt_of, retry, wait_for};
 use crate::state::Direction;
 use crate::sys::check_len;
 use io_uring::squeue::Entry;
@@ -69,7 +69,6 @@ impl<B: IoBufMut> Op for Read<B> {}
 impl<B: IoBufMut> Steps for Read<B> {
     type Output = usize;
     type Back = B;
-    const DIRECTION: Option<Direction> = Some(Direction::Read);
 
     fn entry(&mut self) -> Entry {
         let (memory, room) = self.buf.room();
@@ -83,7 +82,8 @@ impl<B: IoBufMut> Steps for Read<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        attempt_of(self.call(libc::RWF_NOWAIT), Direction::Read)
+        let result = self.call(libc::RWF_NOWAIT);
+        read_attempt_of(result, self.buf.room().1 > 0, self.direction())
     }
 
     fn takes_for_good(&self) -> bool {
@@ -93,6 +93,10 @@ impl<B: IoBufMut> Steps for Read<B> {
     fn block(&mut self) -> io::Result<u32> {
         let fd = Arc::clone(&self.fd);
         blocking(&fd, libc::POLLIN, || self.call(0))
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        self.fd.is_stream().then_some(Direction::Read)
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -152,7 +156,6 @@ impl<B: IoBuf> Op for Write<B> {}
 impl<B: IoBuf> Steps for Write<B> {
     type Output = usize;
     type Back = B;
-    const DIRECTION: Option<Direction> = Some(Direction::Write);
 
     fn entry(&mut self) -> Entry {
         let length = length_max(self.buf.len()) as u32;
@@ -165,12 +168,16 @@ impl<B: IoBuf> Steps for Write<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        attempt_of(self.call(libc::RWF_NOWAIT), Direction::Write)
+        attempt_of(self.call(libc::RWF_NOWAIT), self.direction())
     }
 
     fn block(&mut self) -> io::Result<u32> {
         let fd = Arc::clone(&self.fd);
         blocking(&fd, libc::POLLOUT, || self.call(0))
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        self.fd.is_stream().then_some(Direction::Write)
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -187,7 +194,7 @@ impl<B: IoBuf> Steps for Write<B> {
 }
 
 /// On a pool thread: calls until it is over, waiting where the descriptor is
-/// in non-blocking mode.
+/// in non-blocking mode and can be waited for; a file is always ready.
 pub(super) fn blocking(
     fd: &Descriptor,
     events: libc::c_short,
@@ -195,10 +202,27 @@ pub(super) fn blocking(
 ) -> io::Result<u32> {
     loop {
         match retry(&mut call) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && fd.is_stream() => {
                 wait_for(fd.as_raw_fd(), events)?;
             }
             result => return result,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_says_try_again_is_not_asked_for_ever() {
+        let fd = Descriptor::from(std::fs::File::open("/proc/self/exe").unwrap());
+        let mut calls = 0;
+        let result = blocking(&fd, libc::POLLIN, || {
+            calls += 1;
+            assert_eq!(calls, 1);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -53,6 +53,11 @@ pub(crate) mod sealed {
         /// Whether it may begin again when a signal has interrupted it: nothing
         /// has happened then.
         const RESTARTS: bool = true;
+        /// Whether this result only says that it would have to wait for what no
+        /// driver can watch: then its blocking form does it, on the pool.
+        fn must_block(&self, _: &io::Result<u32>) -> bool {
+            false
+        }
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
         /// A try without blocking.
@@ -64,8 +69,11 @@ pub(crate) mod sealed {
         }
         /// The blocking form.
         fn block(&mut self) -> io::Result<u32>;
-        /// Where it waits if the descriptor is in non-blocking mode.
-        const DIRECTION: Option<Direction> = None;
+        /// Where it waits if the descriptor is in non-blocking mode. A file is
+        /// always ready, so there is nothing to wait for.
+        fn direction(&self) -> Option<Direction> {
+            None
+        }
         /// The descriptor to watch, where it waits.
         fn raw_fd(&self) -> RawFd {
             unreachable!("it never waits for readiness")
@@ -75,20 +83,39 @@ pub(crate) mod sealed {
             unreachable!("it never waits for readiness")
         }
         /// The kernel is done with it: takes the parts that go to the caller.
+        /// It is called once, where nothing is borrowed or locked.
         fn finish(&mut self, result: io::Result<u32>) -> (io::Result<Self::Output>, Self::Back);
     }
 }
 
-/// What a call with `RWF_NOWAIT` came to.
-pub(super) fn attempt_of(result: io::Result<usize>, direction: Direction) -> Attempt {
+/// What a call with `RWF_NOWAIT` came to; `direction` is where it waits.
+pub(super) fn attempt_of(result: io::Result<usize>, direction: Option<Direction>) -> Attempt {
     match result {
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN) => Attempt::Wait(direction),
-            // A file system that cannot tell, or a signal: the pool will do.
-            Some(libc::EOPNOTSUPP | libc::EINTR | libc::ENOSYS | libc::EINVAL) => Attempt::Block,
+        Err(error) => match (error.raw_os_error(), direction) {
+            (Some(libc::EAGAIN), Some(direction)) => Attempt::Wait(direction),
+            // A file that is not in memory, a file system that cannot tell, or
+            // a signal: who may block will do.
+            (
+                Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::EINTR | libc::ENOSYS | libc::EINVAL),
+                _,
+            ) => Attempt::Block,
             _ => Attempt::Done(Err(error)),
         },
         Ok(n) => Attempt::Done(Ok(n as u32)),
+    }
+}
+
+/// The same of a read that had room, or not.
+pub(super) fn read_attempt_of(
+    result: io::Result<usize>,
+    room: bool,
+    direction: Option<Direction>,
+) -> Attempt {
+    match result {
+        // Linux 5.9 and 5.10 say so of a file, too, that is just not in memory:
+        // a read that may block knows whether it is the end.
+        Ok(0) if room && direction.is_none() => Attempt::Block,
+        result => attempt_of(result, direction),
     }
 }
 
@@ -121,5 +148,36 @@ pub(super) fn wait_for(fd: RawFd, events: libc::c_short) -> io::Result<()> {
     match check(unsafe { libc::poll(&mut poll, 1, -1) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn error(errno: i32) -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(errno))
+    }
+
+    #[test]
+    fn a_file_never_waits_for_readiness_and_its_end_is_asked_for_again() {
+        for errno in [libc::EAGAIN, libc::EINTR, libc::EOPNOTSUPP] {
+            let attempt = read_attempt_of(error(errno), true, None);
+            assert!(matches!(attempt, Attempt::Block), "{attempt:?}");
+        }
+        let at_end = |room| read_attempt_of(Ok(0), room, None);
+        assert!(matches!(at_end(true), Attempt::Block));
+        assert!(matches!(at_end(false), Attempt::Done(Ok(0))));
+        let some = read_attempt_of(Ok(3), true, None);
+        assert!(matches!(some, Attempt::Done(Ok(3))));
+    }
+
+    #[test]
+    fn a_stream_waits_and_its_end_is_the_end() {
+        let read = Some(Direction::Read);
+        let attempt = read_attempt_of(error(libc::EAGAIN), true, read);
+        assert!(matches!(attempt, Attempt::Wait(Direction::Read)));
+        let at_end = read_attempt_of(Ok(0), true, read);
+        assert!(matches!(at_end, Attempt::Done(Ok(0))));
     }
 }

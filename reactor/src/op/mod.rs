@@ -12,7 +12,8 @@
 //! 3 `InFlight::poll`    the future hands out result and buffer
 //! 4 `OpCell::try_here`  a try found nothing: the driver waits for readiness
 //! 5 `OpCell::hand_back` the wait is over, or a signal came before anything had
-//!   happened: the future tries again
+//!   happened: the future tries again; or what was tried without waiting has to
+//!   wait after all, and a pool thread is to have it
 //! 6 `OpCell::try_here`  a try by the future itself was the end
 //!
 //! What can be had at once, without blocking (an open of a path that the kernel

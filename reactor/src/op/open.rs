@@ -11,7 +11,9 @@
 //! without a peer or a serial line without a carrier would keep a worker, a pool
 //! thread or the ring's own helper waiting, and the ring adds the flag to its
 //! first try anyway, so that without it an open would mean one thing here and
-//! another there.
+//! another there. Who leased the file (`F_SETLEASE`) is then not waited for, and
+//! the kernel says `EAGAIN`: the open is made once more without the flag, on a
+//! pool thread, which waits until the lease is given back or taken away.
 //!
 //! `kinds.rs` has the table of who may touch which memory until when.
 
@@ -39,7 +41,8 @@ const NEVER_CACHED: i32 = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE;
 /// Opens a path; `O_CLOEXEC` is added to the flags.
 ///
 /// A FIFO is opened without waiting for its peer, also where the flags do not
-/// say `O_NONBLOCK`; the descriptor itself is non-blocking only if they do.
+/// say `O_NONBLOCK`; the descriptor itself is non-blocking only if they do. Of a
+/// file that is leased, one that does not say so waits for the lease's end.
 /// The path comes back.
 #[derive(Debug)]
 pub struct OpenAt {
@@ -66,6 +69,15 @@ impl OpenAt {
             0
         };
         self.flags | libc::O_CLOEXEC | non_blocking
+    }
+
+    /// On a pool thread.
+    fn call(&self, flags: i32) -> io::Result<u32> {
+        retry(|| {
+            // SAFETY: the path is a C string that lives until the call returns.
+            check(unsafe { libc::openat(self.dir(), self.path.as_ptr(), flags, self.mode) })
+                .map(|fd| fd as usize)
+        })
     }
 
     /// Opens from what the kernel has cached; `None`: it has not, or cannot say.
@@ -142,13 +154,18 @@ impl Steps for OpenAt {
         Attempt::Block
     }
 
+    fn must_block(&self, result: &io::Result<u32>) -> bool {
+        let asked_not_to = self.flags & (libc::O_NONBLOCK | libc::O_PATH) != 0;
+        let would_wait = matches!(result, Err(error) if error.raw_os_error() == Some(libc::EAGAIN));
+        would_wait && !asked_not_to
+    }
+
     fn block(&mut self) -> io::Result<u32> {
-        let (dir, flags) = (self.dir(), self.flags());
-        retry(|| {
-            // SAFETY: the path is a C string that lives until the call returns.
-            check(unsafe { libc::openat(dir, self.path.as_ptr(), flags, self.mode) })
-                .map(|fd| fd as usize)
-        })
+        let result = self.call(self.flags());
+        if self.must_block(&result) {
+            return self.call(self.flags | libc::O_CLOEXEC);
+        }
+        result
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<OwnedFd>, CString) {

@@ -15,7 +15,7 @@ use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::file::{at_offset, blocking};
 use super::kinds::sealed::Steps;
-use super::kinds::{LENGTH_MAX, Op, attempt_of};
+use super::kinds::{LENGTH_MAX, Op, attempt_of, read_attempt_of};
 use crate::state::Direction;
 use crate::sys::check_len;
 use io_uring::squeue::Entry;
@@ -146,7 +146,6 @@ impl<B: IoBufMut> Op for ReadV<B> {}
 impl<B: IoBufMut> Steps for ReadV<B> {
     type Output = usize;
     type Back = Vec<B>;
-    const DIRECTION: Option<Direction> = Some(Direction::Read);
 
     fn entry(&mut self) -> Entry {
         self.parts.list(self.bufs.iter_mut().map(IoBufMut::room));
@@ -160,7 +159,8 @@ impl<B: IoBufMut> Steps for ReadV<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        attempt_of(self.call(libc::RWF_NOWAIT), Direction::Read)
+        let result = self.call(libc::RWF_NOWAIT);
+        read_attempt_of(result, self.parts.len() > 0, self.direction())
     }
 
     fn takes_for_good(&self) -> bool {
@@ -170,6 +170,10 @@ impl<B: IoBufMut> Steps for ReadV<B> {
     fn block(&mut self) -> io::Result<u32> {
         let fd = Arc::clone(&self.fd);
         blocking(&fd, libc::POLLIN, || self.call(0))
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        self.fd.is_stream().then_some(Direction::Read)
     }
 
     fn raw_fd(&self) -> RawFd {
@@ -262,7 +266,6 @@ impl<B: IoBuf> Op for WriteV<B> {}
 impl<B: IoBuf> Steps for WriteV<B> {
     type Output = usize;
     type Back = Vec<B>;
-    const DIRECTION: Option<Direction> = Some(Direction::Write);
 
     fn entry(&mut self) -> Entry {
         self.list();
@@ -276,12 +279,16 @@ impl<B: IoBuf> Steps for WriteV<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        attempt_of(self.call(libc::RWF_NOWAIT), Direction::Write)
+        attempt_of(self.call(libc::RWF_NOWAIT), self.direction())
     }
 
     fn block(&mut self) -> io::Result<u32> {
         let fd = Arc::clone(&self.fd);
         blocking(&fd, libc::POLLOUT, || self.call(0))
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        self.fd.is_stream().then_some(Direction::Write)
     }
 
     fn raw_fd(&self) -> RawFd {

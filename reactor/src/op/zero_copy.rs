@@ -16,7 +16,9 @@
 //! So how much was sent is known before `send` returns, as of a plain send, and
 //! a future that is dropped leaves nothing that could be sent later, in the
 //! middle of somebody else's bytes. What outlives it is the loan alone: the
-//! driver holds a count of this cell until the last notification.
+//! driver holds a count of this cell until the last notification. The socket is
+//! not part of it: once the kernel has told how much it took, it has no more use
+//! for the descriptor, which may be closed.
 //!
 //! A kernel that waits for room by itself would be asked once for all, but then
 //! a drop could not tell how much went, and the next write would have to wait.
@@ -24,6 +26,7 @@
 //! | memory | who may touch it                 | until                          |
 //! |--------|----------------------------------|--------------------------------|
 //! | buffer | the kernel reads; `send` may add a request | the last notification, `complete` |
+//! | fd     | named by a request               | its first result, `early` or `complete` |
 
 #![allow(
     unsafe_code,
@@ -81,17 +84,22 @@ use std::task::{Context, Poll, Waker};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct ZeroCopy<B: IoBuf> {
+    socket: Arc<Shared>,
     cell: Arc<Loan<B>>,
 }
 
 struct Loan<B> {
-    socket: Arc<Shared>,
     state: Lock<State<B>>,
 }
 
 struct State<B> {
     /// `None`: taken, or given up for ever.
     buf: Option<B>,
+    /// The kernel has it for ever.
+    abandoned: bool,
+    /// Where requests go that have no result yet, and how many they are.
+    socket: Option<Arc<Shared>>,
+    untold: usize,
     /// Where the next request begins.
     from: usize,
     /// What the request of this call came to.
@@ -117,18 +125,19 @@ impl<B: IoBuf> ZeroCopy<B> {
     pub fn new(socket: &Source, buf: B) -> ZeroCopy<B> {
         let state = State {
             buf: Some(buf),
+            abandoned: false,
+            socket: None,
+            untold: 0,
             from: 0,
             sent: None,
             lent: 0,
             refused: false,
             waker: None,
         };
-        let loan = Loan {
-            socket: Arc::clone(socket.shared()),
-            state: Lock::new(state),
-        };
+        let state = Lock::new(state);
         ZeroCopy {
-            cell: Arc::new(loan),
+            socket: Arc::clone(socket.shared()),
+            cell: Arc::new(Loan { state }),
         }
     }
 
@@ -137,7 +146,8 @@ impl<B: IoBuf> ZeroCopy<B> {
     ///
     /// Where it cannot be without a copy it is a plain send: not on io_uring,
     /// on a socket that is not TCP or UDP, or when too much memory is lent
-    /// already (`ulimit -l`).
+    /// already (`ulimit -l`), or too many buffers: half of what the completion
+    /// ring has room for, so that other operations have the rest.
     ///
     /// # Errors
     ///
@@ -147,9 +157,13 @@ impl<B: IoBuf> ZeroCopy<B> {
     ///
     /// If `from` lies behind the bytes, or the buffer was given back.
     pub fn send(&self, from: usize) -> io::Result<usize> {
-        match self.cell.lend(from) {
+        if self.cell.state.lock().abandoned {
+            let error = "the kernel did not let go of the buffer before the runtime ended";
+            return Err(io::Error::other(error));
+        }
+        match self.cell.lend(&self.socket, from) {
             Some(result) => result.map(|n| n as usize),
-            None => self.cell.send_plainly(from),
+            None => self.cell.send_plainly(&self.socket, from),
         }
     }
 
@@ -171,8 +185,12 @@ impl<B: IoBuf> ZeroCopy<B> {
             return Poll::Pending;
         }
         let back = state.buf.take();
+        let abandoned = std::mem::take(&mut state.abandoned);
         drop(state);
         drop(waker);
+        if abandoned {
+            return Poll::Ready(B::default());
+        }
         Poll::Ready(back.expect("the buffer was given back before"))
     }
 }
@@ -207,7 +225,7 @@ impl<B: IoBuf> fmt::Debug for ZeroCopy<B> {
 
 impl<B: IoBuf> Loan<B> {
     /// Transition 1, without a copy; `None` where that cannot be.
-    fn lend(self: &Arc<Self>, from: usize) -> Option<io::Result<u32>> {
+    fn lend(self: &Arc<Self>, socket: &Arc<Shared>, from: usize) -> Option<io::Result<u32>> {
         let core = current::get().ok()?;
         {
             let mut state = self.state.lock();
@@ -219,11 +237,20 @@ impl<B: IoBuf> Loan<B> {
             state.from = from;
             state.sent = None;
             state.lent += 1;
+            state.untold += 1;
+            state.socket = Some(Arc::clone(socket));
         }
         let taken = core.submit_now(&(Arc::clone(self) as Arc<dyn AnyOp>));
         let mut state = self.state.lock();
         if !taken {
             state.lent -= 1;
+            state.untold -= 1;
+        }
+        if state.untold == 0 {
+            // Never the last holder, whose drop would be under the lock.
+            state.socket = None;
+        }
+        if !taken {
             return None;
         }
         match state.sent.take() {
@@ -237,16 +264,16 @@ impl<B: IoBuf> Loan<B> {
         }
     }
 
-    fn send_plainly(&self, from: usize) -> io::Result<usize> {
+    fn send_plainly(&self, socket: &Shared, from: usize) -> io::Result<usize> {
+        let fd = socket.fd.as_raw_fd();
         let state = self.state.lock();
         let part = &state.bytes()[from..];
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         loop {
             // SAFETY: `part` is borrowed, by the lock too, until the call has
             // returned; it is only read, which the kernel may be doing as well.
-            let sent = check_len(unsafe {
-                libc::send(self.raw_fd(), part.as_ptr().cast(), part.len(), flags)
-            });
+            let sent =
+                check_len(unsafe { libc::send(fd, part.as_ptr().cast(), part.len(), flags) });
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
@@ -261,6 +288,7 @@ impl<B: IoBuf> Loan<B> {
         state.lent -= 1;
         if result.is_some() {
             state.sent = result;
+            state.untold -= 1;
         }
         if state.lent == 0 {
             state.waker.take()
@@ -279,7 +307,8 @@ impl<B: IoBuf> AnyOp for Loan<B> {
         let state = self.state.lock();
         let part = &state.bytes()[state.from..];
         let length = part.len().min(LENGTH_MAX) as u32;
-        let fd = types::Fd(self.socket.fd.as_raw_fd());
+        let socket = state.socket.as_ref().expect("there until it is told");
+        let fd = types::Fd(socket.fd.as_raw_fd());
         opcode::SendZc::new(fd, part.as_ptr(), length)
             // Also for a descriptor that somebody put into blocking mode.
             .flags(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
@@ -287,7 +316,9 @@ impl<B: IoBuf> AnyOp for Loan<B> {
     }
 
     fn early(&self, result: io::Result<u32>) {
-        self.state.lock().sent = Some(result);
+        let mut state = self.state.lock();
+        state.sent = Some(result);
+        state.untold -= 1;
     }
 
     fn settled(&self, wakers: &mut Vec<Waker>) {
@@ -305,7 +336,8 @@ impl<B: IoBuf> AnyOp for Loan<B> {
 
     fn abandon(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        let kept = state.buf.replace(B::default());
+        let kept = state.buf.take();
+        state.abandoned |= kept.is_some();
         drop(state);
         kept.into_iter().for_each(keep_for_ever);
         wakers.extend(self.settle(None));
@@ -328,7 +360,7 @@ impl<B: IoBuf> AnyOp for Loan<B> {
     }
 
     fn raw_fd(&self) -> RawFd {
-        self.socket.fd.as_raw_fd()
+        unreachable!("it never waits for readiness")
     }
 
     fn duplicate_fd(&self) -> io::Result<OwnedFd> {

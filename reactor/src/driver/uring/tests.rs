@@ -268,6 +268,24 @@ fn an_interrupted_operation_that_was_cancelled_says_cancelled() {
     bench.end();
 }
 
+/// A file is always ready for a poll: who waits for that waits in a circle.
+#[test]
+fn a_file_that_says_try_again_is_not_polled() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (mut future, op, _) = read_op();
+    let key = bench.start(&op);
+    bench.complete(key.pack(Kind::Op), -libc::EAGAIN, false);
+    assert!(bench.uring.ops.is_empty(), "nothing is to be sent again");
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready((result, _)) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+        panic!("it has ended");
+    };
+    assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EAGAIN));
+    bench.end();
+}
+
 #[test]
 fn a_result_that_was_too_late_to_cancel_is_delivered() {
     let Some(mut bench) = Bench::new() else {

@@ -80,3 +80,38 @@ fn a_part_ends_within_the_buffer() {
 fn a_part_begins_before_it_ends() {
     let _ = vec![0; 3].slice(2..1);
 }
+
+/// A buffer whose clones are shorter than it is: odd, but not unsafe.
+#[derive(Default)]
+struct Shrinks(Vec<u8>);
+
+// SAFETY: as of `Vec<u8>`, which is inside.
+unsafe impl IoBuf for Shrinks {
+    fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Clone for Shrinks {
+    fn clone(&self) -> Shrinks {
+        Shrinks(Vec::new())
+    }
+}
+
+#[test]
+fn the_clone_of_a_part_has_the_same_range() {
+    let part = b"012345".to_vec().slice(2..4);
+    assert_eq!(part.clone().bytes(), b"23");
+    assert_eq!(part.clone().range(), part.range());
+}
+
+#[test]
+#[should_panic(expected = "the part 1..4 is not within the buffer's 0 bytes")]
+fn a_part_is_not_cloned_onto_a_shorter_buffer() {
+    let part = Shrinks(b"012345".to_vec()).slice(1..4);
+    let _ = part.clone();
+}

@@ -77,6 +77,41 @@ fn an_interrupted_operation_goes_back_to_its_future_unless_it_is_to_be_cancelled
     assert_eq!(result.unwrap_err().kind(), io::ErrorKind::Interrupted);
 }
 
+/// On the disk, and not in memory, as far as the file system has both.
+#[cfg(not(loom))]
+#[allow(unsafe_code, reason = "one posix_fadvise(2) of integers")]
+fn cold_file() -> Arc<crate::op::Descriptor> {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    let name = format!("wakeline-cold-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut options = std::fs::File::options();
+    let file = options.read(true).write(true).create(true).open(&path);
+    let mut file = file.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    file.write_all(&[7; 1 << 13]).unwrap();
+    file.sync_all().unwrap();
+    // SAFETY: takes integers.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    Arc::new(file.into())
+}
+
+/// A file is always ready for a poll: who waits for that waits in a circle.
+#[cfg(not(loom))]
+#[test]
+fn an_interrupted_read_of_a_file_is_sent_again_and_does_not_wait_for_readiness() {
+    let read = crate::op::Read {
+        fd: cold_file(),
+        buf: Vec::with_capacity(8),
+        offset: 4096,
+    };
+    let cell = Arc::new(OpCell::new(read));
+    cell.complete(Err(io::ErrorKind::Interrupted.into()), &mut Vec::new());
+    if cell.try_here() {
+        assert_eq!(cell.waits(), None, "a driver does it, and blocks");
+    }
+}
+
 #[cfg(loom)]
 mod models {
     use super::*;
