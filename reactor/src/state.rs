@@ -131,16 +131,12 @@ impl<A: Clone> State<A> {
 
     /// Lists `who` with `waker`, unless an event came meanwhile.
     pub(crate) fn wait(&self, direction: Direction, who: &mut Who, waker: &Waker) -> Wait {
+        // A clone is foreign code: not under the lock. It is mostly needed, as an
+        // event takes the waker that was listed before.
+        let waker = waker.clone();
         let mut sides = self.sides.lock();
-        let mut unneeded = None;
-        if !sides.side(direction).waiters.has(*who, waker) {
-            // A clone is foreign code: not under the lock.
-            drop(sides);
-            let waker = waker.clone();
-            sides = self.sides.lock();
-            unneeded = sides.side(direction).waiters.set(who, waker);
-        }
         let side = sides.side(direction);
+        let unneeded = side.waiters.set(who, waker);
         // The look must come after the listing: see the module's story.
         if Self::has_something(self.readiness(direction).look()) {
             let unlisted = side.waiters.unset(*who);

@@ -1,0 +1,53 @@
+//! Runs a row under callgrind, and reads what it says.
+
+use std::process::{Command, Stdio};
+
+use crate::rows::{NOT_HERE, Row};
+
+/// Instructions of one more operation; `None` where the row cannot run.
+pub(crate) fn per_operation(row: &Row) -> Result<Option<f64>, String> {
+    let (Some(once), Some(twice)) = (collect(row, row.ops)?, collect(row, 2 * row.ops)?) else {
+        return Ok(None);
+    };
+    let more = twice.checked_sub(once);
+    let more = more.ok_or_else(|| format!("{}: less work with more to do", row.name))?;
+    Ok(Some(more as f64 / row.ops as f64))
+}
+
+fn collect(row: &Row, ops: u64) -> Result<Option<u64>, String> {
+    let this = std::env::current_exe().map_err(|e| format!("this program's own path: {e}"))?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(this)
+        .args(["--run", row.name, &ops.to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("valgrind cannot be started: {e}; is it installed?"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => {}
+        Some(code) if code == i32::from(NOT_HERE) => return Ok(None),
+        _ => return Err(format!("{} failed:\n{said}", row.name)),
+    }
+    collected(&said)
+        .map(Some)
+        .ok_or_else(|| format!("{}: callgrind gave no sum:\n{said}", row.name))
+}
+
+/// The sum in a line like `==7== Collected : 1234`.
+fn collected(said: &str) -> Option<u64> {
+    let line = said.lines().find(|line| line.contains("Collected : "))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::collected;
+
+    #[test]
+    fn the_sum_is_read() {
+        let said = "==7== \n==7== Events    : Ir\n==7== Collected : 123456\n==7== \n";
+        assert_eq!(collected(said), Some(123_456));
+        assert_eq!(collected("==7== Events    : Ir\n"), None);
+    }
+}

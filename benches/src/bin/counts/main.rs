@@ -1,0 +1,112 @@
+//! Question: how many instructions does the runtime spend on each thing that
+//! its users do all the time, and has that grown?
+//!
+//! Setup:    one worker, the release profile, under valgrind's callgrind.
+//! Counts:   instructions in user space, the price of one more operation: a row
+//!           runs twice, with N and with 2 N of them, and only the difference
+//!           is looked at.
+//! Leaves out: the kernel, caches, the start and end of the runtime.
+//! Compare:  `counts.json`, which is written by `--write` whenever a change
+//!           of the figures is meant; `--check` fails where one is 3 % above it.
+//!
+//! ```text
+//! cargo run --release -p wakeline-benches --bin counts                       # a table
+//! cargo run --release -p wakeline-benches --bin counts -- --check benches/counts.json
+//! cargo run --release -p wakeline-benches --bin counts -- --write benches/counts.json
+//! cargo run --release -p wakeline-benches --bin counts -- channel            # rows by name
+//! ```
+//!
+//! The same source gives other figures with another compiler or C library. They
+//! are written down beside the figures; where they differ, only what is above
+//! by 15 % fails, as the rest cannot be told apart.
+
+mod baseline;
+mod callgrind;
+mod rows;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use baseline::Baseline;
+
+const USAGE: &str = "usage: counts [--check FILE | --write FILE] [row]...";
+
+enum Task {
+    Show,
+    Check(PathBuf),
+    Write(PathBuf),
+}
+
+struct Options {
+    task: Task,
+    names: Vec<String>,
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options {
+        task: Task::Show,
+        names: Vec::new(),
+    };
+    while let Some(arg) = args.next() {
+        let mut file = || {
+            let file = args.next().ok_or_else(|| format!("{arg} needs a file"));
+            file.map(PathBuf::from)
+        };
+        match arg.as_str() {
+            "--check" => options.task = Task::Check(file()?),
+            "--write" => options.task = Task::Write(file()?),
+            _ if arg.starts_with('-') => return Err(format!("{arg}: unknown; {USAGE}")),
+            _ => options.names.push(arg),
+        }
+    }
+    if !options.names.is_empty() && matches!(options.task, Task::Write(_)) {
+        return Err("--write takes all rows, or the others would be lost".to_owned());
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1).peekable();
+    // What callgrind counts: this very program, with one row to run.
+    if args.next_if(|arg| arg == "--run").is_some() {
+        return rows::run(args);
+    }
+    match options(args).and_then(count) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("counts: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all rows are within their bounds.
+fn count(options: Options) -> Result<bool, String> {
+    let rows: Vec<_> = (rows::ROWS.iter())
+        .filter(|row| {
+            options.names.is_empty() || options.names.iter().any(|n| row.name.contains(n))
+        })
+        .collect();
+    if rows.is_empty() {
+        return Err("no row is called like that".to_owned());
+    }
+    let before = match &options.task {
+        Task::Check(file) => Some(Baseline::read(file)?),
+        _ => None,
+    };
+    let mut now = Baseline::of_this_machine()?;
+    for row in rows {
+        let Some(figure) = callgrind::per_operation(row)? else {
+            eprintln!("{}: not to be had here", row.name);
+            continue;
+        };
+        now.set(row.name, figure);
+    }
+    print!("{}", now.table(before.as_ref()));
+    match (options.task, before) {
+        (Task::Write(file), _) => now.write(&file).map(|()| true),
+        (_, Some(before)) => Ok(now.is_within(&before)),
+        _ => Ok(true),
+    }
+}
