@@ -488,9 +488,13 @@ fn a_spawn_that_fails_says_why_and_leaves_nothing() {
     };
     let cases: [(Command, io::ErrorKind, &str); 12] = [
         (
-            Command::new("no-such-program"),
+            // A PATH of its own: where one of its directories may not be
+            // searched, the kernel says PermissionDenied.
+            with("no-such-program", &|c| {
+                c.env("PATH", "/usr/bin:/bin");
+            }),
             NotFound,
-            "no such program in PATH (/",
+            "no such program in PATH (/usr/bin:/bin)",
         ),
         (
             Command::new("/no/such/program"),
@@ -538,7 +542,7 @@ fn a_spawn_that_fails_says_why_and_leaves_nothing() {
         ),
         (
             with("no-such-program", &|c| {
-                c.current_dir("/");
+                c.current_dir("/").env("PATH", "/usr/bin:/bin");
             }),
             NotFound,
             "no such program in PATH",
