@@ -70,3 +70,6 @@ fn knows_no_try(error: &io::Error) -> bool {
 fn wait_here(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<()> {
     crate::sys::retry(|| poll(&mut [PollFd::from_borrowed_fd(fd, flags)], None)).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

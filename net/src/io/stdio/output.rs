@@ -16,7 +16,7 @@ use wakeline_context::{Kind, budget};
 use wakeline_reactor::{Direction, Done, Source};
 
 #[derive(Debug)]
-struct Output {
+pub(super) struct Output {
     /// `None`: by the thread.
     watched: Option<(Source, Try)>,
     thread: &'static ThreadOut,
@@ -33,8 +33,21 @@ impl Output {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn by_thread_only(thread: &'static ThreadOut) -> Output {
+        Output {
+            watched: None,
+            thread,
+            flush_until: None,
+        }
+    }
+
     #[track_caller]
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if let Some((source, how)) = &self.watched {
             let how = *how;
             match ready!(source.poll_io(cx, Direction::Write, |fd| try_write(fd, how, buf))) {
@@ -43,11 +56,16 @@ impl Output {
             }
         }
         let thread = self.thread;
-        by_thread(cx, |cx| thread.poll_write(cx, buf))
+        let poll = by_thread(cx, |cx| thread.poll_write(cx, buf));
+        if poll.is_ready() {
+            // A flush that was dropped knew nothing of these bytes.
+            self.flush_until = None;
+        }
+        poll
     }
 
     #[track_caller]
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.watched.is_some() {
             return Poll::Ready(Ok(()));
         }

@@ -117,28 +117,57 @@ impl ThreadOut {
     /// The thread: takes what is queued, writes it, and so on.
     fn write_on(&self) {
         loop {
-            let mut inner = self.lock();
-            while inner.queue.is_empty() {
-                inner = self
-                    .work
-                    .wait(inner)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            let batch = std::mem::take(&mut inner.queue);
-            // There is room again, though nothing is written yet.
-            let wakers = std::mem::take(&mut inner.wakers);
-            drop(inner);
-            wakers.into_iter().for_each(Waker::wake);
-            let result = write_all((self.fd)(), &batch);
-            let mut inner = self.lock();
-            inner.written += batch.len() as u64;
-            if let Err(error) = result {
-                inner.error.get_or_insert(error);
-            }
-            let wakers = std::mem::take(&mut inner.wakers);
-            drop(inner);
-            wakers.into_iter().for_each(Waker::wake);
+            self.write_batch();
         }
+    }
+
+    /// Waits for something to write, and writes it.
+    fn write_batch(&self) {
+        let mut inner = self.lock();
+        while inner.queue.is_empty() {
+            inner = self
+                .work
+                .wait(inner)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let batch = std::mem::take(&mut inner.queue);
+        // There is room again, though nothing is written yet.
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        let result = write_all((self.fd)(), &batch);
+        let mut inner = self.lock();
+        inner.written += batch.len() as u64;
+        if let Err(error) = result {
+            inner.error.get_or_insert(error);
+        }
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// For tests, which do by [`step`](ThreadOut::step) what the thread does.
+    #[cfg(test)]
+    pub(super) fn without_thread() -> &'static ThreadOut {
+        fn nowhere() -> BorrowedFd<'static> {
+            use std::os::fd::AsFd;
+            static NULL: std::sync::OnceLock<std::fs::File> = std::sync::OnceLock::new();
+            let open = || std::fs::File::create("/dev/null").expect("it is there");
+            NULL.get_or_init(open).as_fd()
+        }
+        let thread = Box::leak(Box::new(ThreadOut::new(nowhere, "test")));
+        thread.lock().runs = true;
+        thread
+    }
+
+    #[cfg(test)]
+    pub(super) fn step(&self) {
+        self.write_batch();
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().wakers.len()
     }
 }
 
