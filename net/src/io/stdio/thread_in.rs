@@ -13,6 +13,7 @@
 //! the process.
 
 use super::wait_here;
+use crate::foreign::wake_all;
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -46,16 +47,20 @@ pub(super) struct ThreadIn {
 }
 
 /// One for the process, as there is one standard input.
-pub(super) static STDIN: ThreadIn = ThreadIn {
-    inner: Mutex::new(Inner {
-        state: State::Idle,
-        runs: false,
-        wakers: Vec::new(),
-    }),
-    asked: Condvar::new(),
-};
+pub(super) static STDIN: ThreadIn = ThreadIn::new();
 
 impl ThreadIn {
+    const fn new() -> ThreadIn {
+        ThreadIn {
+            inner: Mutex::new(Inner {
+                state: State::Idle,
+                runs: false,
+                wakers: Vec::new(),
+            }),
+            asked: Condvar::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No foreign code runs under the lock, so a panic has left it whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -113,16 +118,33 @@ impl ThreadIn {
                     .unwrap_or_else(PoisonError::into_inner);
             }
             drop(inner);
-            let read = read_once();
-            let mut inner = self.lock();
-            inner.state = match read {
-                Ok(bytes) => State::Kept(bytes, 0),
-                Err(error) => State::Failed(error),
-            };
-            let wakers = std::mem::take(&mut inner.wakers);
-            drop(inner);
-            wakers.into_iter().for_each(Waker::wake);
+            self.answer(read_once());
         }
+    }
+
+    /// What was read is there for who has asked, or for anybody else.
+    fn answer(&self, read: io::Result<Vec<u8>>) {
+        let mut inner = self.lock();
+        inner.state = match read {
+            Ok(bytes) => State::Kept(bytes, 0),
+            Err(error) => State::Failed(error),
+        };
+        let wakers = std::mem::take(&mut inner.wakers);
+        drop(inner);
+        wake_all(wakers);
+    }
+
+    /// For tests, which do by [`step`](ThreadIn::step) what the thread does.
+    #[cfg(test)]
+    pub(super) fn without_thread() -> &'static ThreadIn {
+        let thread = Box::leak(Box::new(ThreadIn::new()));
+        thread.lock().runs = true;
+        thread
+    }
+
+    #[cfg(test)]
+    pub(super) fn step(&self, read: &[u8]) {
+        self.answer(Ok(read.to_vec()));
     }
 }
 

@@ -11,6 +11,7 @@
 //! flush; what that batch had left is gone, as if it had been written.
 
 use super::wait_here;
+use crate::foreign::wake_all;
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use std::io;
@@ -134,7 +135,7 @@ impl ThreadOut {
         // There is room again, though nothing is written yet.
         let wakers = std::mem::take(&mut inner.wakers);
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        wake_all(wakers);
         let result = write_all((self.fd)(), &batch);
         let mut inner = self.lock();
         inner.written += batch.len() as u64;
@@ -143,7 +144,7 @@ impl ThreadOut {
         }
         let wakers = std::mem::take(&mut inner.wakers);
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        wake_all(wakers);
     }
 
     /// For tests, which do by [`step`](ThreadOut::step) what the thread does.
