@@ -29,6 +29,7 @@ mod input;
 mod output;
 mod thread_in;
 mod thread_out;
+mod waiters;
 
 pub use input::{Stdin, stdin};
 pub use output::{Stderr, Stdout, stderr, stdout};

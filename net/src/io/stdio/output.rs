@@ -1,6 +1,7 @@
 //! Standard output and standard error.
 
 use super::thread_out::{STDERR, STDOUT, ThreadOut};
+use super::waiters::Id;
 use super::{Try, knows_no_try, watched};
 use crate::io::parked_at;
 use crate::sys::retry;
@@ -20,6 +21,7 @@ pub(super) struct Output {
     /// `None`: by the thread.
     watched: Option<(Source, Try)>,
     thread: &'static ThreadOut,
+    id: Id,
     /// How far the flush in progress goes.
     flush_until: Option<u64>,
 }
@@ -29,6 +31,7 @@ impl Output {
         Output {
             watched: watched(fd),
             thread,
+            id: Id::new(),
             flush_until: None,
         }
     }
@@ -38,6 +41,7 @@ impl Output {
         Output {
             watched: None,
             thread,
+            id: Id::new(),
             flush_until: None,
         }
     }
@@ -55,8 +59,8 @@ impl Output {
                 result => return Poll::Ready(result),
             }
         }
-        let thread = self.thread;
-        let poll = by_thread(cx, |cx| thread.poll_write(cx, buf));
+        let (thread, id) = (self.thread, self.id);
+        let poll = by_thread(cx, |cx| thread.poll_write(id, cx, buf));
         if poll.is_ready() {
             // A flush that was dropped knew nothing of these bytes.
             self.flush_until = None;
@@ -69,8 +73,14 @@ impl Output {
         if self.watched.is_some() {
             return Poll::Ready(Ok(()));
         }
-        let (thread, until) = (self.thread, &mut self.flush_until);
-        by_thread(cx, |cx| thread.poll_flush(cx, until))
+        let (thread, id, until) = (self.thread, self.id, &mut self.flush_until);
+        by_thread(cx, |cx| thread.poll_flush(id, cx, until))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.thread.forget(self.id);
     }
 }
 

@@ -13,13 +13,14 @@
 //! the process.
 
 use super::wait_here;
+use super::waiters::{Id, Waiters};
 use crate::foreign::wake_all;
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 
 const BUFFER: usize = 64 << 10;
@@ -37,7 +38,7 @@ enum State {
 struct Inner {
     state: State,
     runs: bool,
-    wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl ThreadIn {
             inner: Mutex::new(Inner {
                 state: State::Idle,
                 runs: false,
-                wakers: Vec::new(),
+                waiters: Waiters::new(),
             }),
             asked: Condvar::new(),
         }
@@ -68,6 +69,7 @@ impl ThreadIn {
 
     pub(super) fn poll_read(
         &'static self,
+        id: Id,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -101,10 +103,16 @@ impl ThreadIn {
             }
             State::Asked | State::Kept(..) => {}
         }
-        if !inner.wakers.iter().any(|listed| listed.will_wake(&waker)) {
-            inner.wakers.push(waker);
-        }
+        let replaced = inner.waiters.list(id, waker);
+        drop(inner);
+        drop(replaced);
         Poll::Pending
+    }
+
+    /// The handle is gone, and nobody waits by it any more.
+    pub(super) fn forget(&self, id: Id) {
+        let waker = self.lock().waiters.remove(id);
+        drop(waker);
     }
 
     /// The thread: waits to be asked, reads once, and so on.
@@ -129,7 +137,7 @@ impl ThreadIn {
             Ok(bytes) => State::Kept(bytes, 0),
             Err(error) => State::Failed(error),
         };
-        let wakers = std::mem::take(&mut inner.wakers);
+        let wakers = inner.waiters.take();
         drop(inner);
         wake_all(wakers);
     }
@@ -145,6 +153,11 @@ impl ThreadIn {
     #[cfg(test)]
     pub(super) fn step(&self, read: &[u8]) {
         self.answer(Ok(read.to_vec()));
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiters.len()
     }
 }
 

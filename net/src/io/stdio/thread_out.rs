@@ -11,13 +11,14 @@
 //! flush; what that batch had left is gone, as if it had been written.
 
 use super::wait_here;
+use super::waiters::{Id, Waiters};
 use crate::foreign::wake_all;
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 
 const QUEUE: usize = 64 << 10;
@@ -30,7 +31,7 @@ struct Inner {
     written: u64,
     error: Option<io::Error>,
     runs: bool,
-    wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl ThreadOut {
                 written: 0,
                 error: None,
                 runs: false,
-                wakers: Vec::new(),
+                waiters: Waiters::new(),
             }),
             work: Condvar::new(),
             fd,
@@ -68,6 +69,7 @@ impl ThreadOut {
 
     pub(super) fn poll_write(
         &'static self,
+        id: Id,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
@@ -78,7 +80,9 @@ impl ThreadOut {
         }
         let n = buf.len().min(QUEUE - inner.queue.len());
         if n == 0 && !buf.is_empty() {
-            inner.list(waker);
+            let replaced = inner.waiters.list(id, waker);
+            drop(inner);
+            drop(replaced);
             return Poll::Pending;
         }
         if !inner.runs {
@@ -98,6 +102,7 @@ impl ThreadOut {
     /// that is from poll to poll.
     pub(super) fn poll_flush(
         &self,
+        id: Id,
         cx: &mut Context<'_>,
         until: &mut Option<u64>,
     ) -> Poll<io::Result<()>> {
@@ -111,8 +116,16 @@ impl ThreadOut {
             *until = None;
             return Poll::Ready(Ok(()));
         }
-        inner.list(waker);
+        let replaced = inner.waiters.list(id, waker);
+        drop(inner);
+        drop(replaced);
         Poll::Pending
+    }
+
+    /// The handle is gone, and nobody waits by it any more.
+    pub(super) fn forget(&self, id: Id) {
+        let waker = self.lock().waiters.remove(id);
+        drop(waker);
     }
 
     /// The thread: takes what is queued, writes it, and so on.
@@ -133,7 +146,7 @@ impl ThreadOut {
         }
         let batch = std::mem::take(&mut inner.queue);
         // There is room again, though nothing is written yet.
-        let wakers = std::mem::take(&mut inner.wakers);
+        let wakers = inner.waiters.take();
         drop(inner);
         wake_all(wakers);
         let result = write_all((self.fd)(), &batch);
@@ -142,7 +155,7 @@ impl ThreadOut {
         if let Err(error) = result {
             inner.error.get_or_insert(error);
         }
-        let wakers = std::mem::take(&mut inner.wakers);
+        let wakers = inner.waiters.take();
         drop(inner);
         wake_all(wakers);
     }
@@ -168,15 +181,7 @@ impl ThreadOut {
 
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.lock().wakers.len()
-    }
-}
-
-impl Inner {
-    fn list(&mut self, waker: Waker) {
-        if !self.wakers.iter().any(|listed| listed.will_wake(&waker)) {
-            self.wakers.push(waker);
-        }
+        self.lock().waiters.len()
     }
 }
 
