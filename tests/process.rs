@@ -120,7 +120,11 @@ fn a_signal_after_the_end_is_harmless() {
         child.wait().await.unwrap();
         child.start_kill().unwrap();
         child.signal(SignalKind::terminate()).unwrap();
-        child.signal_group(SignalKind::terminate()).unwrap();
+        let error = child.signal_group(SignalKind::terminate()).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            io::Error::from_raw_os_error(libc::ESRCH).kind()
+        );
         child.kill().await.unwrap();
         assert_eq!(child.wait().await.unwrap().code(), Some(0));
         // A zombie, too: it has ended, and its status is not overwritten.

@@ -117,8 +117,8 @@ impl Process {
             return Err(error::no_group(&self.exit.program));
         }
         // The number of a group stays taken while the leader is not reaped.
-        if self.exit.is_over() {
-            return Ok(());
+        if !self.exit.has_its_number(self.source.as_fd()) {
+            return Err(error::group_gone(&self.exit.program));
         }
         ended_is_fine(kill_process_group(self.exit.pid, signal))
     }
@@ -165,9 +165,16 @@ impl Exit {
         }
         ended_is_fine(match self.seen {
             Seen::Pidfd => pidfd_send_signal(fd, signal),
-            // Not reaped, so the number is still the child's.
+            Seen::Thread | Seen::Lost if !self.has_its_number(fd) => return Ok(()),
             Seen::Thread | Seen::Lost => kill_process(self.pid, signal),
         })
+    }
+
+    /// Whether the child is not reaped, by us, by other code of this process
+    /// or by the kernel: so long its number is no other process's or group's.
+    fn has_its_number(&self, fd: BorrowedFd<'_>) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        !self.is_over() && !matches!(self.ask(fd, look), Err(Errno::CHILD))
     }
 
     /// Asks the kernel, without blocking.

@@ -2,7 +2,9 @@
 
 use super::handle::{Owner, Process, Reserved};
 use super::{Child, orphans};
+use crate::signal::unix::SignalKind;
 use crate::testing::{both, on_each_driver, poll_now};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -104,4 +106,35 @@ fn many_orphans_are_reaped_by_one_thread_that_then_ends() {
     while orphans::has_thread() {
         std::thread::yield_now();
     }
+}
+
+/// What is left of the group is not reached by number: that may be another's.
+#[test]
+fn the_group_of_a_child_that_is_reaped_gets_no_signal_and_the_error_says_so() {
+    on_each_driver(|| async {
+        for by_us in [true, false] {
+            let (read, mut write) = io::pipe()?;
+            let mut command = super::Command::new("sh");
+            command
+                .args(["-c", "exec 3<&0; (read x <&3; echo $x) &"])
+                .process_group(0);
+            let mut child = command.stdin(read).stdout(Stdio::piped()).spawn()?;
+            drop(command);
+            child.signal_group(SignalKind::window_change())?;
+            child.until_ended().await?;
+            child.signal_group(SignalKind::window_change())?;
+            if by_us {
+                assert!(child.wait().await?.success());
+            } else {
+                waitid(WaitId::Pid(pid(&child)), WaitIdOptions::EXITED)?;
+            }
+            let error = child.signal_group(SignalKind::terminate()).unwrap_err();
+            assert_eq!(error.kind(), io::Error::from(Errno::SRCH).kind());
+            assert!(error.to_string().contains("`sh` is reaped"), "{error}");
+            write.write_all(b"alive\n")?;
+            let out = child.stdout.take().expect("it is piped");
+            assert_eq!(&out.read_pooled().await?[..], b"alive\n");
+        }
+        Ok(())
+    });
 }
