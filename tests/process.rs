@@ -383,6 +383,15 @@ fn stdin_stdout_and_stderr_are_as_they_were_set() {
             let output = command.output().await.unwrap();
             assert_eq!(output.stderr, b"");
         }
+        // Of the standard library's it is not known: set here, it counts.
+        let mut std = std::process::Command::new("echo");
+        std.arg("out").stdout(Stdio::null());
+        let mut echo = Command::from(std);
+        assert!(echo.status().await.unwrap().success());
+        assert_eq!(echo.output().await.unwrap().stdout, b"out\n");
+        echo.stdout(Stdio::null());
+        assert_eq!(echo.output().await.unwrap().stdout, b"");
+
         let child = command.stdin(Stdio::null()).spawn().unwrap();
         assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
         drop(child);

@@ -35,7 +35,7 @@ use std::process::{self, Stdio};
 /// ```
 pub struct Command {
     std: process::Command,
-    /// Which of stdin, stdout and stderr were set.
+    /// Which of stdin, stdout and stderr were set here.
     set: [bool; 3],
     kill_on_drop: bool,
     own_group: bool,
@@ -165,7 +165,8 @@ impl Command {
     /// The command as the standard library has it: for what has no method here,
     /// such as `pre_exec`.
     ///
-    /// What is set there for the process group is not seen here.
+    /// What is set there for the process group is not seen here, nor is it for
+    /// stdin, stdout and stderr: see [`output`](Command::output).
     pub fn as_std_mut(&mut self) -> &mut process::Command {
         &mut self.std
     }
@@ -255,7 +256,9 @@ impl Command {
 
     /// Runs the program to its end, and collects what it writes to stdout and
     /// stderr. Its stdin is empty. Each of the three may be set to something
-    /// else.
+    /// else, by the methods of this type: what was set on the standard library's
+    /// command cannot be seen, so `output` replaces it, and what comes after it
+    /// inherits.
     ///
     /// It is over when the program has ended *and* nobody has its outputs open
     /// any more: what it has left in the background keeps them open.
@@ -316,6 +319,10 @@ impl Command {
     }
 }
 
+/// As it is: its stdin, stdout and stderr are used by
+/// [`spawn`](Command::spawn) and [`status`](Command::status). The standard
+/// library does not tell whether they were set, so for
+/// [`output`](Command::output), set them again.
 impl From<process::Command> for Command {
     fn from(std: process::Command) -> Command {
         Command {
