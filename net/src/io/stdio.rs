@@ -3,7 +3,8 @@
 //! They are shared: with std, with child processes, on a terminal with the
 //! shell. So `O_NONBLOCK`, which would be set on what all of them share, is
 //! never set. What they are decides how they are used, looked at when a handle
-//! is made:
+//! is made, each for itself: one that waits does so on a duplicate, and stays
+//! with that if the descriptor is replaced, while a thread uses what is there.
 //!
 //! | it is                       | reading                          | writing                          |
 //! |-----------------------------|----------------------------------|----------------------------------|

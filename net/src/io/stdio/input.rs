@@ -43,7 +43,9 @@ impl Stdin {
 ///
 /// Any number of handles may be made; each byte goes to one of them. Reads are
 /// those of [`AsyncReadExt`](crate::io::AsyncReadExt). On a terminal the end
-/// (`Ctrl-D`) is given once, and later reads ask again.
+/// (`Ctrl-D`) is given once, and later reads ask again. What standard input is
+/// decides how a handle reads, and is looked at when the handle is made: after
+/// descriptor 0 was replaced (`dup2`), make a new one.
 ///
 /// # Cancellation
 ///

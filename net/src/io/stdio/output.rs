@@ -128,6 +128,8 @@ macro_rules! outputs {
         /// accepted, and what is accepted keeps its order; on a terminal or a
         /// file it may still wait for its thread, so
         /// [`flush`](crate::io::AsyncWriteExt::flush) before the process ends.
+        /// What it is, is looked at when the handle is made: make a new one
+        /// after the descriptor was replaced (`dup2`).
         ///
         /// # Errors
         ///
