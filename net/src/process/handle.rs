@@ -12,6 +12,7 @@
 //! the child is not reaped: so long its number is not used again.
 
 use super::error;
+use crate::foreign::quietly;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -89,11 +90,8 @@ impl Process {
             }
         };
         let exit = Exit {
-            pid,
-            program,
             seen,
-            status: None,
-            leads_group: false,
+            ..Exit::by_number(pid, program)
         };
         Ok(Process {
             source: Source::new(fd),
@@ -103,12 +101,12 @@ impl Process {
 
     /// The status, if the child has ended.
     pub(super) fn try_reap(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.exit.reap(self.source.as_fd())
+        self.exit.reap(Some(self.source.as_fd()))
     }
 
     /// Sends a signal; a child that has ended takes it as nothing.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.exit.signal(self.source.as_fd(), signal)
+        self.exit.signal(Some(self.source.as_fd()), signal)
     }
 
     /// Sends a signal to every process of the group that the child leads.
@@ -117,7 +115,7 @@ impl Process {
             return Err(error::no_group(&self.exit.program));
         }
         // The number of a group stays taken while the leader is not reaped.
-        if !self.exit.has_its_number(self.source.as_fd()) {
+        if !self.exit.has_its_number(Some(self.source.as_fd())) {
             return Err(error::group_gone(&self.exit.program));
         }
         ended_is_fine(kill_process_group(self.exit.pid, signal))
@@ -144,6 +142,17 @@ pub(super) struct Exit {
 }
 
 impl Exit {
+    /// Of a child that nobody has reaped yet.
+    pub(super) fn by_number(pid: Pid, program: String) -> Exit {
+        Exit {
+            pid,
+            program,
+            seen: Seen::Thread,
+            status: None,
+            leads_group: false,
+        }
+    }
+
     /// Nothing is left to be reaped.
     pub(super) fn is_over(&self) -> bool {
         self.status.is_some() || self.seen == Seen::Lost
@@ -158,21 +167,21 @@ impl Exit {
         }
     }
 
-    /// Sends a signal; `fd` is the source's.
-    pub(super) fn signal(&self, fd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    /// Sends a signal; `fd` is the source's, if there is one.
+    pub(super) fn signal(&self, fd: Option<BorrowedFd<'_>>, signal: Signal) -> io::Result<()> {
         if self.is_over() {
             return Ok(());
         }
-        ended_is_fine(match self.seen {
-            Seen::Pidfd => pidfd_send_signal(fd, signal),
-            Seen::Thread | Seen::Lost if !self.has_its_number(fd) => return Ok(()),
-            Seen::Thread | Seen::Lost => kill_process(self.pid, signal),
+        ended_is_fine(match (self.seen, fd) {
+            (Seen::Pidfd, Some(fd)) => pidfd_send_signal(fd, signal),
+            _ if !self.has_its_number(fd) => return Ok(()),
+            _ => kill_process(self.pid, signal),
         })
     }
 
     /// Whether the child is not reaped, by us, by other code of this process
     /// or by the kernel: so long its number is no other process's or group's.
-    fn has_its_number(&self, fd: BorrowedFd<'_>) -> bool {
+    fn has_its_number(&self, fd: Option<BorrowedFd<'_>>) -> bool {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         !self.is_over() && !matches!(self.ask(fd, look), Err(Errno::CHILD))
     }
@@ -180,12 +189,12 @@ impl Exit {
     /// Asks the kernel, without blocking.
     fn ask(
         &self,
-        fd: BorrowedFd<'_>,
+        fd: Option<BorrowedFd<'_>>,
         options: WaitIdOptions,
     ) -> rustix::io::Result<Option<WaitIdStatus>> {
-        let which = match self.seen {
-            Seen::Pidfd => WaitId::PidFd(fd),
-            Seen::Thread | Seen::Lost => WaitId::Pid(self.pid),
+        let which = match (self.seen, fd) {
+            (Seen::Pidfd, Some(fd)) => WaitId::PidFd(fd),
+            _ => WaitId::Pid(self.pid),
         };
         let options = options | WaitIdOptions::NOHANG;
         rustix::io::retry_on_intr(|| waitid(which.clone(), options))
@@ -193,7 +202,7 @@ impl Exit {
 
     /// Whether there is a status to be taken; it stays with the kernel.
     pub(super) fn has_ended(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
-        match self.ask(fd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+        match self.ask(Some(fd), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
             Ok(status) => Ok(status.is_some()),
             Err(Errno::CHILD) => Err(error::lost(&self.program, self.pid)),
             Err(error) => Err(error.into()),
@@ -201,8 +210,8 @@ impl Exit {
     }
 
     /// Takes the status from the kernel, if the child has ended; `fd` is the
-    /// source's. The status stays here.
-    pub(super) fn reap(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<ExitStatus>> {
+    /// source's, if there is one. The status stays here.
+    pub(super) fn reap(&mut self, fd: Option<BorrowedFd<'_>>) -> io::Result<Option<ExitStatus>> {
         if let Some(known) = self.known() {
             return known.map(Some);
         }
@@ -283,7 +292,12 @@ impl Drop for Owner {
             let _denied = process.signal(Signal::KILL);
         }
         if let Ok(None) = process.try_reap() {
-            super::orphans::adopt(process);
+            let Process { source, exit } = process;
+            // The watch ends here: it may hold the waker of a task that is long
+            // gone, whose destructor is foreign code.
+            let mut fd = None;
+            quietly(|| fd = source.into_fd().ok());
+            super::orphans::adopt(exit, fd);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What only shows from inside: the way without a pidfd, and the status that is lost.
 
-use super::handle::{Owner, Process, Reserved};
+use super::handle::{Exit, Owner, Process, Reserved};
 use super::{Child, orphans};
 use crate::signal::unix::SignalKind;
 use crate::testing::{both, on_each_driver, poll_now};
@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
 /// A child that is watched by a thread, as if there was no pidfd.
 fn without_pidfd(command: &mut Command) -> Child {
@@ -137,4 +139,51 @@ fn the_group_of_a_child_that_is_reaped_gets_no_signal_and_the_error_says_so() {
         }
         Ok(())
     });
+}
+
+/// The task that waited may be gone, and its runtime: nothing of them is kept
+/// for as long as the child runs.
+#[test]
+fn an_orphan_keeps_no_waker() {
+    struct Task;
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    on_each_driver(|| async {
+        for pidfd in [true, false] {
+            let mut cat = Command::new("cat");
+            let mut child = if pidfd {
+                super::Command::from(cat).stdin(Stdio::piped()).spawn()?
+            } else {
+                without_pidfd(cat.stdin(Stdio::piped()))
+            };
+            child.owner.kill_on_drop = false;
+            let stdin = child.stdin.take();
+            let task = Arc::new(Task);
+            let waker = Waker::from(Arc::clone(&task));
+            assert!(
+                child
+                    .poll_end(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            drop(waker);
+            assert_eq!(Arc::strong_count(&task), 2);
+            let left = pid(&child);
+            drop(child);
+            assert_eq!(Arc::strong_count(&task), 1);
+            drop(stdin);
+            reaped(left);
+        }
+        Ok(())
+    });
+}
+
+/// Without a descriptor to be had it is asked for by its number.
+#[test]
+fn an_orphan_needs_no_descriptor() {
+    let mut std = Command::new("true").spawn().expect("it runs");
+    let pid = Pid::from_child(&std);
+    orphans::adopt(Exit::by_number(pid, "`true`".into()), None);
+    reaped(pid);
+    assert!(std.wait().is_err(), "it was reaped");
 }
