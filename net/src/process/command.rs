@@ -2,10 +2,10 @@
 
 use super::child::Child;
 use super::error;
-use super::handle::{Owner, Process, Reserved};
+use super::handle::{Exit, Owner, Process, Reserved};
 use super::orphans;
 use super::output::{RunOutput, RunStatus};
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -213,8 +213,7 @@ impl Command {
             Ok(process) => process,
             Err(error) => {
                 // Its place among the descriptors was taken by another thread.
-                // Nobody could wait for it, so it ends; killed, it does at once.
-                child.kill().and_then(|()| child.wait())?;
+                give_up(&mut child, error::quoted(self.std.get_program()));
                 return Err(error::watch(&self.std, error));
             }
         };
@@ -316,6 +315,17 @@ impl Command {
             self.std.stderr(Stdio::inherit());
         }
         child
+    }
+}
+
+/// Ends a child that nobody could wait for.
+pub(super) fn give_up(child: &mut process::Child, program: String) {
+    let exit = Exit::by_number(Pid::from_child(child), program);
+    match exit.signal(None, Signal::KILL) {
+        // Killed, it ends at once. An error: other code has reaped it.
+        Ok(()) => drop(child.wait()),
+        // It has become another user, and ends when it likes.
+        Err(_denied) => orphans::adopt(exit, None),
     }
 }
 

@@ -6,10 +6,11 @@
 //! has ended. So the child is one more source of the reactor, and a signal
 //! that comes too late reaches nobody.
 //!
-//! Before Linux 5.4, and where a sandbox denies it, there is no pidfd. Then a
-//! thread waits for the child, without reaping it, and closes its end of a
-//! pipe; the other end is the source. Signals go by pid there, and only while
-//! the child is not reaped: so long its number is not used again.
+//! Before Linux 5.4, and where a sandbox denies it, there is none that could be
+//! waited for; each spawn tries that first. Then a thread waits for the child,
+//! without reaping it, and closes its end of a pipe; the other end is the
+//! source. Signals go by pid there, and only while the child is not reaped: so
+//! long its number is not used again.
 
 use super::error;
 use crate::foreign::quietly;
@@ -47,7 +48,11 @@ pub(super) struct Reserved(OwnedFd, Seen);
 impl Reserved {
     pub(super) fn new() -> io::Result<Reserved> {
         match pidfd_open(getpid(), PidfdFlags::empty()) {
-            Ok(fd) => Ok(Reserved(fd, Seen::Pidfd)),
+            Ok(fd) if can_be_awaited(&fd) => Ok(Reserved(fd, Seen::Pidfd)),
+            Ok(fd) => {
+                drop(fd);
+                Reserved::without()
+            }
             Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::INVAL) => Reserved::without(),
             Err(error) => Err(error.into()),
         }
@@ -58,6 +63,14 @@ impl Reserved {
         let (read, _write) = pipe_with(PipeFlags::CLOEXEC)?;
         Ok(Reserved(read, Seen::Thread))
     }
+}
+
+/// Whether the kernel waits by pidfd: Linux 5.3 has them, and does not; a
+/// sandbox may deny it. This process is not its own child, and only one that
+/// knows the way gets as far as that.
+fn can_be_awaited(this: &OwnedFd) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::PidFd(this.as_fd()), look), Err(Errno::CHILD))
 }
 
 /// A child, and the source that tells of its end.

@@ -1,5 +1,6 @@
 //! What only shows from inside: the way without a pidfd, and the status that is lost.
 
+use super::command::give_up;
 use super::handle::{Exit, Owner, Process, Reserved};
 use super::{Child, orphans};
 use crate::signal::unix::SignalKind;
@@ -185,5 +186,22 @@ fn an_orphan_needs_no_descriptor() {
     let pid = Pid::from_child(&std);
     orphans::adopt(Exit::by_number(pid, "`true`".into()), None);
     reaped(pid);
+    assert!(std.wait().is_err(), "it was reaped");
+}
+
+#[test]
+fn a_child_that_cannot_be_watched_ends_and_is_reaped() {
+    // It runs, or it has ended by itself.
+    for program in ["cat", "true"] {
+        let mut command = Command::new(program);
+        let mut std = command.stdin(Stdio::piped()).spawn().expect("it runs");
+        let pid = Pid::from_child(&std);
+        give_up(&mut std, program.into());
+        reaped(pid);
+    }
+    // Other code was faster: its number may be anybody's.
+    let mut std = Command::new("true").spawn().expect("it runs");
+    waitid(WaitId::Pid(Pid::from_child(&std)), WaitIdOptions::EXITED).expect("it ends");
+    give_up(&mut std, "`true`".into());
     assert!(std.wait().is_err(), "it was reaped");
 }
