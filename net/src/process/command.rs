@@ -5,6 +5,7 @@ use super::error;
 use super::handle::{Exit, Owner, Process, Reserved};
 use super::orphans;
 use super::output::{RunOutput, RunStatus};
+use crate::pipe;
 use rustix::process::{Pid, Signal};
 use std::ffi::OsStr;
 use std::fmt;
@@ -203,7 +204,9 @@ impl Command {
     /// ```
     pub fn spawn(&mut self) -> io::Result<Child> {
         orphans::tend();
-        let reserved = Reserved::new().map_err(|error| error::spawn(&self.std, error))?;
+        // What is needed later is had now, before the program runs.
+        let reserved = pipe::prepare().and_then(|()| Reserved::new());
+        let reserved = reserved.map_err(|error| error::spawn(&self.std, error))?;
         let mut child = self
             .std
             .spawn()
