@@ -68,6 +68,7 @@
 
 pub(crate) mod addr;
 mod error;
+mod foreign;
 pub mod fs;
 mod halves;
 pub mod io;

@@ -102,8 +102,10 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
 }
 
 /// The descriptors of the process, once this thread has all that it needs to
-/// wait: its reactor is made by the first wait.
+/// wait: its reactor is made by the first wait. And the process what the first
+/// pipe leaves for good, which stands in for closed ones.
 pub(crate) async fn descriptors_before() -> usize {
+    drop(wakeline::pipe::pipe().expect("a pipe"));
     // A deadline that is over when it is polled, as a near one may be, needs none.
     let far = pin!(sleep_until(Instant::now() + Duration::from_secs(3_600)));
     assert!(poll_once(far).await.is_pending());

@@ -167,6 +167,11 @@ impl Splice {
     /// The kernel's, untouched: `InvalidInput` where it cannot splice. What is
     /// held then stays held.
     ///
+    /// `BrokenPipe` when nobody reads `to` any more. The kernel raises `SIGPIPE`
+    /// then too, and unlike a write to a socket a splice cannot forbid it: every
+    /// Rust program ignores that signal from its start, but one that restores its
+    /// default, or a library in a program of another language, is ended by it.
+    ///
     /// # Cancellation
     ///
     /// Dropping the future loses nothing: call `copy` again.

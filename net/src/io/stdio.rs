@@ -3,7 +3,8 @@
 //! They are shared: with std, with child processes, on a terminal with the
 //! shell. So `O_NONBLOCK`, which would be set on what all of them share, is
 //! never set. What they are decides how they are used, looked at when a handle
-//! is made:
+//! is made, each for itself: one that waits does so on a duplicate, and stays
+//! with that if the descriptor is replaced, while a thread uses what is there.
 //!
 //! | it is                       | reading                          | writing                          |
 //! |-----------------------------|----------------------------------|----------------------------------|
@@ -29,6 +30,7 @@ mod input;
 mod output;
 mod thread_in;
 mod thread_out;
+mod waiters;
 
 pub use input::{Stdin, stdin};
 pub use output::{Stderr, Stdout, stderr, stdout};
@@ -70,3 +72,6 @@ fn knows_no_try(error: &io::Error) -> bool {
 fn wait_here(fd: BorrowedFd<'_>, flags: PollFlags) -> io::Result<()> {
     crate::sys::retry(|| poll(&mut [PollFd::from_borrowed_fd(fd, flags)], None)).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,13 +37,15 @@
 //!
 //! # Read in this order
 //!
-//! `receiver.rs`, `sender.rs`, `open.rs`; what they share with sockets is in
+//! `receiver.rs`, `sender.rs`, `closed.rs`, `open.rs`; what they share with sockets is in
 //! `stream.rs`.
 
+mod closed;
 mod open;
 mod receiver;
 mod sender;
 
+pub(crate) use closed::prepare;
 pub use open::OpenOptions;
 pub use receiver::Receiver;
 pub use sender::Sender;
@@ -80,7 +82,7 @@ pub const PIPE_BUF: usize = rustix::pipe::PIPE_BUF;
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (reading, writing) = new_pair()?;
     Ok((
-        Sender::new(writing, Family::Pipe),
+        Sender::new(writing, Family::Pipe)?,
         Receiver::new(reading, Family::Pipe),
     ))
 }

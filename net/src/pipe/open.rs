@@ -84,7 +84,7 @@ impl OpenOptions {
     /// `NotFound`, `PermissionDenied`, or `InvalidInput` if it is no FIFO.
     pub fn open_sender(&self, path: impl AsRef<Path>) -> io::Result<Sender> {
         let fd = self.open(path.as_ref(), End::Writing)?;
-        Ok(Sender::new(fd, Family::ForeignPipe))
+        Sender::new(fd, Family::ForeignPipe)
     }
 
     fn open(&self, path: &Path, end: End) -> io::Result<OwnedFd> {

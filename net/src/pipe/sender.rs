@@ -1,6 +1,6 @@
 //! The writing end of a pipe.
 
-use super::{End, check};
+use super::{End, check, closed};
 use crate::error::Context as ErrorContext;
 use crate::stream::{Stream, Writable, Write, WriteVectored};
 use crate::sys::Family;
@@ -16,7 +16,8 @@ use std::task::{Context, Poll};
 /// Its methods take `&self`: several tasks may write, and what each writes by
 /// one call of at most [`PIPE_BUF`](super::PIPE_BUF) bytes stays in one piece.
 /// Dropping it, or [`close`](crate::io::AsyncWriteExt::close), is the end that
-/// the reader sees after the last byte.
+/// the reader sees after the last byte. A close cannot fail; after it the
+/// descriptor, as [`AsFd`] gives it, is that of a pipe without a reader.
 ///
 /// # Example
 ///
@@ -39,23 +40,21 @@ use std::task::{Context, Poll};
 /// ```
 #[derive(Debug)]
 pub struct Sender {
-    /// After a close the end of another pipe, one that has no reader: so every
-    /// write is the error that it should be, and there is always a descriptor.
-    inner: Stream,
-    closed: bool,
+    /// `None` after a close.
+    inner: Option<Stream>,
 }
 
 impl Sender {
     /// Takes a non-blocking descriptor.
-    pub(crate) fn new(fd: OwnedFd, family: Family) -> Sender {
-        Sender {
-            inner: Stream::new(fd, family),
-            closed: false,
-        }
+    pub(crate) fn new(fd: OwnedFd, family: Family) -> io::Result<Sender> {
+        closed::prepare()?;
+        let inner = Some(Stream::new(fd, family));
+        Ok(Sender { inner })
     }
 
+    #[inline]
     pub(crate) fn stream(&self) -> &Stream {
-        &self.inner
+        self.inner.as_ref().unwrap_or_else(|| closed::stream())
     }
 
     /// Takes the writing end of a pipe, and makes its description non-blocking.
@@ -92,10 +91,10 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// When the mode cannot be set.
+    /// When the mode cannot be set, or descriptors have run out.
     pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<Sender> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Sender::new(fd, Family::ForeignPipe))
+        Sender::new(fd, Family::ForeignPipe)
     }
 
     /// Gives the descriptor back, in blocking mode: what a child process wants
@@ -105,7 +104,9 @@ impl Sender {
     ///
     /// When the descriptor cannot be given back, or the mode not be set.
     pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        self.inner.into_blocking()
+        let fd = self.into_nonblocking_fd()?;
+        rustix::io::ioctl_fionbio(&fd, false)?;
+        Ok(fd)
     }
 
     /// Gives the descriptor back as it is, non-blocking.
@@ -114,7 +115,11 @@ impl Sender {
     ///
     /// When the descriptor cannot be given back.
     pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.inner.into_nonblocking()
+        match self.inner {
+            Some(inner) => inner.into_nonblocking(),
+            // One of its own: whoever has it may change its mode.
+            None => Ok(super::new_pair()?.1),
+        }
     }
 
     /// Writes from `buf` and tells how many bytes the pipe took: all, if they
@@ -145,7 +150,7 @@ impl Sender {
     #[inline]
     #[track_caller]
     pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
-        self.inner.write(buf)
+        self.stream().write(buf)
     }
 
     /// Writes from several buffers in order, as one call; at most 1,024 of them.
@@ -159,7 +164,7 @@ impl Sender {
     /// As of [`write`](Sender::write).
     #[track_caller]
     pub fn write_vectored<'a>(&'a self, bufs: &'a [IoSlice<'a>]) -> WriteVectored<'a> {
-        self.inner.write_vectored(bufs)
+        self.stream().write_vectored(bufs)
     }
 
     /// Waits until a `try_write` is worth it; a hint. It is also ready when the
@@ -174,7 +179,7 @@ impl Sender {
     /// Dropping the future loses nothing.
     #[track_caller]
     pub fn writable(&self) -> Writable<'_> {
-        self.inner.writable()
+        self.stream().writable()
     }
 
     /// Writes what the pipe takes at once, without waiting.
@@ -185,7 +190,7 @@ impl Sender {
     /// [`PIPE_BUF`](super::PIPE_BUF) bytes is when it cannot take them all;
     /// else the kernel's.
     pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.try_write(buf)
+        self.stream().try_write(buf)
     }
 
     /// Writes from several buffers what the pipe takes at once.
@@ -194,17 +199,7 @@ impl Sender {
     ///
     /// As of [`try_write`](Sender::try_write).
     pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.inner.try_write_vectored(bufs)
-    }
-
-    /// Closes the descriptor, if it is not closed yet.
-    fn close(&mut self) -> io::Result<()> {
-        if !self.closed {
-            let (_reading, writing) = super::new_pair()?;
-            self.inner = Stream::new(writing, Family::Pipe);
-            self.closed = true;
-        }
-        Ok(())
+        self.stream().try_write_vectored(bufs)
     }
 }
 
@@ -219,7 +214,7 @@ impl AsyncWrite for Sender {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.inner.poll_write(cx, buf)
+        self.stream().poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -227,7 +222,7 @@ impl AsyncWrite for Sender {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.inner.poll_write_vectored(cx, bufs)
+        self.stream().poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -235,18 +230,19 @@ impl AsyncWrite for Sender {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.close())
+        self.inner = None;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsFd for Sender {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.as_fd()
+        self.stream().as_fd()
     }
 }
 
 impl AsRawFd for Sender {
     fn as_raw_fd(&self) -> RawFd {
-        self.inner.as_fd().as_raw_fd()
+        self.stream().as_fd().as_raw_fd()
     }
 }

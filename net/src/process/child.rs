@@ -247,8 +247,11 @@ impl Child {
     /// # Errors
     ///
     /// `InvalidInput` if the child was not started with
-    /// [`process_group(0)`](super::Command::process_group); else as of
-    /// [`signal`](Child::signal).
+    /// [`process_group(0)`](super::Command::process_group); `ESRCH`, in words,
+    /// once the child is reaped: a group has the number of the process that
+    /// leads it, which may be another group's from then on. Wait by
+    /// [`until_ended`](Child::until_ended) while this is still to be called.
+    /// Else as of [`signal`](Child::signal).
     pub fn signal_group(&self, kind: SignalKind) -> io::Result<()> {
         self.owner.get().signal_group(named(kind)?)
     }

@@ -2,10 +2,11 @@
 
 use super::child::Child;
 use super::error;
-use super::handle::{Owner, Process, Reserved};
+use super::handle::{Exit, Owner, Process, Reserved};
 use super::orphans;
 use super::output::{RunOutput, RunStatus};
-use rustix::process::Pid;
+use crate::pipe;
+use rustix::process::{Pid, Signal};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -35,7 +36,7 @@ use std::process::{self, Stdio};
 /// ```
 pub struct Command {
     std: process::Command,
-    /// Which of stdin, stdout and stderr were set.
+    /// Which of stdin, stdout and stderr were set here.
     set: [bool; 3],
     kill_on_drop: bool,
     own_group: bool,
@@ -165,7 +166,8 @@ impl Command {
     /// The command as the standard library has it: for what has no method here,
     /// such as `pre_exec`.
     ///
-    /// What is set there for the process group is not seen here.
+    /// What is set there for the process group is not seen here, nor is it for
+    /// stdin, stdout and stderr: see [`output`](Command::output).
     pub fn as_std_mut(&mut self) -> &mut process::Command {
         &mut self.std
     }
@@ -202,7 +204,9 @@ impl Command {
     /// ```
     pub fn spawn(&mut self) -> io::Result<Child> {
         orphans::tend();
-        let reserved = Reserved::new().map_err(|error| error::spawn(&self.std, error))?;
+        // What is needed later is had now, before the program runs.
+        let reserved = pipe::prepare().and_then(|()| Reserved::new());
+        let reserved = reserved.map_err(|error| error::spawn(&self.std, error))?;
         let mut child = self
             .std
             .spawn()
@@ -212,8 +216,7 @@ impl Command {
             Ok(process) => process,
             Err(error) => {
                 // Its place among the descriptors was taken by another thread.
-                // Nobody could wait for it, so it ends; killed, it does at once.
-                child.kill().and_then(|()| child.wait())?;
+                give_up(&mut child, error::quoted(self.std.get_program()));
                 return Err(error::watch(&self.std, error));
             }
         };
@@ -255,7 +258,9 @@ impl Command {
 
     /// Runs the program to its end, and collects what it writes to stdout and
     /// stderr. Its stdin is empty. Each of the three may be set to something
-    /// else.
+    /// else, by the methods of this type: what was set on the standard library's
+    /// command cannot be seen, so `output` replaces it, and what comes after it
+    /// inherits.
     ///
     /// It is over when the program has ended *and* nobody has its outputs open
     /// any more: what it has left in the background keeps them open.
@@ -316,6 +321,21 @@ impl Command {
     }
 }
 
+/// Ends a child that nobody could wait for.
+pub(super) fn give_up(child: &mut process::Child, program: String) {
+    let exit = Exit::by_number(Pid::from_child(child), program);
+    match exit.signal(None, Signal::KILL) {
+        // Killed, it ends at once. An error: other code has reaped it.
+        Ok(()) => drop(child.wait()),
+        // It has become another user, and ends when it likes.
+        Err(_denied) => orphans::adopt(exit, None),
+    }
+}
+
+/// As it is: its stdin, stdout and stderr are used by
+/// [`spawn`](Command::spawn) and [`status`](Command::status). The standard
+/// library does not tell whether they were set, so for
+/// [`output`](Command::output), set them again.
 impl From<process::Command> for Command {
     fn from(std: process::Command) -> Command {
         Command {

@@ -56,6 +56,16 @@ pub(super) fn no_group(program: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
+pub(super) fn group_gone(program: &str) -> io::Error {
+    let doing =
+        format!("signal the group of {program}: {program} is reaped, and its number with it");
+    let hint = Some(
+        "what it has left behind can be reached only before the status is taken: \
+         wait by `Child::until_ended` first",
+    );
+    Context::with_hint(doing, hint, Errno::SRCH.into())
+}
+
 pub(super) fn no_stdin(program: &str) -> io::Error {
     let text = format!(
         "there is input for {program}, but no pipe: start it with `stdin(Stdio::piped())`, \

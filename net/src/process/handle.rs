@@ -6,12 +6,14 @@
 //! has ended. So the child is one more source of the reactor, and a signal
 //! that comes too late reaches nobody.
 //!
-//! Before Linux 5.4, and where a sandbox denies it, there is no pidfd. Then a
-//! thread waits for the child, without reaping it, and closes its end of a
-//! pipe; the other end is the source. Signals go by pid there, and only while
-//! the child is not reaped: so long its number is not used again.
+//! Before Linux 5.4, and where a sandbox denies it, there is none that could be
+//! waited for; each spawn tries that first. Then a thread waits for the child,
+//! without reaping it, and closes its end of a pipe; the other end is the
+//! source. Signals go by pid there, and only while the child is not reaped: so
+//! long its number is not used again.
 
 use super::error;
+use crate::foreign::quietly;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -46,7 +48,11 @@ pub(super) struct Reserved(OwnedFd, Seen);
 impl Reserved {
     pub(super) fn new() -> io::Result<Reserved> {
         match pidfd_open(getpid(), PidfdFlags::empty()) {
-            Ok(fd) => Ok(Reserved(fd, Seen::Pidfd)),
+            Ok(fd) if can_be_awaited(&fd) => Ok(Reserved(fd, Seen::Pidfd)),
+            Ok(fd) => {
+                drop(fd);
+                Reserved::without()
+            }
             Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::INVAL) => Reserved::without(),
             Err(error) => Err(error.into()),
         }
@@ -57,6 +63,14 @@ impl Reserved {
         let (read, _write) = pipe_with(PipeFlags::CLOEXEC)?;
         Ok(Reserved(read, Seen::Thread))
     }
+}
+
+/// Whether the kernel waits by pidfd: Linux 5.3 has them, and does not; a
+/// sandbox may deny it. This process is not its own child, and only one that
+/// knows the way gets as far as that.
+fn can_be_awaited(this: &OwnedFd) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::PidFd(this.as_fd()), look), Err(Errno::CHILD))
 }
 
 /// A child, and the source that tells of its end.
@@ -89,11 +103,8 @@ impl Process {
             }
         };
         let exit = Exit {
-            pid,
-            program,
             seen,
-            status: None,
-            leads_group: false,
+            ..Exit::by_number(pid, program)
         };
         Ok(Process {
             source: Source::new(fd),
@@ -103,12 +114,12 @@ impl Process {
 
     /// The status, if the child has ended.
     pub(super) fn try_reap(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.exit.reap(self.source.as_fd())
+        self.exit.reap(Some(self.source.as_fd()))
     }
 
     /// Sends a signal; a child that has ended takes it as nothing.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.exit.signal(self.source.as_fd(), signal)
+        self.exit.signal(Some(self.source.as_fd()), signal)
     }
 
     /// Sends a signal to every process of the group that the child leads.
@@ -117,8 +128,8 @@ impl Process {
             return Err(error::no_group(&self.exit.program));
         }
         // The number of a group stays taken while the leader is not reaped.
-        if self.exit.is_over() {
-            return Ok(());
+        if !self.exit.has_its_number(Some(self.source.as_fd())) {
+            return Err(error::group_gone(&self.exit.program));
         }
         ended_is_fine(kill_process_group(self.exit.pid, signal))
     }
@@ -144,6 +155,17 @@ pub(super) struct Exit {
 }
 
 impl Exit {
+    /// Of a child that nobody has reaped yet.
+    pub(super) fn by_number(pid: Pid, program: String) -> Exit {
+        Exit {
+            pid,
+            program,
+            seen: Seen::Thread,
+            status: None,
+            leads_group: false,
+        }
+    }
+
     /// Nothing is left to be reaped.
     pub(super) fn is_over(&self) -> bool {
         self.status.is_some() || self.seen == Seen::Lost
@@ -158,27 +180,34 @@ impl Exit {
         }
     }
 
-    /// Sends a signal; `fd` is the source's.
-    pub(super) fn signal(&self, fd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
+    /// Sends a signal; `fd` is the source's, if there is one.
+    pub(super) fn signal(&self, fd: Option<BorrowedFd<'_>>, signal: Signal) -> io::Result<()> {
         if self.is_over() {
             return Ok(());
         }
-        ended_is_fine(match self.seen {
-            Seen::Pidfd => pidfd_send_signal(fd, signal),
-            // Not reaped, so the number is still the child's.
-            Seen::Thread | Seen::Lost => kill_process(self.pid, signal),
+        ended_is_fine(match (self.seen, fd) {
+            (Seen::Pidfd, Some(fd)) => pidfd_send_signal(fd, signal),
+            _ if !self.has_its_number(fd) => return Ok(()),
+            _ => kill_process(self.pid, signal),
         })
+    }
+
+    /// Whether the child is not reaped, by us, by other code of this process
+    /// or by the kernel: so long its number is no other process's or group's.
+    fn has_its_number(&self, fd: Option<BorrowedFd<'_>>) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        !self.is_over() && !matches!(self.ask(fd, look), Err(Errno::CHILD))
     }
 
     /// Asks the kernel, without blocking.
     fn ask(
         &self,
-        fd: BorrowedFd<'_>,
+        fd: Option<BorrowedFd<'_>>,
         options: WaitIdOptions,
     ) -> rustix::io::Result<Option<WaitIdStatus>> {
-        let which = match self.seen {
-            Seen::Pidfd => WaitId::PidFd(fd),
-            Seen::Thread | Seen::Lost => WaitId::Pid(self.pid),
+        let which = match (self.seen, fd) {
+            (Seen::Pidfd, Some(fd)) => WaitId::PidFd(fd),
+            _ => WaitId::Pid(self.pid),
         };
         let options = options | WaitIdOptions::NOHANG;
         rustix::io::retry_on_intr(|| waitid(which.clone(), options))
@@ -186,7 +215,7 @@ impl Exit {
 
     /// Whether there is a status to be taken; it stays with the kernel.
     pub(super) fn has_ended(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
-        match self.ask(fd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+        match self.ask(Some(fd), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
             Ok(status) => Ok(status.is_some()),
             Err(Errno::CHILD) => Err(error::lost(&self.program, self.pid)),
             Err(error) => Err(error.into()),
@@ -194,8 +223,8 @@ impl Exit {
     }
 
     /// Takes the status from the kernel, if the child has ended; `fd` is the
-    /// source's. The status stays here.
-    pub(super) fn reap(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<ExitStatus>> {
+    /// source's, if there is one. The status stays here.
+    pub(super) fn reap(&mut self, fd: Option<BorrowedFd<'_>>) -> io::Result<Option<ExitStatus>> {
         if let Some(known) = self.known() {
             return known.map(Some);
         }
@@ -276,7 +305,12 @@ impl Drop for Owner {
             let _denied = process.signal(Signal::KILL);
         }
         if let Ok(None) = process.try_reap() {
-            super::orphans::adopt(process);
+            let Process { source, exit } = process;
+            // The watch ends here: it may hold the waker of a task that is long
+            // gone, whose destructor is foreign code.
+            let mut fd = None;
+            quietly(|| fd = source.into_fd().ok());
+            super::orphans::adopt(exit, fd);
         }
     }
 }

@@ -12,16 +12,18 @@
 //! 3 `Orphans::reap`  the thread takes the status and throws it away
 //!
 //! The thread is there while the list has something in it, and no longer. It
-//! needs no runtime: a child may outlive the one that started it. The list is
+//! needs no runtime: a child may outlive the one that started it, of which
+//! nothing comes here. So no foreign code runs on the thread either. The list is
 //! as long as there are such children. If the thread cannot be had, for want
 //! of threads or descriptors, the next spawn or drop tries again.
 
-use super::handle::Process;
+use super::handle::Exit;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -30,6 +32,12 @@ const BATCH: usize = 64;
 /// How often those are asked that epoll did not take.
 const ASK_AGAIN: Timespec = Timespec {
     tv_sec: 1,
+    tv_nsec: 0,
+};
+/// How often the list is looked at for such a one: while the thread waits,
+/// nothing can tell it of a child without a descriptor.
+const LOOK_AGAIN: Timespec = Timespec {
+    tv_sec: 60,
     tv_nsec: 0,
 };
 
@@ -47,7 +55,9 @@ struct Orphans {
 }
 
 struct Orphan {
-    process: Process,
+    exit: Exit,
+    /// Readable when it has ended. Without it, it is asked for by number.
+    fd: Option<OwnedFd>,
     watched: bool,
 }
 
@@ -56,13 +66,17 @@ fn lock() -> MutexGuard<'static, Orphans> {
 }
 
 /// Takes a running child over.
-pub(super) fn adopt(process: Process) {
+pub(super) fn adopt(exit: Exit, fd: Option<OwnedFd>) {
     let mut orphans = lock();
     let key = orphans.next;
     orphans.next += 1;
     // In the list before there is a thread: it ends when the list is empty.
-    let watched = false;
-    orphans.waiting.insert(key, Orphan { process, watched });
+    let orphan = Orphan {
+        exit,
+        fd,
+        watched: false,
+    };
+    orphans.waiting.insert(key, orphan);
     orphans.tend();
 }
 
@@ -86,7 +100,7 @@ impl Orphans {
         // On an error the next call tries again.
         let Ok(epoll) = self.thread() else { return };
         for (key, orphan) in &mut self.waiting {
-            orphan.watched = orphan.watched || watch(&epoll, *key, &orphan.process).is_ok();
+            orphan.watched = orphan.watched || watch(&epoll, *key, orphan);
         }
     }
 
@@ -117,7 +131,7 @@ impl Orphans {
             // One that is traced may be readable and not be reaped yet; it
             // stays, and there will be another edge.
             let orphan = self.waiting.get_mut(key);
-            orphan.is_some_and(|orphan| !matches!(orphan.process.try_reap(), Ok(None)))
+            orphan.is_some_and(|orphan| !matches!(orphan.try_reap(), Ok(None)))
         });
         keys.iter()
             .filter_map(|key| self.waiting.remove(key))
@@ -125,15 +139,19 @@ impl Orphans {
     }
 }
 
+impl Orphan {
+    fn try_reap(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.exit.reap(self.fd.as_ref().map(OwnedFd::as_fd))
+    }
+}
+
 /// Edges: an end that cannot be reaped yet must not spin the thread.
-fn watch(epoll: &OwnedFd, key: u64, process: &Process) -> rustix::io::Result<()> {
+fn watch(epoll: &OwnedFd, key: u64, orphan: &Orphan) -> bool {
+    let Some(fd) = &orphan.fd else {
+        return false;
+    };
     let data = EventData::new_u64(key);
-    epoll::add(
-        epoll,
-        &process.source,
-        data,
-        EventFlags::IN | EventFlags::ET,
-    )
+    epoll::add(epoll, fd, data, EventFlags::IN | EventFlags::ET).is_ok()
 }
 
 fn run(epoll: &OwnedFd) {
@@ -148,15 +166,16 @@ fn run(epoll: &OwnedFd) {
         }
         let all_watched = orphans.waiting.values().all(|orphan| orphan.watched);
         drop(orphans);
-        // Closing takes it out of epoll. Not under the lock: it may wake.
+        // Closing takes it out of epoll.
         drop(reaped);
         if over {
             return;
         }
-        let limit = if all_watched { None } else { Some(&ASK_AGAIN) };
+        let limit = if all_watched { &LOOK_AGAIN } else { &ASK_AGAIN };
         events.clear();
         // An error is an interruption: nothing else can happen to a sound epoll.
-        let _interrupted = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), limit);
+        let space = rustix::buffer::spare_capacity(&mut events);
+        let _interrupted = epoll::wait(epoll, space, Some(limit));
         keys.clear();
         keys.extend(events.iter().map(|event| event.data.u64()));
     }

@@ -31,7 +31,7 @@ impl Operation for Reap<'_> {
     }
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
-        match self.exit.reap(fd) {
+        match self.exit.reap(Some(fd)) {
             Ok(Some(status)) => Ok(Done::Full(Ok(status))),
             Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => Ok(Done::Full(Err(error))),
@@ -152,7 +152,7 @@ impl Future for Kill<'_> {
         let this = &mut *self;
         if !this.sent {
             let exit = &this.wait.leaf.op_mut().exit;
-            exit.signal(this.source.as_fd(), Signal::KILL)?;
+            exit.signal(Some(this.source.as_fd()), Signal::KILL)?;
             this.sent = true;
         }
         Pin::new(&mut this.wait).poll(cx).map_ok(drop)

@@ -1,6 +1,7 @@
 //! Standard input.
 
-use super::thread_in::STDIN;
+use super::thread_in::{STDIN, ThreadIn};
+use super::waiters::Id;
 use super::{Try, knows_no_try, watched};
 use crate::io::parked_at;
 use crate::sys::{look_for_more, retry};
@@ -23,13 +24,28 @@ use wakeline_reactor::{Direction, Done, Source};
 pub struct Stdin {
     /// `None`: by the thread.
     watched: Option<(Source, Try)>,
+    thread: &'static ThreadIn,
+    id: Id,
+}
+
+impl Stdin {
+    #[cfg(test)]
+    pub(super) fn by_thread_only(thread: &'static ThreadIn) -> Stdin {
+        Stdin {
+            watched: None,
+            thread,
+            id: Id::new(),
+        }
+    }
 }
 
 /// The standard input of this process, for reading without blocking a worker.
 ///
 /// Any number of handles may be made; each byte goes to one of them. Reads are
 /// those of [`AsyncReadExt`](crate::io::AsyncReadExt). On a terminal the end
-/// (`Ctrl-D`) is given once, and later reads ask again.
+/// (`Ctrl-D`) is given once, and later reads ask again. What standard input is
+/// decides how a handle reads, and is looked at when the handle is made: after
+/// descriptor 0 was replaced (`dup2`), make a new one.
 ///
 /// # Cancellation
 ///
@@ -54,6 +70,8 @@ pub struct Stdin {
 pub fn stdin() -> Stdin {
     Stdin {
         watched: watched(rustix::stdio::stdin()),
+        thread: &STDIN,
+        id: Id::new(),
     }
 }
 
@@ -78,7 +96,7 @@ impl AsyncRead for Stdin {
             parked_at(Kind::Yield, Location::caller());
             return Poll::Pending;
         };
-        let poll = STDIN.poll_read(cx, buf);
+        let poll = self.thread.poll_read(self.id, cx, buf);
         if poll.is_pending() {
             unit.refund();
             parked_at(Kind::Read, Location::caller());
@@ -101,6 +119,12 @@ fn try_read(fd: BorrowedFd<'_>, how: Try, buf: &mut [u8]) -> io::Result<Done<usi
         Try::Socket => retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::DONTWAIT))?.0,
     };
     Ok(look_for_more(fd, n, wanted))
+}
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        self.thread.forget(self.id);
+    }
 }
 
 impl AsFd for Stdin {

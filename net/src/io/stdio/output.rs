@@ -1,6 +1,7 @@
 //! Standard output and standard error.
 
 use super::thread_out::{STDERR, STDOUT, ThreadOut};
+use super::waiters::Id;
 use super::{Try, knows_no_try, watched};
 use crate::io::parked_at;
 use crate::sys::retry;
@@ -16,10 +17,11 @@ use wakeline_context::{Kind, budget};
 use wakeline_reactor::{Direction, Done, Source};
 
 #[derive(Debug)]
-struct Output {
+pub(super) struct Output {
     /// `None`: by the thread.
     watched: Option<(Source, Try)>,
     thread: &'static ThreadOut,
+    id: Id,
     /// How far the flush in progress goes.
     flush_until: Option<u64>,
 }
@@ -29,12 +31,27 @@ impl Output {
         Output {
             watched: watched(fd),
             thread,
+            id: Id::new(),
+            flush_until: None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn by_thread_only(thread: &'static ThreadOut) -> Output {
+        Output {
+            watched: None,
+            thread,
+            id: Id::new(),
             flush_until: None,
         }
     }
 
     #[track_caller]
-    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if let Some((source, how)) = &self.watched {
             let how = *how;
             match ready!(source.poll_io(cx, Direction::Write, |fd| try_write(fd, how, buf))) {
@@ -42,17 +59,28 @@ impl Output {
                 result => return Poll::Ready(result),
             }
         }
-        let thread = self.thread;
-        by_thread(cx, |cx| thread.poll_write(cx, buf))
+        let (thread, id) = (self.thread, self.id);
+        let poll = by_thread(cx, |cx| thread.poll_write(id, cx, buf));
+        if poll.is_ready() {
+            // A flush that was dropped knew nothing of these bytes.
+            self.flush_until = None;
+        }
+        poll
     }
 
     #[track_caller]
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.watched.is_some() {
             return Poll::Ready(Ok(()));
         }
-        let (thread, until) = (self.thread, &mut self.flush_until);
-        by_thread(cx, |cx| thread.poll_flush(cx, until))
+        let (thread, id, until) = (self.thread, self.id, &mut self.flush_until);
+        by_thread(cx, |cx| thread.poll_flush(id, cx, until))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.thread.forget(self.id);
     }
 }
 
@@ -100,6 +128,8 @@ macro_rules! outputs {
         /// accepted, and what is accepted keeps its order; on a terminal or a
         /// file it may still wait for its thread, so
         /// [`flush`](crate::io::AsyncWriteExt::flush) before the process ends.
+        /// What it is, is looked at when the handle is made: make a new one
+        /// after the descriptor was replaced (`dup2`).
         ///
         /// # Errors
         ///

@@ -13,12 +13,14 @@
 //! the process.
 
 use super::wait_here;
+use super::waiters::{Id, Waiters};
+use crate::foreign::wake_all;
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 
 const BUFFER: usize = 64 << 10;
@@ -36,7 +38,7 @@ enum State {
 struct Inner {
     state: State,
     runs: bool,
-    wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 #[derive(Debug)]
@@ -46,16 +48,20 @@ pub(super) struct ThreadIn {
 }
 
 /// One for the process, as there is one standard input.
-pub(super) static STDIN: ThreadIn = ThreadIn {
-    inner: Mutex::new(Inner {
-        state: State::Idle,
-        runs: false,
-        wakers: Vec::new(),
-    }),
-    asked: Condvar::new(),
-};
+pub(super) static STDIN: ThreadIn = ThreadIn::new();
 
 impl ThreadIn {
+    const fn new() -> ThreadIn {
+        ThreadIn {
+            inner: Mutex::new(Inner {
+                state: State::Idle,
+                runs: false,
+                waiters: Waiters::new(),
+            }),
+            asked: Condvar::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No foreign code runs under the lock, so a panic has left it whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,6 +69,7 @@ impl ThreadIn {
 
     pub(super) fn poll_read(
         &'static self,
+        id: Id,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -96,10 +103,16 @@ impl ThreadIn {
             }
             State::Asked | State::Kept(..) => {}
         }
-        if !inner.wakers.iter().any(|listed| listed.will_wake(&waker)) {
-            inner.wakers.push(waker);
-        }
+        let replaced = inner.waiters.list(id, waker);
+        drop(inner);
+        drop(replaced);
         Poll::Pending
+    }
+
+    /// The handle is gone, and nobody waits by it any more.
+    pub(super) fn forget(&self, id: Id) {
+        let waker = self.lock().waiters.remove(id);
+        drop(waker);
     }
 
     /// The thread: waits to be asked, reads once, and so on.
@@ -113,16 +126,38 @@ impl ThreadIn {
                     .unwrap_or_else(PoisonError::into_inner);
             }
             drop(inner);
-            let read = read_once();
-            let mut inner = self.lock();
-            inner.state = match read {
-                Ok(bytes) => State::Kept(bytes, 0),
-                Err(error) => State::Failed(error),
-            };
-            let wakers = std::mem::take(&mut inner.wakers);
-            drop(inner);
-            wakers.into_iter().for_each(Waker::wake);
+            self.answer(read_once());
         }
+    }
+
+    /// What was read is there for who has asked, or for anybody else.
+    fn answer(&self, read: io::Result<Vec<u8>>) {
+        let mut inner = self.lock();
+        inner.state = match read {
+            Ok(bytes) => State::Kept(bytes, 0),
+            Err(error) => State::Failed(error),
+        };
+        let wakers = inner.waiters.take();
+        drop(inner);
+        wake_all(wakers);
+    }
+
+    /// For tests, which do by [`step`](ThreadIn::step) what the thread does.
+    #[cfg(test)]
+    pub(super) fn without_thread() -> &'static ThreadIn {
+        let thread = Box::leak(Box::new(ThreadIn::new()));
+        thread.lock().runs = true;
+        thread
+    }
+
+    #[cfg(test)]
+    pub(super) fn step(&self, read: &[u8]) {
+        self.answer(Ok(read.to_vec()));
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiters.len()
     }
 }
 

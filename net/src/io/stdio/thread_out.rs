@@ -11,12 +11,14 @@
 //! flush; what that batch had left is gone, as if it had been written.
 
 use super::wait_here;
+use super::waiters::{Id, Waiters};
+use crate::foreign::wake_all;
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 
 const QUEUE: usize = 64 << 10;
@@ -29,7 +31,7 @@ struct Inner {
     written: u64,
     error: Option<io::Error>,
     runs: bool,
-    wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl ThreadOut {
                 written: 0,
                 error: None,
                 runs: false,
-                wakers: Vec::new(),
+                waiters: Waiters::new(),
             }),
             work: Condvar::new(),
             fd,
@@ -67,6 +69,7 @@ impl ThreadOut {
 
     pub(super) fn poll_write(
         &'static self,
+        id: Id,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
@@ -77,7 +80,9 @@ impl ThreadOut {
         }
         let n = buf.len().min(QUEUE - inner.queue.len());
         if n == 0 && !buf.is_empty() {
-            inner.list(waker);
+            let replaced = inner.waiters.list(id, waker);
+            drop(inner);
+            drop(replaced);
             return Poll::Pending;
         }
         if !inner.runs {
@@ -97,6 +102,7 @@ impl ThreadOut {
     /// that is from poll to poll.
     pub(super) fn poll_flush(
         &self,
+        id: Id,
         cx: &mut Context<'_>,
         until: &mut Option<u64>,
     ) -> Poll<io::Result<()>> {
@@ -110,43 +116,72 @@ impl ThreadOut {
             *until = None;
             return Poll::Ready(Ok(()));
         }
-        inner.list(waker);
+        let replaced = inner.waiters.list(id, waker);
+        drop(inner);
+        drop(replaced);
         Poll::Pending
+    }
+
+    /// The handle is gone, and nobody waits by it any more.
+    pub(super) fn forget(&self, id: Id) {
+        let waker = self.lock().waiters.remove(id);
+        drop(waker);
     }
 
     /// The thread: takes what is queued, writes it, and so on.
     fn write_on(&self) {
         loop {
-            let mut inner = self.lock();
-            while inner.queue.is_empty() {
-                inner = self
-                    .work
-                    .wait(inner)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            let batch = std::mem::take(&mut inner.queue);
-            // There is room again, though nothing is written yet.
-            let wakers = std::mem::take(&mut inner.wakers);
-            drop(inner);
-            wakers.into_iter().for_each(Waker::wake);
-            let result = write_all((self.fd)(), &batch);
-            let mut inner = self.lock();
-            inner.written += batch.len() as u64;
-            if let Err(error) = result {
-                inner.error.get_or_insert(error);
-            }
-            let wakers = std::mem::take(&mut inner.wakers);
-            drop(inner);
-            wakers.into_iter().for_each(Waker::wake);
+            self.write_batch();
         }
     }
-}
 
-impl Inner {
-    fn list(&mut self, waker: Waker) {
-        if !self.wakers.iter().any(|listed| listed.will_wake(&waker)) {
-            self.wakers.push(waker);
+    /// Waits for something to write, and writes it.
+    fn write_batch(&self) {
+        let mut inner = self.lock();
+        while inner.queue.is_empty() {
+            inner = self
+                .work
+                .wait(inner)
+                .unwrap_or_else(PoisonError::into_inner);
         }
+        let batch = std::mem::take(&mut inner.queue);
+        // There is room again, though nothing is written yet.
+        let wakers = inner.waiters.take();
+        drop(inner);
+        wake_all(wakers);
+        let result = write_all((self.fd)(), &batch);
+        let mut inner = self.lock();
+        inner.written += batch.len() as u64;
+        if let Err(error) = result {
+            inner.error.get_or_insert(error);
+        }
+        let wakers = inner.waiters.take();
+        drop(inner);
+        wake_all(wakers);
+    }
+
+    /// For tests, which do by [`step`](ThreadOut::step) what the thread does.
+    #[cfg(test)]
+    pub(super) fn without_thread() -> &'static ThreadOut {
+        fn nowhere() -> BorrowedFd<'static> {
+            use std::os::fd::AsFd;
+            static NULL: std::sync::OnceLock<std::fs::File> = std::sync::OnceLock::new();
+            let open = || std::fs::File::create("/dev/null").expect("it is there");
+            NULL.get_or_init(open).as_fd()
+        }
+        let thread = Box::leak(Box::new(ThreadOut::new(nowhere, "test")));
+        thread.lock().runs = true;
+        thread
+    }
+
+    #[cfg(test)]
+    pub(super) fn step(&self) {
+        self.write_batch();
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiters.len()
     }
 }
 
