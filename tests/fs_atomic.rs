@@ -184,6 +184,73 @@ fn a_file_keeps_its_permissions_and_a_link_stays_a_link() {
     });
 }
 
+/// Runs as a process of its own, which gives up being root for good.
+#[test]
+fn a_group_that_cannot_be_kept_takes_its_rights_with_it() {
+    const CHILD: &str = "WAKELINE_TEST_ATOMIC_GROUP";
+    const NOBODY: u32 = 65_534;
+    const OTHERS: u32 = 47_110;
+    // Owner and group before, and permissions before and after.
+    let files = [
+        ("secret", NOBODY, OTHERS, 0o660, 0o600),
+        ("banned", NOBODY, OTHERS, 0o606, 0o600),
+        ("listed", NOBODY, OTHERS, 0o664, 0o604),
+        ("set-id", NOBODY, OTHERS, 0o6775, 0o705),
+        ("given", OTHERS, NOBODY, 0o4640, 0o640),
+        ("kept", NOBODY, NOBODY, 0o2640, 0o2640),
+    ];
+    let _alone = alone();
+    if let Some(dir) = std::env::var_os(CHILD) {
+        let dir = PathBuf::from(dir);
+        // SAFETY: no groups are read for a count of 0.
+        assert_eq!(unsafe { libc::setgroups(0, std::ptr::null()) }, 0);
+        // SAFETY: takes integers.
+        assert_eq!(unsafe { libc::setresgid(NOBODY, NOBODY, NOBODY) }, 0);
+        // SAFETY: takes integers.
+        assert_eq!(unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) }, 0);
+        for_each_backend(|backend| {
+            backend.runtime(1).block_on(async {
+                for (name, ..) in files {
+                    let name = dir.join(format!("{}-{name}", backend.name()));
+                    fs::write_atomic(name, "new").await.unwrap();
+                }
+            });
+        });
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("-- not tested: only root can make a file of another group");
+        return;
+    }
+    let dir = Scratch::new("group");
+    std::os::unix::fs::chown(&*dir, Some(NOBODY), Some(NOBODY)).unwrap();
+    for backend in support::backends() {
+        for (name, user, group, mode, _) in files {
+            let path = dir.join(format!("{}-{name}", backend.name()));
+            std::fs::write(&path, "old").unwrap();
+            std::os::unix::fs::chown(&path, Some(user), Some(group)).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        }
+    }
+    let this = std::env::current_exe().expect("the test knows its own path");
+    let name = "a_group_that_cannot_be_kept_takes_its_rights_with_it";
+    let mut child = Command::new(this);
+    child
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, &*dir);
+    assert!(child.status().expect("the test starts").success());
+    for backend in support::backends() {
+        for (name, .., after) in files {
+            let path = dir.join(format!("{}-{name}", backend.name()));
+            let found = std::fs::metadata(&path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"new");
+            assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
+            let mode = found.mode() & 0o7777;
+            assert_eq!(mode, after, "{name} has {mode:o}, not {after:o}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
     let _alone = alone();

@@ -34,8 +34,8 @@ use temp::{Begun, Temp};
 /// [`commit`](AtomicFile::commit).
 ///
 /// It keeps the permissions of the file that it replaces, and its owner as far
-/// as the process may give files away; access lists and extended attributes are
-/// not kept. If the path is a symbolic link, that stays, and what it leads to
+/// as the process may give files away; where the group cannot be kept, nor are
+/// the group's rights. Access lists and extended attributes are not kept. If the path is a symbolic link, that stays, and what it leads to
 /// is replaced.
 ///
 /// Dropping it removes the temporary file. A process that is killed cannot: its
