@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use futures_lite::future::poll_once;
 use support::{Backend, Chance, alone, for_each_backend, open_descriptors, setting};
 use wakeline::fs::{self, AtomicFile};
+use wakeline::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Writers that are killed at the same time, each with a file of its own.
 const WRITERS: u64 = 4;
@@ -279,6 +280,55 @@ fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
             fs::write_atomic(&long, "x").await.unwrap();
             assert_eq!(std::fs::read(&long).unwrap(), b"x");
             assert_eq!(dir.names().len(), 3);
+        });
+    });
+}
+
+#[test]
+fn what_is_committed_has_a_dropped_write_or_its_error() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("settled");
+        let path = dir.join("file");
+        let runtime = backend.builder().workers(1).blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            for synced in [true, false] {
+                let commit = |new: AtomicFile| match synced {
+                    true => new.commit(),
+                    false => new.commit_unsynced(),
+                };
+                std::fs::write(&path, "old").unwrap();
+
+                // The pool's one thread is busy until the commit was begun.
+                let mut new = AtomicFile::create(&path).await.unwrap();
+                let (go, gate) = std::sync::mpsc::channel::<()>();
+                let busy = wakeline::spawn_blocking(move || gate.recv());
+                let bytes = vec![b'n'; 100_000];
+                let mut write = Box::pin(new.file_mut().write(&bytes));
+                let told = poll_once(write.as_mut()).await;
+                drop(write);
+                let mut commit_it = Box::pin(commit(new));
+                let early = poll_once(commit_it.as_mut()).await;
+                go.send(()).unwrap();
+                match early {
+                    Some(done) => done.unwrap(),
+                    None => commit_it.await.unwrap(),
+                }
+                let _ = busy.await;
+                let length = told.map_or(bytes.len(), |told| told.unwrap());
+                assert_eq!(std::fs::read(&path).unwrap().len(), length);
+
+                // No file is as long as that.
+                let mut new = AtomicFile::create(&path).await.unwrap();
+                let file = new.file_mut();
+                let most = i64::MAX.cast_unsigned();
+                file.seek(std::io::SeekFrom::Start(most)).await.unwrap();
+                if poll_once(Box::pin(file.write(b"x"))).await.is_none() {
+                    let error = commit(new).await.unwrap_err().to_string();
+                    assert!(error.starts_with("replace \""), "{error}");
+                    assert_eq!(std::fs::read(&path).unwrap().len(), length);
+                }
+            }
         });
     });
 }
