@@ -29,8 +29,11 @@
 //! After a dropped write the next one comes to `Writing` and waits for 6. If it
 //! begins with just the bytes that were written, it is that write, polled
 //! again or tried again, and has its result: so trying again writes nothing
-//! twice. If not, those bytes stay, and it writes its own behind them. An error
-//! of a write that nobody waited for is told to the next write, flush or close.
+//! twice. If not, those bytes stay, and it writes its own behind them. Whatever
+//! else is done with the file in between (a flush, a close, a seek, a read, a
+//! change of its length) ends that: who has been told that all is written, or
+//! was shown it, means more bytes when he writes the same ones. An error of a
+//! write that nobody waited for is told to the next write, flush or close.
 
 mod read;
 mod seek;
