@@ -85,6 +85,9 @@ impl File {
     fn write_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
         let offset = self.write_offset();
         let result = self.now().write(self.as_fd(), buf, offset);
+        if result.is_some() {
+            self.changes().note();
+        }
         match &result {
             Some(Ok(n)) => self.advance_written(*n),
             Some(Err(error)) if self.turns_out_a_stream(error) => return self.write_now(buf),
@@ -123,6 +126,7 @@ impl File {
         let (result, chunk) = ready!(Pin::new(op).poll(cx));
         let writes = *writes;
         self.cursor.writing = None;
+        self.changes().note();
         match result {
             Ok(n) => {
                 self.advance_written(n);
