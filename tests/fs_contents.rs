@@ -2,11 +2,13 @@
 
 mod support;
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use futures_lite::future::poll_once;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use support::{alone, describe_descriptors, for_each_backend, open_descriptors};
 use wakeline::fs::{self, File, TryLockError};
 
@@ -174,6 +176,63 @@ fn a_copy_has_content_and_permissions_and_refuses_what_would_lose_data() {
             std::fs::remove_file(&far)?;
             assert!(copied? == 9_000_001 && same?);
         }
+        Ok(())
+    });
+}
+
+fn fifo(dir: &Scratch) -> PathBuf {
+    let path = dir.join("fifo");
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &path, FileType::Fifo, mode, 0).expect("a FIFO");
+    path
+}
+
+/// The other end, on a thread of its own.
+fn other<T: Send + 'static>(
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    std::thread::spawn(move || act().expect("the other end"))
+}
+
+#[test]
+fn a_pipe_is_read_and_written_to_its_end() {
+    on_each("pipes", async |dir| {
+        let path = fifo(dir);
+        // More than it holds, and in parts.
+        let content = pattern(300_000);
+        let (to, parts) = (path.clone(), content.clone());
+        let writer = other(move || {
+            let mut fifo = std::fs::OpenOptions::new().write(true).open(to)?;
+            parts
+                .chunks(70_001)
+                .try_for_each(|part| fifo.write_all(part))
+        });
+        assert!(fs::read(&path).await? == content);
+        writer.join().expect("the writer");
+
+        let mut reader = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&path)?;
+        let mut got = vec![0; content.len()];
+        let reading = other(move || {
+            reader.read_exact(&mut got)?;
+            Ok((reader, got))
+        });
+        fs::write(&path, &content).await?;
+        let (_reader, got) = reading.join().expect("the reader");
+        assert!(got == content);
+
+        // As /dev/stdin and /dev/stdout are.
+        let (reader, mut writer) = io::pipe()?;
+        let name = |fd: &dyn AsRawFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
+        writer.write_all(b"in and ")?;
+        fs::write(name(&writer), "out").await?;
+        drop(writer);
+        assert_eq!(fs::read_to_string(name(&reader)).await?, "in and out");
+        let (reader, writer) = io::pipe()?;
+        drop(writer);
+        assert_eq!(fs::read(name(&reader)).await?, b"");
         Ok(())
     });
 }
