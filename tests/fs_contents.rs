@@ -11,6 +11,7 @@ use futures_lite::future::poll_once;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use support::{alone, describe_descriptors, for_each_backend, open_descriptors};
 use wakeline::fs::{self, File, TryLockError};
+use wakeline::io::AsyncReadExt;
 
 struct Scratch(PathBuf);
 
@@ -238,18 +239,75 @@ fn a_pipe_is_read_and_written_to_its_end() {
 }
 
 #[test]
-fn a_fifo_is_refused_at_once() {
+fn a_fifo_is_copied_from_and_onto() {
     on_each("fifo", async |dir| {
-        let fifo = dir.join("fifo");
-        let made = std::process::Command::new("mkfifo").arg(&fifo).status()?;
-        assert!(made.success());
-        let to = dir.join("to");
+        let (path, from, to) = (fifo(dir), dir.join("from"), dir.join("to"));
+        let content = pattern(300_000);
+        std::fs::write(&from, &content)?;
+        let told = ["copy \"", "fifo", "open for reading"];
+        let kind = io::Error::from_raw_os_error(libc::ENXIO).kind();
+        fails(fs::copy(&from, &path).await, kind, &told); // nobody reads
+
+        let mut reader = File::open(&path).await?;
+        let mut got = Vec::new();
+        let (copied, read) = wakeline::join!(fs::copy(&from, &path), reader.read_to_end(&mut got));
+        assert_eq!((copied?, read?), (300_000, 300_000));
+        assert!(got == content);
+        drop(reader);
+
+        let (there, sent) = (path.clone(), content.clone());
+        let writer = other(move || std::fs::write(there, sent));
+        std::fs::write(&to, pattern(400_000))?;
+        assert_eq!(fs::copy(&path, &to).await?, 300_000);
+        assert!(std::fs::read(&to)? == content);
+        writer.join().expect("the writer");
+
         fails(
-            fs::copy(&fifo, to).await,
+            fs::copy(&path, &path).await,
             ErrorKind::InvalidInput,
-            &["regular"],
+            &["the same file"],
         );
+        for other in ["/dev/zero", "/proc"] {
+            let told = ["regular file"];
+            fails(fs::copy(other, &to).await, ErrorKind::InvalidInput, &told);
+        }
         Ok(())
+    });
+}
+
+#[test]
+fn what_waits_for_a_fifo_keeps_no_thread() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("fifo-waits");
+        let (path, from) = (fifo(&dir), dir.join("from"));
+        std::fs::write(&from, pattern(300_000)).expect("room");
+        // Open, and never read.
+        let mut options = std::fs::File::options();
+        let held = options.read(true).write(true).open(&path).expect("a FIFO");
+        let runtime = backend.builder().workers(1).blocking_threads(1).build();
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(async {
+            let mut onto = Box::pin(fs::copy(&from, &path));
+            // Also when the FIFO has taken what it takes.
+            for _ in 0..20 {
+                assert!(poll_once(onto.as_mut()).await.is_none());
+                let free = wakeline::spawn_blocking(|| ()).await;
+                free.expect("a thread that does nothing else");
+            }
+            let room = rustix::pipe::fcntl_getpipe_size(&held).expect("a number");
+            let full = rustix::io::ioctl_fionread(&held).expect("a number");
+            assert_eq!(full, room as u64);
+            drop(onto);
+            let mut write = Box::pin(fs::write(&path, "more"));
+            for _ in 0..20 {
+                assert!(poll_once(write.as_mut()).await.is_none());
+                let free = wakeline::spawn_blocking(|| ()).await;
+                free.expect("a thread that does nothing else");
+            }
+        });
+        drop(runtime);
+        drop(held);
     });
 }
 

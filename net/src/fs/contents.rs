@@ -4,6 +4,7 @@ use super::doing::Doing;
 use super::file::File;
 use super::several::Several;
 use crate::io::{AsyncReadExt, AsyncWriteExt};
+use crate::pipe::Sender;
 use std::io;
 use std::path::Path;
 
@@ -145,10 +146,20 @@ where
 {
     let doing = Doing::one("write", path.as_ref());
     Several::new(async move {
-        let mut file = File::create(doing.path()).await?;
-        let written = file.write_all(contents.as_ref()).await;
+        let file = File::create(doing.path()).await?;
+        let written = write_all(file, contents.as_ref()).await;
         written.map_err(|error| doing.failed(error))
     })
+}
+
+/// Writes all of `bytes` to a file that was just opened.
+async fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    if file.is_fifo() {
+        // Its reader may be slow, and no thread is to wait for that.
+        let mut sender = Sender::from_owned_fd_unchecked(file.into_std()?.into())?;
+        return sender.write_all(bytes).await;
+    }
+    file.write_all(bytes).await
 }
 
 /// Writes all of `bytes` from `offset` on.

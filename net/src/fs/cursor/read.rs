@@ -4,7 +4,6 @@ use super::{File, NO_OFFSET, Since};
 use crate::fs::chunk::{self, Chunk};
 use crate::fs::now;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
@@ -156,10 +155,8 @@ impl File {
 
     #[cold]
     fn is_empty_pipe(&self) -> bool {
-        let is_fifo = rustix::fs::fstat(self.as_fd())
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
         let mut poll = [PollFd::new(self, PollFlags::IN)];
-        is_fifo && rustix::event::poll(&mut poll, Some(&Timespec::default())) == Ok(0)
+        self.is_fifo() && rustix::event::poll(&mut poll, Some(&Timespec::default())) == Ok(0)
     }
 
     fn start_wait(&mut self) {
