@@ -230,9 +230,19 @@ fn errors_say_what_could_not_be_opened_and_why() {
         let missing = File::open(dir.join("missing")).await.unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
         assert!(
-            missing.to_string().contains("missing: No such file"),
+            missing.to_string().contains("missing\": No such file"),
             "{missing}"
         );
+        // As it was given, in one line, and to be told from the words around.
+        for (path, told) in [
+            ("no\nsuch: file", "open \"no\\nsuch: file\": No such file"),
+            ("", "open \"\": No such file"),
+            ("a\0b", "open \"a\\0b\": a path has no zero byte"),
+            ("./no/../such//", "open \"./no/../such//\": No such file"),
+        ] {
+            let error = File::open(path).await.unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
+        }
         fs::write(dir.join("file"), "")?;
         let there = File::create_new(dir.join("file")).await.unwrap_err();
         assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);
