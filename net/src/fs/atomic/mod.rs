@@ -158,8 +158,8 @@ impl AtomicFile {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future: the file has the old content, or the new one; the
-    /// temporary file is removed.
+    /// Dropping the future: the file has the old content, or the new one, maybe
+    /// only after the drop; the temporary file is removed.
     #[track_caller]
     pub fn commit(mut self) -> Several<'static, ()> {
         Several::new(async move {
@@ -297,8 +297,8 @@ async fn sync_directory(path: &Path) -> io::Result<()> {
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the file has the old content, or the new one; the
-/// temporary file is removed.
+/// Dropping the future: the file has the old content, or the new one, maybe only
+/// after the drop; the temporary file is removed.
 ///
 /// # Example
 ///
