@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use futures_lite::future::poll_once;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use support::disk::bounded;
 use support::{Backend, Chance, alone, for_each_backend, open_descriptors, setting};
 use wakeline::fs::{self, AtomicFile};
 use wakeline::io::{AsyncSeekExt, AsyncWriteExt};
@@ -125,6 +127,13 @@ fn kill_again_and_again(
             .stdout(Stdio::piped())
             .spawn()
             .expect("the writer starts");
+        // Ended by a signal rather than to fill the disk.
+        let limit = Rlimit {
+            current: Some(64 << 20),
+            maximum: Some(64 << 20),
+        };
+        let pid = Pid::from_child(&child);
+        prlimit(Some(pid), Resource::Fsize, limit).expect("our own child");
         let mut told = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut last = 0;
         for _ in 0..=chance.below(3) {
@@ -291,7 +300,8 @@ fn what_is_committed_has_a_dropped_write_or_its_error() {
         let dir = Scratch::new("settled");
         let path = dir.join("file");
         let runtime = backend.builder().workers(1).blocking_threads(1).build();
-        runtime.expect("a runtime").block_on(async {
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(bounded(&dir, async {
             for synced in [true, false] {
                 let commit = |new: AtomicFile| match synced {
                     true => new.commit(),
@@ -329,7 +339,7 @@ fn what_is_committed_has_a_dropped_write_or_its_error() {
                     assert_eq!(std::fs::read(&path).unwrap().len(), length);
                 }
             }
-        });
+        }));
     });
 }
 

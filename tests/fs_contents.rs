@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use futures_lite::future::poll_once;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use support::disk::bounded;
 use support::{alone, describe_descriptors, for_each_backend, open_descriptors};
 use wakeline::fs::{self, File, TryLockError};
 use wakeline::io::AsyncReadExt;
@@ -46,7 +47,7 @@ fn on_each(name: &str, test: impl AsyncFn(&Scratch) -> io::Result<()>) {
         let dir = Scratch::new(name);
         backend
             .runtime(1)
-            .block_on(test(&dir))
+            .block_on(bounded(&dir, test(&dir)))
             .unwrap_or_else(|error| panic!("on {}: {error}", backend.name()));
     });
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 use std::{env, fs, io};
 
+use support::disk::bounded;
 use support::drops::{descriptors_back_to, drop_at_random, poll_once, share};
 use support::{Chance, alloc, for_each_backend, open_descriptors, setting};
 use wakeline::fs::File;
@@ -37,6 +38,11 @@ impl Scratch {
         Scratch(path)
     }
 
+    /// Another file, which is made again and again.
+    fn made(&self) -> PathBuf {
+        self.0.with_extension("made")
+    }
+
     /// Past the page cache, where the file system can do that: so that reads
     /// are really under way.
     async fn open_direct(&self) -> io::Result<File> {
@@ -60,6 +66,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(self.made());
     }
 }
 
@@ -74,7 +81,7 @@ fn an_open_that_was_dropped_leaves_no_descriptor() {
             let runtime = backend.runtime(workers);
             runtime.block_on(async {
                 // What the first operations make for good is there before the count.
-                let made = scratch.0.with_extension("made");
+                let made = scratch.made();
                 drop(File::create(&made).await.expect("an open"));
                 let before = open_descriptors();
                 for _ in 0..share(1) / 2 {
@@ -347,7 +354,7 @@ fn a_clones_writes_do_not_make_a_write_happen_twice() {
     let scratch = Scratch::new("clones");
     for_each_backend(|backend| {
         let runtime = backend.runtime(2);
-        runtime.block_on(async {
+        runtime.block_on(bounded(&scratch.0, async {
             const LINE: usize = 5_000;
             let mut file = File::create(&scratch.0).await.expect("an open");
             let clone = file.try_clone().expect("a descriptor");
@@ -361,7 +368,7 @@ fn a_clones_writes_do_not_make_a_write_happen_twice() {
             }
             others.await.expect("no panic");
             file.close().await.expect("a close");
-        });
+        }));
         let text = fs::read(&scratch.0).expect("the file");
         assert_eq!(text.len(), 200 * 5_000 + 1);
         for (n, line) in text.chunks(5_000).enumerate().take(200) {

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::{env, fs, io};
 
+use support::disk::bounded;
 use support::drops::poll_once;
 use support::{Backend, for_each_backend};
 use wakeline::fs::File;
@@ -47,7 +48,7 @@ where
         for workers in [1, 2] {
             let scratch = Scratch::new(&format!("{name}-{}-{workers}", backend.name()));
             let runtime = backend.runtime(workers);
-            let task = test(backend, scratch.0.clone());
+            let task = bounded(&scratch.0, test(backend, scratch.0.clone()));
             let done = runtime.block_on(async { wakeline::spawn(task).await });
             done.expect("no panic").unwrap_or_else(|error| {
                 panic!("on {} with {workers} workers: {error}", backend.name())
