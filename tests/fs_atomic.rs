@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use futures_lite::future::poll_once;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use support::disk::bounded;
 use support::{Backend, Chance, alone, for_each_backend, open_descriptors, setting};
 use wakeline::fs::{self, AtomicFile};
+use wakeline::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Writers that are killed at the same time, each with a file of its own.
 const WRITERS: u64 = 4;
@@ -124,6 +127,13 @@ fn kill_again_and_again(
             .stdout(Stdio::piped())
             .spawn()
             .expect("the writer starts");
+        // Ended by a signal rather than to fill the disk.
+        let limit = Rlimit {
+            current: Some(64 << 20),
+            maximum: Some(64 << 20),
+        };
+        let pid = Pid::from_child(&child);
+        prlimit(Some(pid), Resource::Fsize, limit).expect("our own child");
         let mut told = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut last = 0;
         for _ in 0..=chance.below(3) {
@@ -184,6 +194,73 @@ fn a_file_keeps_its_permissions_and_a_link_stays_a_link() {
     });
 }
 
+/// Runs as a process of its own, which gives up being root for good.
+#[test]
+fn a_group_that_cannot_be_kept_takes_its_rights_with_it() {
+    const CHILD: &str = "WAKELINE_TEST_ATOMIC_GROUP";
+    const NOBODY: u32 = 65_534;
+    const OTHERS: u32 = 47_110;
+    // Owner and group before, and permissions before and after.
+    let files = [
+        ("secret", NOBODY, OTHERS, 0o660, 0o600),
+        ("banned", NOBODY, OTHERS, 0o606, 0o600),
+        ("listed", NOBODY, OTHERS, 0o664, 0o604),
+        ("set-id", NOBODY, OTHERS, 0o6775, 0o705),
+        ("given", OTHERS, NOBODY, 0o4640, 0o640),
+        ("kept", NOBODY, NOBODY, 0o2640, 0o2640),
+    ];
+    let _alone = alone();
+    if let Some(dir) = std::env::var_os(CHILD) {
+        let dir = PathBuf::from(dir);
+        // SAFETY: no groups are read for a count of 0.
+        assert_eq!(unsafe { libc::setgroups(0, std::ptr::null()) }, 0);
+        // SAFETY: takes integers.
+        assert_eq!(unsafe { libc::setresgid(NOBODY, NOBODY, NOBODY) }, 0);
+        // SAFETY: takes integers.
+        assert_eq!(unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) }, 0);
+        for_each_backend(|backend| {
+            backend.runtime(1).block_on(async {
+                for (name, ..) in files {
+                    let name = dir.join(format!("{}-{name}", backend.name()));
+                    fs::write_atomic(name, "new").await.unwrap();
+                }
+            });
+        });
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("-- not tested: only root can make a file of another group");
+        return;
+    }
+    let dir = Scratch::new("group");
+    std::os::unix::fs::chown(&*dir, Some(NOBODY), Some(NOBODY)).unwrap();
+    for backend in support::backends() {
+        for (name, user, group, mode, _) in files {
+            let path = dir.join(format!("{}-{name}", backend.name()));
+            std::fs::write(&path, "old").unwrap();
+            std::os::unix::fs::chown(&path, Some(user), Some(group)).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        }
+    }
+    let this = std::env::current_exe().expect("the test knows its own path");
+    let name = "a_group_that_cannot_be_kept_takes_its_rights_with_it";
+    let mut child = Command::new(this);
+    child
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, &*dir);
+    assert!(child.status().expect("the test starts").success());
+    for backend in support::backends() {
+        for (name, .., after) in files {
+            let path = dir.join(format!("{}-{name}", backend.name()));
+            let found = std::fs::metadata(&path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"new");
+            assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
+            let mode = found.mode() & 0o7777;
+            assert_eq!(mode, after, "{name} has {mode:o}, not {after:o}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
     let _alone = alone();
@@ -213,6 +290,56 @@ fn what_cannot_be_replaced_is_refused_before_anything_is_written() {
             assert_eq!(std::fs::read(&long).unwrap(), b"x");
             assert_eq!(dir.names().len(), 3);
         });
+    });
+}
+
+#[test]
+fn what_is_committed_has_a_dropped_write_or_its_error() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("settled");
+        let path = dir.join("file");
+        let runtime = backend.builder().workers(1).blocking_threads(1).build();
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(bounded(&dir, async {
+            for synced in [true, false] {
+                let commit = |new: AtomicFile| match synced {
+                    true => new.commit(),
+                    false => new.commit_unsynced(),
+                };
+                std::fs::write(&path, "old").unwrap();
+
+                // The pool's one thread is busy until the commit was begun.
+                let mut new = AtomicFile::create(&path).await.unwrap();
+                let (go, gate) = std::sync::mpsc::channel::<()>();
+                let busy = wakeline::spawn_blocking(move || gate.recv());
+                let bytes = vec![b'n'; 100_000];
+                let mut write = Box::pin(new.file_mut().write(&bytes));
+                let told = poll_once(write.as_mut()).await;
+                drop(write);
+                let mut commit_it = Box::pin(commit(new));
+                let early = poll_once(commit_it.as_mut()).await;
+                go.send(()).unwrap();
+                match early {
+                    Some(done) => done.unwrap(),
+                    None => commit_it.await.unwrap(),
+                }
+                let _ = busy.await;
+                let length = told.map_or(bytes.len(), |told| told.unwrap());
+                assert_eq!(std::fs::read(&path).unwrap().len(), length);
+
+                // No file is as long as that.
+                let mut new = AtomicFile::create(&path).await.unwrap();
+                let file = new.file_mut();
+                let most = i64::MAX.cast_unsigned();
+                file.seek(std::io::SeekFrom::Start(most)).await.unwrap();
+                if poll_once(Box::pin(file.write(b"x"))).await.is_none() {
+                    let error = commit(new).await.unwrap_err().to_string();
+                    assert!(error.starts_with("replace \""), "{error}");
+                    assert_eq!(std::fs::read(&path).unwrap().len(), length);
+                }
+            }
+        }));
     });
 }
 

@@ -2,13 +2,17 @@
 
 mod support;
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use futures_lite::future::poll_once;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use support::disk::bounded;
 use support::{alone, describe_descriptors, for_each_backend, open_descriptors};
 use wakeline::fs::{self, File, TryLockError};
+use wakeline::io::AsyncReadExt;
 
 struct Scratch(PathBuf);
 
@@ -43,7 +47,7 @@ fn on_each(name: &str, test: impl AsyncFn(&Scratch) -> io::Result<()>) {
         let dir = Scratch::new(name);
         backend
             .runtime(1)
-            .block_on(test(&dir))
+            .block_on(bounded(&dir, test(&dir)))
             .unwrap_or_else(|error| panic!("on {}: {error}", backend.name()));
     });
 }
@@ -178,19 +182,133 @@ fn a_copy_has_content_and_permissions_and_refuses_what_would_lose_data() {
     });
 }
 
+fn fifo(dir: &Scratch) -> PathBuf {
+    let path = dir.join("fifo");
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &path, FileType::Fifo, mode, 0).expect("a FIFO");
+    path
+}
+
+/// The other end, on a thread of its own.
+fn other<T: Send + 'static>(
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    std::thread::spawn(move || act().expect("the other end"))
+}
+
 #[test]
-fn a_fifo_is_refused_at_once() {
-    on_each("fifo", async |dir| {
-        let fifo = dir.join("fifo");
-        let made = std::process::Command::new("mkfifo").arg(&fifo).status()?;
-        assert!(made.success());
-        let to = dir.join("to");
-        fails(
-            fs::copy(&fifo, to).await,
-            ErrorKind::InvalidInput,
-            &["regular"],
-        );
+fn a_pipe_is_read_and_written_to_its_end() {
+    on_each("pipes", async |dir| {
+        let path = fifo(dir);
+        // More than it holds, and in parts.
+        let content = pattern(300_000);
+        let (to, parts) = (path.clone(), content.clone());
+        let writer = other(move || {
+            let mut fifo = std::fs::OpenOptions::new().write(true).open(to)?;
+            parts
+                .chunks(70_001)
+                .try_for_each(|part| fifo.write_all(part))
+        });
+        assert!(fs::read(&path).await? == content);
+        writer.join().expect("the writer");
+
+        let mut reader = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&path)?;
+        let mut got = vec![0; content.len()];
+        let reading = other(move || {
+            reader.read_exact(&mut got)?;
+            Ok((reader, got))
+        });
+        fs::write(&path, &content).await?;
+        let (_reader, got) = reading.join().expect("the reader");
+        assert!(got == content);
+
+        // As /dev/stdin and /dev/stdout are.
+        let (reader, mut writer) = io::pipe()?;
+        let name = |fd: &dyn AsRawFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
+        writer.write_all(b"in and ")?;
+        fs::write(name(&writer), "out").await?;
+        drop(writer);
+        assert_eq!(fs::read_to_string(name(&reader)).await?, "in and out");
+        let (reader, writer) = io::pipe()?;
+        drop(writer);
+        assert_eq!(fs::read(name(&reader)).await?, b"");
         Ok(())
+    });
+}
+
+#[test]
+fn a_fifo_is_copied_from_and_onto() {
+    on_each("fifo", async |dir| {
+        let (path, from, to) = (fifo(dir), dir.join("from"), dir.join("to"));
+        let content = pattern(300_000);
+        std::fs::write(&from, &content)?;
+        let told = ["copy \"", "fifo", "open for reading"];
+        let kind = io::Error::from_raw_os_error(libc::ENXIO).kind();
+        fails(fs::copy(&from, &path).await, kind, &told); // nobody reads
+
+        let mut reader = File::open(&path).await?;
+        let mut got = Vec::new();
+        let (copied, read) = wakeline::join!(fs::copy(&from, &path), reader.read_to_end(&mut got));
+        assert_eq!((copied?, read?), (300_000, 300_000));
+        assert!(got == content);
+        drop(reader);
+
+        let (there, sent) = (path.clone(), content.clone());
+        let writer = other(move || std::fs::write(there, sent));
+        std::fs::write(&to, pattern(400_000))?;
+        assert_eq!(fs::copy(&path, &to).await?, 300_000);
+        assert!(std::fs::read(&to)? == content);
+        writer.join().expect("the writer");
+
+        fails(
+            fs::copy(&path, &path).await,
+            ErrorKind::InvalidInput,
+            &["the same file"],
+        );
+        for other in ["/dev/zero", "/proc"] {
+            let told = ["regular file"];
+            fails(fs::copy(other, &to).await, ErrorKind::InvalidInput, &told);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_waits_for_a_fifo_keeps_no_thread() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("fifo-waits");
+        let (path, from) = (fifo(&dir), dir.join("from"));
+        std::fs::write(&from, pattern(300_000)).expect("room");
+        // Open, and never read.
+        let mut options = std::fs::File::options();
+        let held = options.read(true).write(true).open(&path).expect("a FIFO");
+        let runtime = backend.builder().workers(1).blocking_threads(1).build();
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(async {
+            let mut onto = Box::pin(fs::copy(&from, &path));
+            // Also when the FIFO has taken what it takes.
+            for _ in 0..20 {
+                assert!(poll_once(onto.as_mut()).await.is_none());
+                let free = wakeline::spawn_blocking(|| ()).await;
+                free.expect("a thread that does nothing else");
+            }
+            let room = rustix::pipe::fcntl_getpipe_size(&held).expect("a number");
+            let full = rustix::io::ioctl_fionread(&held).expect("a number");
+            assert_eq!(full, room as u64);
+            drop(onto);
+            let mut write = Box::pin(fs::write(&path, "more"));
+            for _ in 0..20 {
+                assert!(poll_once(write.as_mut()).await.is_none());
+                let free = wakeline::spawn_blocking(|| ()).await;
+                free.expect("a thread that does nothing else");
+            }
+        });
+        drop(runtime);
+        drop(held);
     });
 }
 

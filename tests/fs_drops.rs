@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 use std::{env, fs, io};
 
+use support::disk::bounded;
 use support::drops::{descriptors_back_to, drop_at_random, poll_once, share};
 use support::{Chance, alloc, for_each_backend, open_descriptors, setting};
 use wakeline::fs::File;
@@ -37,6 +38,11 @@ impl Scratch {
         Scratch(path)
     }
 
+    /// Another file, which is made again and again.
+    fn made(&self) -> PathBuf {
+        self.0.with_extension("made")
+    }
+
     /// Past the page cache, where the file system can do that: so that reads
     /// are really under way.
     async fn open_direct(&self) -> io::Result<File> {
@@ -60,6 +66,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(self.made());
     }
 }
 
@@ -74,7 +81,7 @@ fn an_open_that_was_dropped_leaves_no_descriptor() {
             let runtime = backend.runtime(workers);
             runtime.block_on(async {
                 // What the first operations make for good is there before the count.
-                let made = scratch.0.with_extension("made");
+                let made = scratch.made();
                 drop(File::create(&made).await.expect("an open"));
                 let before = open_descriptors();
                 for _ in 0..share(1) / 2 {
@@ -260,5 +267,112 @@ fn a_read_goes_on_in_another_task_and_gives_what_was_written_since() {
                 file = task.await.expect("no panic");
             }
         });
+    });
+}
+
+/// What makes the bytes of a read that was dropped old.
+#[derive(Clone, Copy, Debug)]
+enum Newer {
+    /// A write of another descriptor that shares the file.
+    Clone,
+    /// A write of another descriptor that does not, under the file's lock.
+    Locked,
+    /// A write that was begun before the read was, and is over after it.
+    Before,
+    /// A new length, by another descriptor.
+    Length,
+}
+
+#[test]
+fn what_a_dropped_read_has_read_is_not_given_after_somebody_elses_write() {
+    let _alone = support::alone();
+    let scratch = Scratch::new("newer");
+    for_each_backend(|backend| {
+        let runtime = backend.runtime(2);
+        runtime.block_on(async {
+            let mut file = scratch.open_direct().await.expect("an open");
+            let clone = file.try_clone().expect("a descriptor");
+            let other = scratch.open_direct().await.expect("an open");
+            for round in 0..40_u8 {
+                let by = [Newer::Clone, Newer::Locked, Newer::Before, Newer::Length];
+                let by = by[usize::from(round) % by.len()];
+                let new = vec![100 + round; BLOCK];
+                let mut begun = None;
+                if let Newer::Before = by {
+                    let mut write = Box::pin(clone.write_at(&new, 0));
+                    if poll_once(write.as_mut()).await.is_pending() {
+                        begun = Some(write);
+                    }
+                }
+                let mut buf = vec![0; BLOCK];
+                let mut read = Box::pin(file.read(&mut buf));
+                if poll_once(read.as_mut()).await.is_ready() {
+                    drop(read);
+                    file.rewind().await.expect("a seek");
+                    continue; // no O_DIRECT here
+                }
+                drop(read);
+                // It is over when one that was begun later is, by and large.
+                let later = file.read_at(&mut buf, 0).await;
+                later.expect("a read");
+                match by {
+                    Newer::Clone => drop(clone.write_at(&new, 0).await.expect("a write")),
+                    Newer::Locked => {
+                        other.lock().await.expect("a lock");
+                        other.write_at(&new, 0).await.expect("a write");
+                        other.unlock().expect("it has it");
+                        file.lock().await.expect("a lock");
+                        file.unlock().expect("it has it");
+                    }
+                    Newer::Before => {
+                        if let Some(write) = begun {
+                            write.await.expect("a write");
+                        }
+                    }
+                    Newer::Length => clone.set_len(0).await.expect("a new length"),
+                }
+                let n = file.read(&mut buf).await.expect("a read");
+                if let Newer::Length = by {
+                    assert_eq!(n, 0, "the end, in round {round}");
+                    let all = vec![1; BLOCKS as usize * BLOCK];
+                    let restored = other.write_at(&all, 0).await.expect("a write");
+                    assert!(restored >= BLOCK);
+                } else {
+                    assert_eq!(n, BLOCK);
+                    let first = buf[0];
+                    assert!(buf == new, "{by:?} in round {round}: {first} is old");
+                }
+                file.rewind().await.expect("a seek");
+            }
+        });
+    });
+}
+
+#[test]
+fn a_clones_writes_do_not_make_a_write_happen_twice() {
+    let _alone = support::alone();
+    let scratch = Scratch::new("clones");
+    for_each_backend(|backend| {
+        let runtime = backend.runtime(2);
+        runtime.block_on(bounded(&scratch.0, async {
+            const LINE: usize = 5_000;
+            let mut file = File::create(&scratch.0).await.expect("an open");
+            let clone = file.try_clone().expect("a descriptor");
+            let others = spawn(async move {
+                for _ in 0..200_u64 {
+                    clone.write_at(b"x", 200 * LINE as u64).await.expect("room");
+                }
+            });
+            for n in 0..200_u8 {
+                file.write_all(&[n; LINE]).await.expect("room");
+            }
+            others.await.expect("no panic");
+            file.close().await.expect("a close");
+        }));
+        let text = fs::read(&scratch.0).expect("the file");
+        assert_eq!(text.len(), 200 * 5_000 + 1);
+        for (n, line) in text.chunks(5_000).enumerate().take(200) {
+            assert!(line.iter().all(|byte| *byte == n as u8), "line {n}");
+        }
     });
 }

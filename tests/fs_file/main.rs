@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::{env, fs, io};
 
+use support::disk::bounded;
 use support::drops::poll_once;
 use support::{Backend, for_each_backend};
 use wakeline::fs::File;
@@ -47,7 +48,7 @@ where
         for workers in [1, 2] {
             let scratch = Scratch::new(&format!("{name}-{}-{workers}", backend.name()));
             let runtime = backend.runtime(workers);
-            let task = test(backend, scratch.0.clone());
+            let task = bounded(&scratch.0, test(backend, scratch.0.clone()));
             let done = runtime.block_on(async { wakeline::spawn(task).await });
             done.expect("no panic").unwrap_or_else(|error| {
                 panic!("on {} with {workers} workers: {error}", backend.name())
@@ -230,9 +231,19 @@ fn errors_say_what_could_not_be_opened_and_why() {
         let missing = File::open(dir.join("missing")).await.unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
         assert!(
-            missing.to_string().contains("missing: No such file"),
+            missing.to_string().contains("missing\": No such file"),
             "{missing}"
         );
+        // As it was given, in one line, and to be told from the words around.
+        for (path, told) in [
+            ("no\nsuch: file", "open \"no\\nsuch: file\": No such file"),
+            ("", "open \"\": No such file"),
+            ("a\0b", "open \"a\\0b\": a path has no zero byte"),
+            ("./no/../such//", "open \"./no/../such//\": No such file"),
+        ] {
+            let error = File::open(path).await.unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
+        }
         fs::write(dir.join("file"), "")?;
         let there = File::create_new(dir.join("file")).await.unwrap_err();
         assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);

@@ -1,6 +1,6 @@
 //! Random sequences of operations, against std's file.
 
-use super::{Scratch, poll_once};
+use super::{Scratch, bounded, poll_once};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRng;
@@ -178,13 +178,13 @@ fn agree(runtime: &Runtime, dir: &Scratch, steps: &[Step]) {
     };
     let mut model = options().open(dir.0.join("model")).expect("room");
     let ours = options().open(dir.0.join("ours")).expect("room");
-    runtime.block_on(async {
+    runtime.block_on(bounded(&dir.0, async {
         let mut ours = File::from_std(ours).expect("a file");
         for step in steps {
             ours = one(ours, &mut model, step.clone()).await.expect("no error");
         }
         ours.close().await.expect("no error");
-    });
+    }));
     let (ours, model) = (fs::read(dir.0.join("ours")), fs::read(dir.0.join("model")));
     assert!(
         ours.expect("ours") == model.expect("model"),

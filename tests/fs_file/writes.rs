@@ -95,9 +95,6 @@ fn a_dropped_write_that_is_tried_again_is_written_once() {
             let mut file = File::create(&path).await?;
             let line = format!("line {round}\n").repeat(1 + round * 100);
             let left = dropped_write(&mut file, line.as_bytes()).await?;
-            if round % 2 == 1 {
-                file.flush().await?;
-            }
             if left {
                 file.write_all(line.as_bytes()).await?;
             }
@@ -108,6 +105,29 @@ fn a_dropped_write_that_is_tried_again_is_written_once() {
                 format!("{line}end"),
                 "round {round}"
             );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn after_a_flush_the_same_bytes_are_another_write() {
+    on_every_runtime("same-flushed", async |_, dir| {
+        let path = dir.join("file");
+        for round in 0..20_usize {
+            let mut file = File::create(&path).await?;
+            let line = b"tick\n".repeat(1 + round * 100);
+            dropped_write(&mut file, &line).await?;
+            if round % 2 == 1 {
+                file.flush().await?;
+            } else {
+                AsyncWriteExt::close(&mut file).await?;
+            }
+            // Whoever looks sees them, so they cannot be a later write's.
+            let before = fs::read(&path)?;
+            file.write_all(&line).await?;
+            assert!(fs::read(&path)? == [before, line].concat(), "round {round}");
+            file.close().await?;
         }
         Ok(())
     });
@@ -131,8 +151,13 @@ fn the_same_bytes_elsewhere_are_another_write() {
         file.set_len(0).await?;
         file.rewind().await?;
         file.write_all(b"same").await?;
-        file.close().await?;
         assert_eq!(fs::read(&path)?, b"same");
+        // Nor may a length that was set meanwhile have cut them off.
+        dropped_write(&mut file, b"same").await?;
+        file.set_len(0).await?;
+        file.write_all(b"same").await?;
+        file.close().await?;
+        assert_eq!(&fs::read(&path)?[8..], b"same");
         Ok(())
     });
 }

@@ -1,13 +1,14 @@
 //! What the tests share: both backends, children, descriptors, chance.
 //!
 //! `Backend` runs a test on io_uring and on epoll; `child` runs an example as
-//! a process of its own; `alloc` watches freed memory. Each test file takes
-//! what it needs.
+//! a process of its own; `alloc` watches freed memory, and `disk` how much of it
+//! is taken. Each test file takes what it needs.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub(crate) mod alloc;
 pub(crate) mod child;
+pub(crate) mod disk;
 pub(crate) mod drops;
 
 use std::fs;

@@ -3,13 +3,15 @@
 use super::doing::Doing;
 use super::file::File;
 use super::several::Several;
+use crate::io::{AsyncReadExt, AsyncWriteExt};
+use crate::pipe::Sender;
 use std::io;
 use std::path::Path;
 
 /// Bytes to begin with where the size says nothing, and the step beyond it.
 const STEP: usize = 32 << 10;
 
-/// Reads all of a file.
+/// Reads all of a file; of a pipe, until its writers are gone.
 ///
 /// # Errors
 ///
@@ -37,12 +39,14 @@ const STEP: usize = 32 << 10;
 pub fn read(path: impl AsRef<Path>) -> Several<'static, Vec<u8>> {
     let doing = Doing::one("read", path.as_ref());
     Several::new(async move {
-        let file = File::open(doing.path()).await?;
-        contents(&file).await.map_err(|error| doing.failed(error))
+        let mut file = File::open(doing.path()).await?;
+        contents(&mut file)
+            .await
+            .map_err(|error| doing.failed(error))
     })
 }
 
-async fn contents(file: &File) -> io::Result<Vec<u8>> {
+async fn contents(file: &mut File) -> io::Result<Vec<u8>> {
     // What /proc shows has no size; and a file may grow meanwhile.
     let size = file.metadata().await?.len();
     let mut bytes = Vec::new();
@@ -58,7 +62,8 @@ async fn contents(file: &File) -> io::Result<Vec<u8>> {
         }
         let end = bytes.capacity().min(read.saturating_add(8 * STEP));
         bytes.resize(end, 0);
-        let n = file.read_at(&mut bytes[read..], read as u64).await?;
+        // At the position, as a pipe has no offsets.
+        let n = file.read(&mut bytes[read..]).await?;
         bytes.truncate(read + n);
         if n == 0 {
             return Ok(bytes);
@@ -106,7 +111,8 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Several<'static, String> {
     })
 }
 
-/// Makes a file with this content, or replaces what it had.
+/// Makes a file with this content, or replaces what it had; or hands it to who
+/// reads a pipe.
 ///
 /// Whoever reads it meanwhile sees a part: for those,
 /// [`write_atomic`](super::write_atomic).
@@ -141,9 +147,19 @@ where
     let doing = Doing::one("write", path.as_ref());
     Several::new(async move {
         let file = File::create(doing.path()).await?;
-        let written = write_all_at(&file, contents.as_ref(), 0).await;
+        let written = write_all(file, contents.as_ref()).await;
         written.map_err(|error| doing.failed(error))
     })
+}
+
+/// Writes all of `bytes` to a file that was just opened.
+async fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    if file.is_fifo() {
+        // Its reader may be slow, and no thread is to wait for that.
+        let mut sender = Sender::from_owned_fd_unchecked(file.into_std()?.into())?;
+        return sender.write_all(bytes).await;
+    }
+    file.write_all(bytes).await
 }
 
 /// Writes all of `bytes` from `offset` on.

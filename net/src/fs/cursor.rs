@@ -15,7 +15,8 @@
 //!   older than the poll that returns it. Where 1 cannot be had, from the chunk
 //! 5 `start_write`: an operation with a copy
 //! 6 `settle`: the position moves by what was written
-//! 7 `fresh`: the operation is given up, which costs nothing but its work
+//! 7 `fresh`, `is_old`: the operation is given up, or its result, which costs
+//!   nothing but its work
 //!
 //! What has no positions (a pipe, a terminal) gives its bytes once. So they are
 //! taken by the poll that returns them, and until then `waiting` waits; what an
@@ -29,8 +30,11 @@
 //! After a dropped write the next one comes to `Writing` and waits for 6. If it
 //! begins with just the bytes that were written, it is that write, polled
 //! again or tried again, and has its result: so trying again writes nothing
-//! twice. If not, those bytes stay, and it writes its own behind them. An error
-//! of a write that nobody waited for is told to the next write, flush or close.
+//! twice. If not, those bytes stay, and it writes its own behind them. Whatever
+//! else is done with the file in between (a flush, a close, a seek, a read, a
+//! change of its length) ends that: who has been told that all is written, or
+//! was shown it, means more bytes when he writes the same ones. An error of a
+//! write that nobody waited for is told to the next write, flush or close.
 
 mod read;
 mod seek;
@@ -49,8 +53,36 @@ use write::{Writing, Written};
 /// For the kernel: at the position it keeps, or without one.
 const NO_OFFSET: u64 = u64::MAX;
 
+/// How many results in a row are thrown away since others have written
+/// meanwhile. They may do so all the time, and a read is to end: it then gives
+/// what was there while it was under way.
+const AGAIN_MAX: u8 = 8;
+
 /// Positions are the kernel's `loff_t`.
 const POSITION_MAX: u64 = i64::MAX as u64;
+
+/// When an operation was begun: what it tells is old after a later change.
+#[derive(Clone, Copy)]
+struct Since {
+    /// The count of changes.
+    changes: u64,
+    /// So many results before it were old.
+    again: u8,
+}
+
+impl File {
+    /// Now; `old` is what is begun again.
+    fn since(&self, old: Option<Since>) -> Since {
+        Since {
+            changes: self.changes().count(),
+            again: old.map_or(0, |old| old.again + 1),
+        }
+    }
+
+    fn is_old(&self, since: Since) -> bool {
+        since.changes != self.changes().count() && since.again < AGAIN_MAX
+    }
+}
 
 /// See the module's story.
 #[derive(Default)]
@@ -69,7 +101,7 @@ pub(crate) struct Cursor {
     written: Option<Written>,
     /// The same, where it is an error.
     failed: Option<io::Error>,
-    sizing: Option<(u64, InFlight<op::Statx>)>,
+    sizing: Option<(Since, InFlight<op::Statx>)>,
     closing: Option<InFlight<op::Close>>,
 }
 

@@ -66,6 +66,9 @@ impl Doing {
             Some(Errno::NOENT) if self.verb == "create directory" => {
                 Some("its parent does not exist: `create_dir_all` makes that, too")
             }
+            Some(Errno::NXIO) if self.verb == "copy" => {
+                Some("a FIFO is written only while somebody has it open for reading")
+            }
             Some(Errno::NOSPC) => Some("the file system is full"),
             Some(Errno::ROFS) => Some("the file system is mounted read-only"),
             errno => limits(errno),

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::now::Now;
 use super::open_options::{Open, OpenOptions};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -50,9 +50,27 @@ pub struct File {
     pub(super) fd: Arc<Descriptor>,
     flags: OFlags,
     now: Now,
-    /// Counts the writes that were begun: what was read before one is old.
+    /// Counts the writes that this value has begun: what a dropped one wrote may
+    /// be gone since.
     writes: AtomicU64,
+    changes: Changes,
     pub(super) cursor: Cursor,
+}
+
+/// Counts what has changed the file, when it is over: what was read before is
+/// old. Of all clones together, which have the file together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes(Arc<AtomicU64>);
+
+impl Changes {
+    pub(crate) fn note(&self) {
+        // Relaxed: who writes and then reads orders the two himself.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) // as above
+    }
 }
 
 impl File {
@@ -113,15 +131,16 @@ impl File {
     }
 
     pub(crate) fn opened(fd: OwnedFd, flags: OFlags) -> File {
-        File::opened_at(fd, flags, 0)
+        File::opened_at(fd, flags, 0, Changes::default())
     }
 
-    fn opened_at(fd: OwnedFd, flags: OFlags, position: u64) -> File {
+    fn opened_at(fd: OwnedFd, flags: OFlags, position: u64, changes: Changes) -> File {
         File {
             fd: Arc::new(Descriptor::from(fd)),
             flags,
             now: Now::new(flags),
             writes: AtomicU64::new(0),
+            changes,
             cursor: Cursor::at(position),
         }
     }
@@ -158,7 +177,7 @@ impl File {
         let flags = rustix::fs::fcntl_getfl(&fd)?;
         // A pipe has no position.
         let position = rustix::fs::tell(&fd).unwrap_or(0);
-        Ok(File::opened_at(fd, flags, position))
+        Ok(File::opened_at(fd, flags, position, Changes::default()))
     }
 
     /// Makes std's file of it, at its position.
@@ -189,7 +208,8 @@ impl File {
     /// When there are no descriptors left.
     pub fn try_clone(&self) -> io::Result<File> {
         let fd = self.fd.as_fd().try_clone_to_owned()?;
-        Ok(File::opened_at(fd, self.flags, self.cursor.position()))
+        let (position, changes) = (self.cursor.position(), self.changes.clone());
+        Ok(File::opened_at(fd, self.flags, position, changes))
     }
 
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
@@ -205,6 +225,13 @@ impl File {
         Ok(())
     }
 
+    /// Whether it is a pipe, with a name or without.
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.fd.is_stream()
+            && rustix::fs::fstat(&self.fd)
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo())
+    }
+
     pub(crate) fn flags(&self) -> OFlags {
         self.flags
     }
@@ -213,13 +240,18 @@ impl File {
         &self.now
     }
 
+    /// A write begins.
     pub(crate) fn note_write(&self) {
-        // Relaxed: who writes and then reads orders the two itself.
+        // Relaxed: it is compared by who has the file as `&mut`.
         self.writes.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn writes_begun(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     pub(crate) fn is_writable(&self) -> bool {

@@ -125,7 +125,11 @@ impl File {
 fn attempt(file: &File, how: FlockOperation) -> Result<(), TryLockError> {
     loop {
         match flock(file, how) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                // Whoever had it may have written.
+                file.changes().note();
+                return Ok(());
+            }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Err(TryLockError::WouldBlock),
             Err(errno) => return Err(TryLockError::Error(errno.into())),

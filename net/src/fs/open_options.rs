@@ -201,6 +201,7 @@ pub(crate) fn c_path(path: &Path) -> io::Result<CString> {
     })
 }
 
+/// The path is told as a string literal, as `doing.rs` does.
 fn describe(path: &OsStr, source: io::Error) -> io::Error {
     let hint = match Errno::from_io_error(&source) {
         Some(Errno::NXIO) => {
@@ -209,7 +210,7 @@ fn describe(path: &OsStr, source: io::Error) -> io::Error {
         Some(Errno::ISDIR) => Some("this is a directory, which is read by `read_dir`"),
         other => crate::error::limits(other),
     };
-    ErrorContext::with_hint(format!("open {}", path.display()), hint, source)
+    ErrorContext::with_hint(format!("open {path:?}"), hint, source)
 }
 
 /// The future of [`OpenOptions::open`].

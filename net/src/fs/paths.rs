@@ -19,7 +19,8 @@ use wakeline_reactor::op::{LinkAt, MkdirAt, RenameAt, SymlinkAt, UnlinkAt};
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the file was removed, or it was not.
+/// Dropping the future: the file is removed, or it is not; maybe only after the
+/// drop, as [`NameOp`] says.
 ///
 /// # Example
 ///
@@ -51,7 +52,8 @@ pub fn remove_file(path: impl AsRef<Path>) -> NameOp<UnlinkAt> {
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the directory was removed, or it was not.
+/// Dropping the future: the directory is removed, or it is not; maybe only after
+/// the drop, as [`NameOp`] says.
 ///
 /// # Example
 ///
@@ -94,7 +96,8 @@ fn unlink(verb: &'static str, path: &Path, flags: AtFlags) -> NameOp<UnlinkAt> {
 ///
 /// # Cancellation
 ///
-/// Dropping the future: it was renamed as a whole, or not at all.
+/// Dropping the future: it is renamed as a whole, or not at all; maybe only
+/// after the drop, as [`NameOp`] says.
 ///
 /// # Example
 ///
@@ -170,7 +173,8 @@ pub fn rename_noreplace(from: impl AsRef<Path>, to: impl AsRef<Path>) -> NameOp<
 ///
 /// # Cancellation
 ///
-/// Dropping the future: both have changed names, or neither.
+/// Dropping the future: both change names, or neither; maybe only after the
+/// drop, as [`NameOp`] says.
 ///
 /// # Example
 ///
@@ -229,7 +233,8 @@ fn rename_op(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<RenameAt>
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the directory was made, or it was not.
+/// Dropping the future: the directory is made, or it is not; maybe only after
+/// the drop, as [`NameOp`] says.
 ///
 /// # Example
 ///
@@ -266,7 +271,8 @@ pub fn create_dir(path: impl AsRef<Path>) -> NameOp<MkdirAt> {
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the name was made, or it was not.
+/// Dropping the future: the name is made, or it is not; maybe only after the
+/// drop, as [`NameOp`] says.
 ///
 /// # Example
 ///
@@ -308,7 +314,8 @@ pub fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> NameOp<L
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the link was made, or it was not.
+/// Dropping the future: the link is made, or it is not; maybe only after the
+/// drop, as [`NameOp`] says.
 ///
 /// # Example
 ///

@@ -1,7 +1,7 @@
 //! Reads and writes at an offset, which move no position.
 
 use super::chunk::{self, Chunk};
-use super::file::File;
+use super::file::{Changes, File};
 use super::now;
 use super::started::Started;
 use std::fmt;
@@ -166,10 +166,10 @@ impl File {
     pub fn write_at_owned<B: IoBuf>(&self, buf: B, offset: u64) -> WriteAtOwned<B> {
         self.note_write();
         let (fd, offset) = (Arc::clone(self.descriptor()), checked(offset));
-        WriteAtOwned(Started::new(
-            Location::caller(),
-            op::Write { fd, buf, offset },
-        ))
+        WriteAtOwned {
+            write: Started::new(Location::caller(), op::Write { fd, buf, offset }),
+            changes: self.changes().clone(),
+        }
     }
 }
 
@@ -275,6 +275,7 @@ impl Future for WriteAt<'_> {
             this.file.note_write();
             let fd = this.file.as_fd();
             if let Some(result) = this.file.now().write(fd, this.buf, this.offset) {
+                this.file.changes().note();
                 now::spend(unit, &result);
                 return Poll::Ready(result);
             }
@@ -293,6 +294,7 @@ impl Future for WriteAt<'_> {
             }
         };
         let (result, chunk) = ready!(Pin::new(writing).poll(cx));
+        this.file.changes().note();
         chunk::give_back(chunk);
         Poll::Ready(result)
     }
@@ -323,12 +325,17 @@ impl<B: IoBufMut> Future for ReadAtOwned<B> {
 /// The future of [`File::write_at_owned`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
-pub struct WriteAtOwned<B: IoBuf>(Started<op::Write<B>>);
+pub struct WriteAtOwned<B: IoBuf> {
+    write: Started<op::Write<B>>,
+    changes: Changes,
+}
 
 impl<B: IoBuf> Future for WriteAtOwned<B> {
     type Output = (io::Result<usize>, B);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
+        let done = ready!(Pin::new(&mut self.write).poll(cx));
+        self.changes.note();
+        Poll::Ready(done)
     }
 }

@@ -1,6 +1,6 @@
 //! What is done with a file as a whole: sync, length, room, permissions.
 
-use super::file::File;
+use super::file::{Changes, File};
 use super::metadata::Metadata;
 use super::started::Started;
 use rustix::fs::Mode;
@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use wakeline_context::{Kind, budget, waiting_on};
 use wakeline_reactor::op;
 use wakeline_reactor::{OffloadFuture, offload_from};
@@ -84,10 +84,8 @@ impl File {
     pub fn set_len(&self, length: u64) -> SetLen {
         self.note_write();
         let fd = Arc::clone(self.descriptor());
-        SetLen(Started::new(
-            Location::caller(),
-            op::Ftruncate { fd, length },
-        ))
+        let start = Started::new(Location::caller(), op::Ftruncate { fd, length });
+        SetLen(Changing::new(self, start))
     }
 
     /// Reserves room for `length` bytes from `offset` on, so that writing there
@@ -106,14 +104,15 @@ impl File {
         self.note_write();
         let fd = Arc::clone(self.descriptor());
         let mode = 0;
-        Allocate(Started::new(
-            Location::caller(),
-            op::Fallocate {
-                fd,
-                mode,
-                offset,
-                length,
-            },
+        let fallocate = op::Fallocate {
+            fd,
+            mode,
+            offset,
+            length,
+        };
+        Allocate(Changing::new(
+            self,
+            Started::new(Location::caller(), fallocate),
         ))
     }
 
@@ -139,12 +138,36 @@ impl File {
     }
 }
 
+/// An operation that changes what is read.
+#[derive(Debug)]
+struct Changing<O: op::Op> {
+    started: Started<O>,
+    changes: Changes,
+}
+
+impl<O: op::Op> Changing<O> {
+    fn new(file: &File, started: Started<O>) -> Changing<O> {
+        let changes = file.changes().clone();
+        Changing { started, changes }
+    }
+}
+
+impl<O: op::Op> Future for Changing<O> {
+    type Output = (io::Result<O::Output>, O::Back);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let done = ready!(Pin::new(&mut self.started).poll(cx));
+        self.changes.note();
+        Poll::Ready(done)
+    }
+}
+
 macro_rules! whole_future {
-    ($(#[$meta:meta])* $name:ident, $op:ty, $output:ty, $map:expr) => {
+    ($(#[$meta:meta])* $name:ident, $inner:ty, $output:ty, $map:expr) => {
         $(#[$meta])*
         #[derive(Debug)]
         #[must_use = "futures do nothing unless awaited"]
-        pub struct $name(Started<$op>);
+        pub struct $name($inner);
 
         impl Future for $name {
             type Output = io::Result<$output>;
@@ -158,19 +181,19 @@ macro_rules! whole_future {
 
 whole_future! {
     /// The future of [`File::sync_all`] and [`File::sync_data`].
-    Sync, op::Fsync, (), std::convert::identity
+    Sync, Started<op::Fsync>, (), std::convert::identity
 }
 whole_future! {
     /// The future of [`File::metadata`].
-    GetMetadata, op::Statx, Metadata, Metadata
+    GetMetadata, Started<op::Statx>, Metadata, Metadata
 }
 whole_future! {
     /// The future of [`File::set_len`].
-    SetLen, op::Ftruncate, (), std::convert::identity
+    SetLen, Changing<op::Ftruncate>, (), std::convert::identity
 }
 whole_future! {
     /// The future of [`File::allocate`].
-    Allocate, op::Fallocate, (), std::convert::identity
+    Allocate, Changing<op::Fallocate>, (), std::convert::identity
 }
 
 type BoxedJob = Box<dyn FnOnce() -> io::Result<()> + Send + std::marker::Sync>;

@@ -34,8 +34,10 @@ use wakeline_reactor::{OffloadFuture, offload_from};
 ///
 /// # Cancellation
 ///
-/// Dropping it asks the kernel to stop. The change has then happened as a
-/// whole, or not at all; nothing is left open.
+/// Dropping it asks the kernel to stop, and does not wait for that: the change
+/// happens as a whole, or not at all, and maybe only after the drop. What is
+/// done next with the same names may be overtaken by it. Who must know awaits
+/// it; nothing is left open.
 #[must_use = "futures do nothing unless awaited"]
 pub struct NameOp<O: Op> {
     state: Name<O>,
@@ -130,7 +132,8 @@ type Job<T> = Box<dyn FnOnce(&Stop) -> io::Result<T> + Send>;
 /// # Cancellation
 ///
 /// Dropping it before a thread took the job undoes it all. After that a single
-/// call runs to its end; a long job (a copy) stops at its next step.
+/// call runs to its end, which may come after the drop; a long job (a copy)
+/// stops at its next step.
 #[must_use = "futures do nothing unless awaited"]
 pub struct PoolOp<T> {
     state: Pool<T>,

@@ -6,7 +6,8 @@
 //!                     └──────5───────┴──────▶ Removed
 //! ```
 //! 1 `begin`  a new file in the same directory, with the old one's permissions
-//! 2 `fsync`  the content is on the disk; else the name could get there first
+//! 2 `fsync`  after a dropped write has settled: the content is on the disk;
+//!   else the name could get there first
 //! 3 `rename` the one step at which the old content becomes the new one
 //! 4 `fsync`  of the directory: the rename is on the disk
 //! 5 `discard`, or the drop of `Temp` before step 3, on the way out of an error
@@ -26,6 +27,7 @@ use super::file::File;
 use super::paths;
 use super::several::Several;
 use super::work::PoolOp;
+use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use temp::{Begun, Temp};
@@ -34,8 +36,8 @@ use temp::{Begun, Temp};
 /// [`commit`](AtomicFile::commit).
 ///
 /// It keeps the permissions of the file that it replaces, and its owner as far
-/// as the process may give files away; access lists and extended attributes are
-/// not kept. If the path is a symbolic link, that stays, and what it leads to
+/// as the process may give files away; where the group cannot be kept, nor are
+/// the group's rights. Access lists and extended attributes are not kept. If the path is a symbolic link, that stays, and what it leads to
 /// is replaced.
 ///
 /// Dropping it removes the temporary file. A process that is killed cannot: its
@@ -150,16 +152,18 @@ impl AtomicFile {
     ///
     /// # Errors
     ///
-    /// What the kernel says. The old content is still there then; unless it
-    /// was the last step that failed, which the error says.
+    /// What the kernel says, also to a write that was dropped. The old content
+    /// is still there then; unless it was the last step that failed, which the
+    /// error says.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future: the file has the old content, or the new one; the
-    /// temporary file is removed.
+    /// Dropping the future: the file has the old content, or the new one, maybe
+    /// only after the drop; the temporary file is removed.
     #[track_caller]
-    pub fn commit(self) -> Several<'static, ()> {
+    pub fn commit(mut self) -> Several<'static, ()> {
         Several::new(async move {
+            self.settle().await?;
             let synced = self.file.sync_all().await;
             synced.map_err(|error| self.doing.failed(error))?;
             let AtomicFile {
@@ -186,14 +190,16 @@ impl AtomicFile {
     ///
     /// # Errors
     ///
-    /// What the kernel says. The old content is still there then.
+    /// What the kernel says, also to a write that was dropped. The old content
+    /// is still there then.
     ///
     /// # Cancellation
     ///
     /// As that of [`commit`](AtomicFile::commit).
     #[track_caller]
-    pub fn commit_unsynced(self) -> Several<'static, ()> {
+    pub fn commit_unsynced(mut self) -> Several<'static, ()> {
         Several::new(async move {
+            self.settle().await?;
             let AtomicFile {
                 mut temp, doing, ..
             } = self;
@@ -202,6 +208,13 @@ impl AtomicFile {
                 .map_err(|error| doing.failed(error))?;
             Ok(())
         })
+    }
+
+    /// Waits for a write at the position whose future was dropped: it is part of
+    /// the content, or its error is told.
+    async fn settle(&mut self) -> io::Result<()> {
+        let flushed = poll_fn(|cx| self.file.poll_flush_here(cx)).await;
+        flushed.map_err(|error| self.doing.failed(error))
     }
 
     /// Removes the new content, and waits until it is gone.
@@ -284,8 +297,8 @@ async fn sync_directory(path: &Path) -> io::Result<()> {
 ///
 /// # Cancellation
 ///
-/// Dropping the future: the file has the old content, or the new one; the
-/// temporary file is removed.
+/// Dropping the future: the file has the old content, or the new one, maybe only
+/// after the drop; the temporary file is removed.
 ///
 /// # Example
 ///

@@ -167,16 +167,31 @@ fn make(target: PathBuf, replaces: bool) -> io::Result<(File, Temp)> {
 
 fn keep_owner_and_mode(file: &File, old: &Metadata) -> io::Result<()> {
     let new = file.metadata()?;
-    let mut mode = old.mode() & 0o7777;
-    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        let (user, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
-        if fchown(file, Some(user), Some(group)).is_err() {
-            // It would let run as somebody else what another has written.
-            mode &= 0o777;
-        }
+    let (user, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
+    let mut owner = (new.uid(), new.gid()) == (old.uid(), old.gid());
+    let mut same_group = new.gid() == old.gid();
+    if !owner {
+        owner = fchown(file, Some(user), Some(group)).is_ok();
+        // Who may not give files away may give them to a group of his own.
+        same_group = same_group || owner || fchown(file, None, Some(group)).is_ok();
     }
+    let mode = kept_mode(old.mode(), owner, same_group);
     // After the owner: a change of that takes bits away.
     Ok(fchmod(file, Mode::from_raw_mode(mode))?)
+}
+
+/// What `mode` allows, and nobody more than that: whether the file has the owner
+/// (and the group), and whether at least the group, that these bits are about.
+fn kept_mode(mode: u32, owner: bool, same_group: bool) -> u32 {
+    let mode = mode & 0o7777;
+    match (owner, same_group) {
+        (true, _) => mode,
+        // It would let run as somebody else what another has written.
+        (false, true) => mode & 0o777,
+        // Nor are these rights another group's. Those who had them are among
+        // all others now, who may do no more than they could.
+        (false, false) => mode & (0o700 | (mode >> 3 & 0o007)),
+    }
 }
 
 fn temporary_name(name: &OsStr) -> OsString {
@@ -214,6 +229,22 @@ pub(super) fn is_ours(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_may_do_more_with_the_new_file() {
+        // (mode, owner kept, group kept, new mode)
+        for (mode, owner, group, expected) in [
+            (0o10_6751, true, true, 0o6751),
+            (0o10_7751, false, true, 0o751),
+            (0o10_6664, false, false, 0o604),
+            (0o10_0660, false, false, 0o600),
+            (0o10_0606, false, false, 0o600),
+            (0o10_0647, false, false, 0o604),
+        ] {
+            let kept = kept_mode(mode, owner, group);
+            assert_eq!(kept, expected, "{mode:o}: {kept:o}");
+        }
+    }
 
     #[test]
     fn temporary_names_are_known_again_and_fit() {

@@ -1,10 +1,9 @@
 //! Reading at the position: edges 1, 2, 3 and 7.
 
-use super::{File, NO_OFFSET};
+use super::{File, NO_OFFSET, Since};
 use crate::fs::chunk::{self, Chunk};
 use crate::fs::now;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
@@ -19,8 +18,9 @@ use wakeline_reactor::op::{self, InFlight};
 pub(super) struct Reading {
     op: InFlight<op::Read<Chunk>>,
     at: u64,
-    /// The count of writes when it began.
+    /// The count of this file's writes when it began.
     writes: u64,
+    since: Since,
 }
 
 /// What came from a stream, and was more than the read asked for that takes it.
@@ -108,6 +108,7 @@ impl File {
             return Poll::Ready(Ok(self.cursor.carry.take(buf)));
         }
         let mut begun_here = false;
+        let mut old = None;
         loop {
             if !self.fresh() {
                 self.cursor.reading = None;
@@ -125,10 +126,11 @@ impl File {
                 if self.is_to_be_waited_for() {
                     self.start_wait();
                 } else {
-                    self.start_read(buf.len());
+                    self.start_read(buf.len(), old.take());
                 }
                 continue;
             };
+            let since = reading.since;
             let (result, chunk) = ready!(Pin::new(&mut reading.op).poll(cx));
             self.cursor.reading = None;
             match result {
@@ -136,7 +138,10 @@ impl File {
                 Err(error) if op::was_stopped(&error) && !begun_here => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(0) if self.is_to_be_waited_for() => chunk::give_back(chunk),
-                Ok(n) => return Poll::Ready(self.deliver(chunk, n, buf)),
+                Ok(n) => match self.deliver(chunk, n, since, buf) {
+                    Some(result) => return Poll::Ready(result),
+                    None => old = Some(since),
+                },
             }
         }
     }
@@ -150,10 +155,8 @@ impl File {
 
     #[cold]
     fn is_empty_pipe(&self) -> bool {
-        let is_fifo = rustix::fs::fstat(self.as_fd())
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
         let mut poll = [PollFd::new(self, PollFlags::IN)];
-        is_fifo && rustix::event::poll(&mut poll, Some(&Timespec::default())) == Ok(0)
+        self.is_fifo() && rustix::event::poll(&mut poll, Some(&Timespec::default())) == Ok(0)
     }
 
     fn start_wait(&mut self) {
@@ -182,8 +185,10 @@ impl File {
     }
 
     /// Edge 2.
-    fn start_read(&mut self, wanted: usize) {
+    fn start_read(&mut self, wanted: usize, old: Option<Since>) {
         self.cursor.stream |= self.check_position().is_err();
+        // Before it is begun: what changes from here on makes it old.
+        let since = self.since(old);
         let read = op::Read {
             fd: Arc::clone(self.descriptor()),
             buf: chunk::take(wanted),
@@ -193,24 +198,35 @@ impl File {
             op: op::submit_from(Location::caller(), read),
             at: self.cursor.position,
             writes: self.writes_begun(),
+            since,
         });
     }
 
-    /// Edge 3.
-    fn deliver(&mut self, chunk: Chunk, n: usize, buf: &mut [u8]) -> io::Result<usize> {
+    /// Edge 3; `None`: what it read is old.
+    fn deliver(
+        &mut self,
+        chunk: Chunk,
+        n: usize,
+        since: Since,
+        buf: &mut [u8],
+    ) -> Option<io::Result<usize>> {
         if self.cursor.stream {
             self.cursor.carry.put(chunk, n);
-            return Ok(self.cursor.carry.take(buf));
+            return Some(Ok(self.cursor.carry.take(buf)));
         }
         if let Some(Ok(n)) = self.read_now(buf) {
             chunk::give_back(chunk);
-            return Ok(n);
+            return Some(Ok(n));
+        }
+        if self.is_old(since) {
+            chunk::give_back(chunk);
+            return None;
         }
         let n = n.min(buf.len());
         buf[..n].copy_from_slice(&chunk[..n]);
         chunk::give_back(chunk);
         self.advance(n);
-        Ok(n)
+        Some(Ok(n))
     }
 
     pub(super) fn offset(&self) -> u64 {

@@ -37,24 +37,24 @@ impl File {
     }
 
     fn poll_size(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let writes = self.writes_begun();
-        if self
-            .cursor
-            .sizing
-            .as_ref()
-            .is_some_and(|(at, _)| *at != writes)
-        {
+        let mut old = None;
+        let stat = loop {
+            let now = self.since(old);
+            let (since, sizing) = match &mut self.cursor.sizing {
+                Some(sizing) => sizing,
+                none => {
+                    let statx = op::Statx::of(Arc::clone(&self.fd));
+                    none.insert((now, op::submit_from(Location::caller(), statx)))
+                }
+            };
+            let since = *since;
+            let (stat, ()) = ready!(Pin::new(sizing).poll(cx));
             self.cursor.sizing = None;
-        }
-        let (_, sizing) = match &mut self.cursor.sizing {
-            Some(sizing) => sizing,
-            none => {
-                let statx = op::Statx::of(Arc::clone(&self.fd));
-                none.insert((writes, op::submit_from(Location::caller(), statx)))
+            if !self.is_old(since) {
+                break stat;
             }
+            old = Some(since);
         };
-        let (stat, ()) = ready!(Pin::new(sizing).poll(cx));
-        self.cursor.sizing = None;
         let stat = stat?;
         if rustix::fs::FileType::from_raw_mode(stat.mode).is_file() {
             return Poll::Ready(Ok(stat.size));

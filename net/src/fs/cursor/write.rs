@@ -25,6 +25,8 @@ pub(super) struct Written {
     chunk: Chunk,
     /// So many bytes of it.
     n: usize,
+    /// The position behind them.
+    end: u64,
     writes: u64,
 }
 
@@ -63,12 +65,18 @@ impl File {
         }
     }
 
-    /// Whether an operation has written what is at the beginning of `buf`, and
-    /// nobody has been told yet; and how much that is.
+    /// Whether an operation has written what is at the beginning of `buf`, just
+    /// before the position, and nobody has been told yet; and how much that is.
     #[inline]
     fn is_written(&mut self, buf: &[u8], begun_here: bool) -> Option<usize> {
-        let Written { chunk, n, writes } = self.cursor.written.take()?;
-        let same = writes == self.writes_begun() && buf.starts_with(&chunk[..n]);
+        let Written {
+            chunk,
+            n,
+            end,
+            writes,
+        } = self.cursor.written.take()?;
+        let here = end == self.cursor.position && writes == self.writes_begun();
+        let same = here && buf.starts_with(&chunk[..n]);
         chunk::give_back(chunk);
         (begun_here || (same && n > 0)).then_some(n)
     }
@@ -77,6 +85,9 @@ impl File {
     fn write_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
         let offset = self.write_offset();
         let result = self.now().write(self.as_fd(), buf, offset);
+        if result.is_some() {
+            self.changes().note();
+        }
         match &result {
             Some(Ok(n)) => self.advance_written(*n),
             Some(Err(error)) if self.turns_out_a_stream(error) => return self.write_now(buf),
@@ -115,10 +126,16 @@ impl File {
         let (result, chunk) = ready!(Pin::new(op).poll(cx));
         let writes = *writes;
         self.cursor.writing = None;
+        self.changes().note();
         match result {
             Ok(n) => {
                 self.advance_written(n);
-                self.cursor.written = Some(Written { chunk, n, writes });
+                self.cursor.written = Some(Written {
+                    chunk,
+                    n,
+                    end: self.cursor.position,
+                    writes,
+                });
             }
             Err(error) => {
                 chunk::give_back(chunk);
@@ -153,6 +170,8 @@ impl File {
     /// All that was written has left; or the error of what has not.
     pub(crate) fn poll_flush_here(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_settled(cx));
+        // It is told: the same bytes again are another write.
+        self.cursor.written = None;
         Poll::Ready(self.cursor.failed.take().map_or(Ok(()), Err))
     }
 
