@@ -167,6 +167,38 @@ fn a_command_that_is_asked_to_end_may_say_goodbye() {
 }
 
 #[test]
+fn what_a_shell_has_started_has_its_grace_though_the_shell_is_gone() {
+    for_each_backend(|backend| {
+        let fifo = Fifo::new(&format!("grace-{}", backend.option()));
+        let command = format!(
+            "(trap 'read x <{}; echo saved; exit 0' TERM; echo $$; while :; do sleep 0.01; done); true",
+            fifo.path()
+        );
+        let driver = ["--driver", backend.option()];
+        let arguments = [&driver[..], &["--prefix", "--grace", "1000", &command]].concat();
+        let mut child = start(&arguments, Stdio::null());
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let line = lines.next().expect("a line").expect("it is readable");
+        let leader = line.trim_start_matches("[1] ").to_owned();
+        send(child.id().into(), libc::SIGINT);
+        // A zombie, or reaped.
+        while std::fs::read_to_string(format!("/proc/{leader}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            std::thread::yield_now();
+        }
+        // To read and to write: it does not wait for a reader, there may be none.
+        let mut options = std::fs::File::options();
+        let go = options.read(true).write(true).open(fifo.path());
+        let mut go = go.expect("it is there");
+        go.write_all(b"go\n").expect("there is room");
+        let line = lines.next().map(|line| line.expect("it is readable"));
+        assert_eq!(line.as_deref(), Some("[1] saved"));
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    });
+}
+
+#[test]
 fn ctrl_c_stops_the_children_and_reports() {
     for_each_backend(|backend| {
         for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {

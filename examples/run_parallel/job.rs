@@ -103,17 +103,17 @@ pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Si
         limit = timeout(options.timeout) => Some(End::TimedOut(limit)),
     };
     if why.is_some() {
-        // It may have something to say when it is told to end, so it is read on.
-        let read_on = async {
-            if !read_all.get() {
-                reading.as_mut().await;
-            }
-            pending::<()>().await
+        // Not only the shell is to end, but all that it has started: that may
+        // clean up, and has the pipes. It is read on meanwhile.
+        let ended = async {
+            let closed = async {
+                if !read_all.get() {
+                    reading.as_mut().await;
+                }
+            };
+            join!(child.until_ended(), closed)
         };
-        select! {
-            () = halt(&child, options.grace, &stop.now) => {}
-            () = read_on => {}
-        }
+        halt(&child, ended, options.grace, &stop.now).await;
         if !read_all.get() {
             // What has left its group may keep the pipes open for ever.
             let _late = reading.timeout(LEFT_OPEN).await;
@@ -126,13 +126,13 @@ pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Si
     }
 }
 
-/// SIGTERM to the group, the grace, SIGKILL to the group.
+/// SIGTERM to the group, the grace unless all has `ended`, SIGKILL to the group.
 ///
 /// The child is not reaped before that: so long its group's number is its own.
-async fn halt(child: &Child, grace: Duration, now: &CancelToken) {
+async fn halt(child: &Child, ended: impl Future, grace: Duration, now: &CancelToken) {
     tell(child, SignalKind::terminate());
     select! {
-        _ended = child.until_ended() => {}
+        _ended = ended => {}
         () = sleep(grace) => {}
         _reason = now.cancelled() => {}
     }
