@@ -2,10 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// How long a run may take that should take some seconds.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Serves each connection by `handle`, on threads that nobody waits for.
 fn server(handle: fn(TcpStream)) -> SocketAddr {
@@ -160,6 +164,41 @@ fn a_wrong_byte_and_a_server_that_hangs_up_are_errors_with_a_sample() {
                 "{found}"
             );
         }
+    }
+}
+
+/// Neither reads nor answers nor closes.
+fn deaf(stream: TcpStream) {
+    loop {
+        thread::park();
+        stream.peer_addr().expect("it is held");
+    }
+}
+
+#[test]
+fn a_server_that_never_reads_does_not_hold_it_up() {
+    let target = server(deaf).to_string();
+    for client in ["wakeline", "threads"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+            .args([&target, "--client", client, "--depth", "1000", "-s", "64k"])
+            .args(["--duration", "200ms", "--warmup", "0s", "-c", "2"])
+            .args(["--json", "-"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let limit = Instant::now() + LIMIT;
+        while child.try_wait().expect("ours").is_none() {
+            if Instant::now() > limit {
+                child.kill().expect("ours");
+                panic!("{client}: it is held up");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().expect("it has ended");
+        let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let errors = result["errors"].as_object().expect("a table");
+        let kinds: Vec<_> = errors.keys().collect();
+        assert_eq!(kinds, ["unanswered at the end"], "{client}");
     }
 }
 

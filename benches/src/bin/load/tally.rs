@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::run::DRAIN_LIMIT;
+
 /// The longest latency that is told apart, in nanoseconds: an hour.
 const LATENCY_MAX: u64 = 3_600_000_000_000;
 
@@ -146,6 +148,12 @@ impl Fault {
     pub(crate) fn closed(under_way: usize) -> Fault {
         let what = format!("the server closed the connection, {under_way} answers were due");
         Fault::new("closed by the server", what)
+    }
+
+    /// Time is over, and answers are due.
+    pub(crate) fn unanswered() -> Fault {
+        let what = format!("answers were due {DRAIN_LIMIT:?} after the last request");
+        Fault::new("unanswered at the end", what)
     }
 }
 

@@ -83,9 +83,9 @@ async fn work(run: &Arc<Run>, nth: usize, links: Vec<Option<Link>>, desk: &Rc<De
     let limit = desk.window.until + DRAIN_LIMIT;
     let ended = before_stop(run, timeout_at(limit, join_all(tasks))).await;
     if let Some(Err(_elapsed)) = ended {
-        let what = format!("answers were due {DRAIN_LIMIT:?} after the last request");
-        let fault = Fault::new("unanswered at the end", what);
-        desk.tally.borrow_mut().failed(&fault, &run.live);
+        desk.tally
+            .borrow_mut()
+            .failed(&Fault::unanswered(), &run.live);
     }
 }
 
