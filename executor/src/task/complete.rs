@@ -19,7 +19,7 @@ use std::task::Waker;
 use wakeline_context::Locals;
 
 use super::cell::{Cell, Header, Stage};
-use super::life::{Life, Local};
+use super::life::Life;
 use super::near::Finished;
 use super::raw::{Schedule, cell, quietly, subject};
 use super::running::Entered;
@@ -72,9 +72,9 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     header.waiting.set(None);
     match header.life.local() {
         // SAFETY: RUNNING is this thread's; nothing of the task is touched after it.
-        Some(local) => unsafe { end_local(task, cell, local, entered) },
+        Some(_) => unsafe { end_local::<F, S>(task, entered) },
         // SAFETY: as above.
-        None => unsafe { end_stealable(task, cell, entered) },
+        None => unsafe { end_stealable::<F, S>(task, entered) },
     }
 }
 
@@ -90,12 +90,27 @@ unsafe fn drop_unread<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) {
     quietly(|| unsafe { *cell.stage.get() = Stage::Consumed });
 }
 
+/// The same when the task's values have been let go already: it is among new ones.
+///
+/// # Safety
+///
+/// As [`drop_unread`], of a task that lives.
+unsafe fn drop_unread_late<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
+    // SAFETY: the vtable's types; it lives, by the contract.
+    let cell = unsafe { cell::<F, S>(task) };
+    // SAFETY: the right to the task's end is the caller's.
+    let entered = unsafe { Entered::new(task) };
+    // SAFETY: the caller's, by the contract.
+    unsafe { drop_unread(cell) };
+    drop(entered);
+    // SAFETY: they are this thread's until the task is let go.
+    drop_locals(unsafe { mem::take(&mut *cell.header.locals.get()) });
+}
+
 /// The rest of `complete`: its contract, with the output in the stage.
-unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    cell: &Cell<F, S>,
-    entered: Entered,
-) {
+unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>, entered: Entered) {
+    // SAFETY: the vtable's types; alive through the owned list until the end.
+    let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
     let Life::Stealable(state) = &header.life else {
         unreachable!("the caller has looked")
@@ -134,13 +149,13 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
 /// The same for a local task. All of it comes before `finish`, with which the
 /// list's reference goes: so that is the only atomic operation.
 #[inline]
-unsafe fn end_local<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    cell: &Cell<F, S>,
-    local: &Local,
-    entered: Entered,
-) {
+unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, entered: Entered) {
+    // SAFETY: the vtable's types; alive through the owned list until `finish`.
+    let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
+    let Life::Local(local) = &header.life else {
+        unreachable!("the caller has looked")
+    };
     // This thread's context keeps it alive, also when the task is gone.
     let (id, runtime) = (header.id, cell.scheduler.runtime());
     let mut output_dropped = !local.near.has_handle();
@@ -154,7 +169,7 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(
     if !output_dropped && !local.near.has_handle() {
         output_dropped = true;
         // SAFETY: as above; the handle went away with the values.
-        unsafe { drop_unread(cell) };
+        unsafe { drop_unread_late::<F, S>(task) };
     }
     // Out of the list while it is this thread's: nobody comes to it through that.
     // Relaxed: written on this thread.
@@ -172,8 +187,9 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(
         Finished::Last => unsafe { (header.vtable.free)(task) },
         Finished::Kept(rest) => {
             if rest.drop_output {
-                // SAFETY: the handle went away before the end, with the output there.
-                unsafe { drop_unread(cell) };
+                // SAFETY: the handle went away before the end, with the output
+                // there; `owned` keeps the task.
+                unsafe { drop_unread_late::<F, S>(task) };
             }
             let away = rest.wake_join.then(|| {
                 // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.

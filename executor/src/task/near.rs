@@ -35,8 +35,8 @@ mod away;
 #[cfg(all(test, loom))]
 mod tests;
 
-use crate::sync::atomic::AtomicUsize;
 use crate::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use crate::sync::atomic::{AtomicUsize, fence};
 
 use super::state::{Detached, Pause, Start, Wake};
 
@@ -152,12 +152,13 @@ impl Near {
         debug_assert!(near & COMPLETE == 0, "a complete task was popped");
         self.set(near & !WOKEN | RUNNING);
         // An abort that came before this by any order is seen, although its
-        // letter may still be on its way. Relaxed: it brings nothing but itself.
+        // letter may still be on its way.
         if (near | self.far.load(Relaxed)) & ABORTED == 0 {
-            Start::Poll
-        } else {
-            Start::Cancel
+            return Start::Poll;
         }
+        // Pairs with the Release in `abort_away`: the reason is visible.
+        fence(Acquire);
+        Start::Cancel
     }
 
     /// 4, 5: the poll was pending.
@@ -219,7 +220,7 @@ impl Near {
         loop {
             let sum = (far & !(REF - 1)).wrapping_add(counted);
             let rest = Rest {
-                drop_output: far & DETACHED != 0 && !output_dropped,
+                drop_output: (near & JOIN == 0 || far & DETACHED != 0) && !output_dropped,
                 wake_join: far & JOIN_WAKER != 0,
                 in_mailbox: far & FAR_WOKEN != 0,
             };

@@ -1,8 +1,8 @@
 //! Models of a local task's two words: home against who is away.
 
 use loom::sync::Arc;
-use loom::sync::atomic::AtomicUsize;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::thread;
 
 use super::{Finished, Near, Receive};
@@ -238,13 +238,19 @@ fn loom_a_handle_that_is_dropped_away_against_the_end() {
 fn loom_an_abort_from_away_is_never_lost() {
     loom::model(|| {
         let near = Arc::new(Near::new());
-        let aborter = away(&near, |near| near.abort_away());
+        let reason = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&reason);
+        let aborter = away(&near, move |near| {
+            theirs.store(true, Relaxed);
+            near.abort_away()
+        });
         if near.start() == Start::Poll {
             assert_eq!(near.pause(), Pause::Idle);
             assert_eq!(aborter.join().unwrap(), Wake::Enqueue);
             assert_eq!(near.receive(), Receive::Queue);
             assert_eq!(near.start(), Start::Cancel);
         } else {
+            assert!(reason.load(Relaxed), "an abort that is seen says why");
             let _ = aborter.join().unwrap();
         }
         assert!(matches!(
