@@ -202,6 +202,48 @@ fn a_server_that_never_reads_does_not_hold_it_up() {
     }
 }
 
+/// Answers the first three messages when eight have come, and no other ever.
+fn three_of_eight(mut stream: TcpStream) {
+    let mut all = [0; 8 * 64];
+    let asked = stream.read_exact(&mut all);
+    let _ = asked.and_then(|()| stream.write_all(&all[..3 * 64]));
+    let _ = stream.read(&mut all);
+}
+
+/// Answers all eight when the last of them has come.
+fn late(mut stream: TcpStream) {
+    let mut all = [0; 8 * 64];
+    let asked = stream.read_exact(&mut all);
+    let _ = asked.and_then(|()| stream.write_all(&all));
+    let _ = stream.read(&mut all);
+}
+
+#[test]
+fn in_an_open_loop_what_was_due_counts_and_what_is_missing_is_told() {
+    for (handle, answered, code) in [
+        (three_of_eight as fn(TcpStream), 3, Some(1)),
+        (late, 8, Some(0)),
+    ] {
+        let target = server(handle).to_string();
+        for client in ["wakeline", "threads"] {
+            let run = |arguments: &[&str]| {
+                Command::new(env!("CARGO_BIN_EXE_load"))
+                    .args([&target, "--client", client, "-c", "1", "--rate", "8"])
+                    .args(["--duration", "1s", "--warmup", "0s"])
+                    .args(arguments)
+                    .output()
+                    .expect("it runs")
+            };
+            let output = run(&["--json", "-", "--fail-if", "missing>0"]);
+            let told = format!("{client}: {output:?}");
+            assert_eq!(output.status.code(), code, "{told}");
+            let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(result["messages"], answered, "{told}");
+            assert_eq!(result["missing"], 8 - answered, "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_condition_decides_the_exit_code() {
     let target = server(echo).to_string();
@@ -266,6 +308,7 @@ fn nobody_there_and_wrong_usage_are_told() {
         &["7777"][..],
         &["a:1", "--rate", "0"],
         &["a:1", "--fail-if", "p99"],
+        &["a:1", "--fail-if", "missing>0"], // of an open loop only
         &[],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_load"));

@@ -342,8 +342,11 @@ impl Desk<'_> {
                     Ok(())
                 };
             }
-            if left == 0 && now >= self.window.until {
+            if left == 0 && under_way.is_over() {
                 return Ok(());
+            }
+            if now > self.window.until + DRAIN_LIMIT {
+                return Err(Fault::unanswered());
             }
         }
     }
@@ -398,12 +401,18 @@ fn wait_due(
     is_over: impl Fn() -> bool,
 ) -> Option<Instant> {
     loop {
+        if run.stop.is_cancelled() || is_over() {
+            return None;
+        }
         let now = Instant::now();
-        if now >= until || run.stop.is_cancelled() || is_over() {
+        if now > until + DRAIN_LIMIT {
             return None;
         }
         if let Some(due) = pace.take(now, until) {
-            return Some(due);
+            return Some(due); // also late: it was due in time
+        }
+        if now >= until {
+            return None;
         }
         let at = pace.wait_until(until).unwrap_or(until);
         thread::sleep(at.saturating_duration_since(now).min(LOOK));
