@@ -97,6 +97,7 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
     let threads = client::start(options.client, &run)?;
     run.start.wait();
     let seen = runtime.block_on(live::watch(&run, options));
+    run.sampled.cancel("sampled");
     if seen.interrupted {
         run.stop.cancel("Ctrl-C");
     }

@@ -44,6 +44,8 @@ pub(crate) struct Run {
     pub(crate) live: Live,
     /// Ctrl-C.
     pub(crate) stop: CancelToken,
+    /// The server's memory has been looked at: until then idle connections stay.
+    pub(crate) sampled: CancelToken,
 }
 
 impl Run {
@@ -77,6 +79,7 @@ impl Run {
             start: Barrier::new(threads + 1),
             live: Live::default(),
             stop: CancelToken::new(),
+            sampled: CancelToken::new(),
         }
     }
 

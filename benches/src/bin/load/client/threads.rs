@@ -377,7 +377,7 @@ impl Desk<'_> {
     }
 
     fn idle(&mut self, link: &Link) -> Result<(), Fault> {
-        while Instant::now() < self.window.until && !self.run.stop.is_cancelled() {
+        while !self.run.sampled.is_cancelled() && !self.run.stop.is_cancelled() {
             match link.receive(&mut [0])? {
                 None => {}
                 Some(0) => return Err(Fault::closed(0)),
