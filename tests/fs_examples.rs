@@ -80,6 +80,29 @@ fn ends(output: &Output, code: i32, told: &str) {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
+/// What it came to, if it ends by itself.
+#[track_caller]
+fn in_time(mut child: Child) -> Output {
+    let limit = Instant::now() + LIMIT;
+    while child.try_wait().expect("ours").is_none() {
+        if Instant::now() > limit {
+            child.kill().expect("ours");
+            child.wait().expect("ours");
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("it has ended")
+}
+
+/// A named pipe that nobody has open.
+fn fifo(dir: &Scratch) -> PathBuf {
+    let path = dir.join("fifo");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    path
+}
+
 /// A child that is ended with the test.
 struct Killed(Child);
 
@@ -236,6 +259,25 @@ fn cp_copies_as_a_whole_and_does_not_overwrite_unasked() {
         let empty = dir.file("empty", "");
         ends(&run(backend, "cp", [&*empty, &*dir.join("empty2")]), 0, "");
         assert_eq!(dir.names(), ["empty", "empty2", "from", "sub", "to"]);
+    });
+}
+
+#[test]
+fn cp_refuses_a_fifo_on_either_side_and_waits_for_nobody() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("cp-fifo");
+        let (file, fifo) = (dir.file("file", "content"), fifo(&dir));
+        let (force, to) = (Path::new("--force"), dir.join("to"));
+        for (arguments, told) in [
+            (&[&*fifo, &*to][..], "not a regular file"),
+            (&[&*file, &*fifo], "--force replaces it"),
+            (&[force, &*file, &*fifo], "only a regular file"),
+        ] {
+            let mut cp = command(backend, "cp");
+            cp.args(arguments).stderr(Stdio::piped());
+            ends(&in_time(cp.spawn().expect("it starts")), 1, told);
+        }
+        assert_eq!(dir.names(), ["fifo", "file"]);
     });
 }
 
