@@ -178,8 +178,42 @@ fn cat_tells_what_it_cannot_read_and_goes_on() {
             .open(&good)
             .expect("it is there");
         let output = command(backend, "cat").arg(&good).stdout(append).output();
-        ends(&output.expect("it starts"), 1, "it is the output, too");
+        ends(&output.expect("it starts"), 1, "input file is output file");
         assert_eq!(fs::read(&good).expect("it is there"), b"good");
+    });
+}
+
+#[test]
+fn cat_refuses_to_read_what_it_writes() {
+    for_each_backend(|backend| {
+        // (redirections, arguments, exit code, what the file is then)
+        for (redirect, arguments, code, then) in [
+            ("< f >> f", "", 1, "content"),
+            ("< f >> f", "- small", 1, "contentsmall"),
+            ("<> f 1>&0", "", 1, "content"),
+            ("> f", "small f", 1, "small"),
+            ("> f", "f", 0, ""),
+        ] {
+            let dir = Scratch::new("cat-output");
+            dir.file("f", "content");
+            dir.file("small", "small");
+            let mut shell = Command::new("sh");
+            shell.env("WAKELINE_DRIVER", backend.option());
+            // Should it not end: some ten thousand bytes, then a signal.
+            let script = format!("ulimit -f 64; exec \"$0\" {arguments} {redirect}");
+            shell.arg("-c").arg(script).arg(example("cat"));
+            shell.current_dir(&*dir).stderr(Stdio::piped());
+            let told = if code == 1 {
+                "input file is output file"
+            } else {
+                ""
+            };
+            ends(&in_time(shell.spawn().expect("it starts")), code, told);
+            assert_eq!(
+                fs::read_to_string(dir.join("f")).expect("it is there"),
+                then
+            );
+        }
     });
 }
 
