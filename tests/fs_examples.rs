@@ -443,3 +443,64 @@ fn tail_ends_quietly_when_nobody_reads() {
         assert!(output.stderr.is_empty());
     });
 }
+
+#[test]
+fn tail_ends_quietly_when_its_reader_leaves_and_nothing_is_appended() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("tail-reader");
+        let file = dir.file("log", "one\n");
+        let mut tail = command(backend, "tail_follow");
+        tail.arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut tail = tail.spawn().expect("it starts");
+        let mut line = [0; 4];
+        let mut stdout = tail.stdout.take().expect("a pipe");
+        stdout.read_exact(&mut line).expect("a line");
+        drop(stdout);
+        let output = in_time(tail);
+        ends(&output, 0, "");
+        assert!(output.stderr.is_empty());
+    });
+}
+
+#[test]
+fn tail_refuses_a_fifo_and_waits_while_one_has_the_name() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("tail-fifo");
+        let file = dir.file("log", "one\n");
+        let fifo = fifo(&dir);
+        let mut tail = command(backend, "tail_follow");
+        tail.arg(&fifo)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        ends(
+            &in_time(tail.spawn().expect("it starts")),
+            1,
+            "not a regular file",
+        );
+
+        let mut tail = command(backend, "tail_follow");
+        tail.args(["--every", "5"]).arg(&file);
+        tail.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut tail = Killed(tail.spawn().expect("it starts"));
+        let mut told = BufReader::new(tail.0.stderr.take().expect("a pipe")).lines();
+        let mut lines = BufReader::new(tail.0.stdout.take().expect("a pipe")).lines();
+        let mut line = || lines.next().expect("a line").expect("text");
+        let mut told = || told.next().expect("a line").expect("text");
+        assert_eq!(line(), "one");
+
+        let mut writer = fs::File::options()
+            .append(true)
+            .open(&file)
+            .expect("it is there");
+        fs::rename(&fifo, &file).expect("it is there");
+        assert!(told().contains("not a regular file"));
+        writer.write_all(b"to the old\n").expect("it is open");
+        assert_eq!(line(), "to the old");
+        let new = dir.file("new", "new\n");
+        fs::rename(&new, &file).expect("it is there");
+        assert!(told().contains("the new file"));
+        assert_eq!(line(), "new");
+    });
+}
