@@ -221,6 +221,21 @@ fn ctrl_c_stops_the_children_and_reports() {
 }
 
 #[test]
+fn a_signal_that_comes_with_the_first_command_is_heard() {
+    for_each_backend(|backend| {
+        // While the others are started.
+        let mut arguments = vec!["--driver", backend.option(), "-j", "50"];
+        arguments.push("kill -INT $PPID; sleep 1000");
+        arguments.extend(["sleep 1000"; 49]);
+        let output = start(&arguments, Stdio::null()).wait_with_output();
+        let output = output.expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{stderr}");
+        assert!(stderr.contains("interrupted by SIGINT"), "{stderr}");
+    });
+}
+
+#[test]
 fn a_second_ctrl_c_does_not_wait_for_the_grace() {
     let arguments = [
         "--prefix",
@@ -257,6 +272,7 @@ fn what_cannot_be_kept_is_said_to_be_left_out() {
 fn wrong_usage_is_exit_code_2_and_help_says_how() {
     for arguments in [
         &["--jobs", "0", "true"][..],
+        &["--jobs", "18446744073709551615", "true"],
         &["--timeout", "soon", "true"],
         &["--no-such-option"],
     ] {

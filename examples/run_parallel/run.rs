@@ -6,7 +6,7 @@ use std::future::pending;
 use std::io;
 use std::time::Instant;
 
-use wakeline::signal::unix::{SignalKind, signal};
+use wakeline::signal::unix::{Signal, SignalKind, signal};
 use wakeline::sync::Semaphore;
 use wakeline::{CancelToken, scope_local, select};
 
@@ -17,6 +17,9 @@ use crate::output::{Output, Report, Row, say};
 /// Runs `commands`; the report has one row for each.
 pub(crate) async fn all(commands: Vec<String>, options: &Options, output: Output) -> Report {
     let started = Instant::now();
+    // Before the first of them runs: a signal that nobody hears yet would end
+    // this program alone, and leave them.
+    let signals = Signals::listen();
     let stop = Stop {
         soon: CancelToken::new(),
         now: CancelToken::new(),
@@ -26,7 +29,7 @@ pub(crate) async fn all(commands: Vec<String>, options: &Options, output: Output
     select! {
         biased;
         () = each(&commands, options, &stop, &output, &rows) => {}
-        () = stop_by_signals(&stop, &interrupted) => {}
+        () = stop_by_signals(signals, &stop, &interrupted) => {}
     }
     let mut rows = rows.into_inner();
     rows.sort_by_key(|row: &Row| row.number);
@@ -81,16 +84,39 @@ async fn each(
     }
 }
 
+/// What stops it from outside.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> io::Result<&'static str> {
+        select! {
+            came = self.interrupt.recv() => came.map(|()| "SIGINT"),
+            came = self.terminate.recv() => came.map(|()| "SIGTERM"),
+        }
+    }
+}
+
 /// The first Ctrl-C or SIGTERM stops the commands, the second does not wait.
-async fn stop_by_signals(stop: &Stop, interrupted: &RefCell<Option<&'static str>>) {
+async fn stop_by_signals(
+    signals: io::Result<Signals>,
+    stop: &Stop,
+    interrupted: &RefCell<Option<&'static str>>,
+) {
     let listen = async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut signals = signals?;
         loop {
-            let name = select! {
-                came = interrupt.recv() => came.map(|()| "SIGINT"),
-                came = terminate.recv() => came.map(|()| "SIGTERM"),
-            }?;
+            let name = signals.next().await?;
             if interrupted.borrow_mut().replace(name).is_none() {
                 say(&format!(
                     "{name}: stopping the commands; once more kills them"
