@@ -80,6 +80,29 @@ fn ends(output: &Output, code: i32, told: &str) {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
+/// What it came to, if it ends by itself.
+#[track_caller]
+fn in_time(mut child: Child) -> Output {
+    let limit = Instant::now() + LIMIT;
+    while child.try_wait().expect("ours").is_none() {
+        if Instant::now() > limit {
+            child.kill().expect("ours");
+            child.wait().expect("ours");
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("it has ended")
+}
+
+/// A named pipe that nobody has open.
+fn fifo(dir: &Scratch) -> PathBuf {
+    let path = dir.join("fifo");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    path
+}
+
 /// A child that is ended with the test.
 struct Killed(Child);
 
@@ -155,8 +178,42 @@ fn cat_tells_what_it_cannot_read_and_goes_on() {
             .open(&good)
             .expect("it is there");
         let output = command(backend, "cat").arg(&good).stdout(append).output();
-        ends(&output.expect("it starts"), 1, "it is the output, too");
+        ends(&output.expect("it starts"), 1, "input file is output file");
         assert_eq!(fs::read(&good).expect("it is there"), b"good");
+    });
+}
+
+#[test]
+fn cat_refuses_to_read_what_it_writes() {
+    for_each_backend(|backend| {
+        // (redirections, arguments, exit code, what the file is then)
+        for (redirect, arguments, code, then) in [
+            ("< f >> f", "", 1, "content"),
+            ("< f >> f", "- small", 1, "contentsmall"),
+            ("<> f 1>&0", "", 1, "content"),
+            ("> f", "small f", 1, "small"),
+            ("> f", "f", 0, ""),
+        ] {
+            let dir = Scratch::new("cat-output");
+            dir.file("f", "content");
+            dir.file("small", "small");
+            let mut shell = Command::new("sh");
+            shell.env("WAKELINE_DRIVER", backend.option());
+            // Should it not end: some ten thousand bytes, then a signal.
+            let script = format!("ulimit -f 64; exec \"$0\" {arguments} {redirect}");
+            shell.arg("-c").arg(script).arg(example("cat"));
+            shell.current_dir(&*dir).stderr(Stdio::piped());
+            let told = if code == 1 {
+                "input file is output file"
+            } else {
+                ""
+            };
+            ends(&in_time(shell.spawn().expect("it starts")), code, told);
+            assert_eq!(
+                fs::read_to_string(dir.join("f")).expect("it is there"),
+                then
+            );
+        }
     });
 }
 
@@ -236,6 +293,25 @@ fn cp_copies_as_a_whole_and_does_not_overwrite_unasked() {
         let empty = dir.file("empty", "");
         ends(&run(backend, "cp", [&*empty, &*dir.join("empty2")]), 0, "");
         assert_eq!(dir.names(), ["empty", "empty2", "from", "sub", "to"]);
+    });
+}
+
+#[test]
+fn cp_refuses_a_fifo_on_either_side_and_waits_for_nobody() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("cp-fifo");
+        let (file, fifo) = (dir.file("file", "content"), fifo(&dir));
+        let (force, to) = (Path::new("--force"), dir.join("to"));
+        for (arguments, told) in [
+            (&[&*fifo, &*to][..], "not a regular file"),
+            (&[&*file, &*fifo], "--force replaces it"),
+            (&[force, &*file, &*fifo], "only a regular file"),
+        ] {
+            let mut cp = command(backend, "cp");
+            cp.args(arguments).stderr(Stdio::piped());
+            ends(&in_time(cp.spawn().expect("it starts")), 1, told);
+        }
+        assert_eq!(dir.names(), ["fifo", "file"]);
     });
 }
 
@@ -365,5 +441,66 @@ fn tail_ends_quietly_when_nobody_reads() {
         let output = tail.wait_with_output().expect("it ends");
         ends(&output, 0, "");
         assert!(output.stderr.is_empty());
+    });
+}
+
+#[test]
+fn tail_ends_quietly_when_its_reader_leaves_and_nothing_is_appended() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("tail-reader");
+        let file = dir.file("log", "one\n");
+        let mut tail = command(backend, "tail_follow");
+        tail.arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut tail = tail.spawn().expect("it starts");
+        let mut line = [0; 4];
+        let mut stdout = tail.stdout.take().expect("a pipe");
+        stdout.read_exact(&mut line).expect("a line");
+        drop(stdout);
+        let output = in_time(tail);
+        ends(&output, 0, "");
+        assert!(output.stderr.is_empty());
+    });
+}
+
+#[test]
+fn tail_refuses_a_fifo_and_waits_while_one_has_the_name() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("tail-fifo");
+        let file = dir.file("log", "one\n");
+        let fifo = fifo(&dir);
+        let mut tail = command(backend, "tail_follow");
+        tail.arg(&fifo)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        ends(
+            &in_time(tail.spawn().expect("it starts")),
+            1,
+            "not a regular file",
+        );
+
+        let mut tail = command(backend, "tail_follow");
+        tail.args(["--every", "5"]).arg(&file);
+        tail.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut tail = Killed(tail.spawn().expect("it starts"));
+        let mut told = BufReader::new(tail.0.stderr.take().expect("a pipe")).lines();
+        let mut lines = BufReader::new(tail.0.stdout.take().expect("a pipe")).lines();
+        let mut line = || lines.next().expect("a line").expect("text");
+        let mut told = || told.next().expect("a line").expect("text");
+        assert_eq!(line(), "one");
+
+        let mut writer = fs::File::options()
+            .append(true)
+            .open(&file)
+            .expect("it is there");
+        fs::rename(&fifo, &file).expect("it is there");
+        assert!(told().contains("not a regular file"));
+        writer.write_all(b"to the old\n").expect("it is open");
+        assert_eq!(line(), "to the old");
+        let new = dir.file("new", "new\n");
+        fs::rename(&new, &file).expect("it is there");
+        assert!(told().contains("the new file"));
+        assert_eq!(line(), "new");
     });
 }

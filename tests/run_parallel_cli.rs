@@ -2,11 +2,16 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use support::child::{example, send};
 use support::for_each_backend;
+
+/// How long it may take for what it does at once: then the test fails.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs it to its end with this on stdin: exit code, stdout, stderr.
 fn run_with(input: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -167,6 +172,38 @@ fn a_command_that_is_asked_to_end_may_say_goodbye() {
 }
 
 #[test]
+fn what_a_shell_has_started_has_its_grace_though_the_shell_is_gone() {
+    for_each_backend(|backend| {
+        let fifo = Fifo::new(&format!("grace-{}", backend.option()));
+        let command = format!(
+            "(trap 'read x <{}; echo saved; exit 0' TERM; echo $$; while :; do sleep 0.01; done); true",
+            fifo.path()
+        );
+        let driver = ["--driver", backend.option()];
+        let arguments = [&driver[..], &["--prefix", "--grace", "1000", &command]].concat();
+        let mut child = start(&arguments, Stdio::null());
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let line = lines.next().expect("a line").expect("it is readable");
+        let leader = line.trim_start_matches("[1] ").to_owned();
+        send(child.id().into(), libc::SIGINT);
+        // A zombie, or reaped.
+        while std::fs::read_to_string(format!("/proc/{leader}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            std::thread::yield_now();
+        }
+        // To read and to write: it does not wait for a reader, there may be none.
+        let mut options = std::fs::File::options();
+        let go = options.read(true).write(true).open(fifo.path());
+        let mut go = go.expect("it is there");
+        go.write_all(b"go\n").expect("there is room");
+        let line = lines.next().map(|line| line.expect("it is readable"));
+        assert_eq!(line.as_deref(), Some("[1] saved"));
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    });
+}
+
+#[test]
 fn ctrl_c_stops_the_children_and_reports() {
     for_each_backend(|backend| {
         for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
@@ -185,6 +222,82 @@ fn ctrl_c_stops_the_children_and_reports() {
             assert!(stderr.contains("not started"), "{stderr}");
             assert!(!std::path::Path::new("/proc").join(leader).exists());
         }
+    });
+}
+
+#[test]
+fn a_signal_that_comes_with_the_first_command_is_heard() {
+    for_each_backend(|backend| {
+        // While the others are started.
+        let mut arguments = vec!["--driver", backend.option(), "-j", "50"];
+        arguments.push("kill -INT $PPID; sleep 1000");
+        arguments.extend(["sleep 1000"; 49]);
+        let output = start(&arguments, Stdio::null()).wait_with_output();
+        let output = output.expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{stderr}");
+        assert!(stderr.contains("interrupted by SIGINT"), "{stderr}");
+    });
+}
+
+#[test]
+fn a_reader_that_is_slow_holds_up_nothing_but_the_printing() {
+    for_each_backend(|backend| {
+        let fifo = Fifo::new(&format!("slow-{}", backend.option()));
+        let (sender, heard) = mpsc::channel();
+        let path = fifo.path().to_owned();
+        let listener = std::thread::spawn(move || {
+            let file = std::fs::File::open(path).expect("it is there");
+            for line in BufReader::new(file).lines().map_while(Result::ok) {
+                let _gone = sender.send(line);
+            }
+        });
+        // More than a pipe holds; and one that tells what it gets.
+        let block = "head -c 200000 /dev/zero";
+        let told = format!(
+            "exec 3>{0}; trap 'echo bye >&3; exit' TERM; echo up >&3; while [ -p {0} ]; do sleep 0.01; done",
+            fifo.path()
+        );
+        let arguments = ["--driver", backend.option(), "-j", "2", "--grace", "1000"];
+        let mut child = start(&[&arguments[..], &[block, &told]].concat(), Stdio::null());
+        let mut stdout = child.stdout.take().expect("a pipe");
+        stdout.read_exact(&mut [0]).expect("the block begins");
+        assert_eq!(heard.recv().as_deref(), Ok("up"));
+        send(child.id().into(), libc::SIGINT);
+        let heard = heard.recv_timeout(LIMIT);
+        if heard.is_err() {
+            child.kill().expect("ours");
+        }
+        assert_eq!(heard.as_deref(), Ok("bye"));
+        let mut rest = Vec::new();
+        stdout.read_to_end(&mut rest).expect("it is readable");
+        assert_eq!(rest.len(), 199_999);
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        listener.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_reader_that_never_reads_is_given_up_at_the_second_ctrl_c() {
+    for_each_backend(|backend| {
+        let arguments = ["--driver", backend.option(), "head -c 200000 /dev/zero"];
+        let mut child = start(&arguments, Stdio::null());
+        let mut stdout = child.stdout.take().expect("a pipe");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        stdout.read_exact(&mut [0]).expect("the block begins");
+        send(child.id().into(), libc::SIGINT);
+        let told = stderr.next().expect("a line").expect("it is readable");
+        assert!(told.contains("once more"), "{told}");
+        send(child.id().into(), libc::SIGINT);
+        let limit = Instant::now() + LIMIT;
+        while child.try_wait().expect("ours").is_none() {
+            if Instant::now() > limit {
+                child.kill().expect("ours");
+                panic!("it waits for its reader");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(child.wait().expect("it has ended").code(), Some(130));
     });
 }
 
@@ -225,6 +338,7 @@ fn what_cannot_be_kept_is_said_to_be_left_out() {
 fn wrong_usage_is_exit_code_2_and_help_says_how() {
     for arguments in [
         &["--jobs", "0", "true"][..],
+        &["--jobs", "18446744073709551615", "true"],
         &["--timeout", "soon", "true"],
         &["--no-such-option"],
     ] {

@@ -2,10 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// How long a run may take that should take some seconds.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Serves each connection by `handle`, on threads that nobody waits for.
 fn server(handle: fn(TcpStream)) -> SocketAddr {
@@ -163,6 +167,83 @@ fn a_wrong_byte_and_a_server_that_hangs_up_are_errors_with_a_sample() {
     }
 }
 
+/// Neither reads nor answers nor closes.
+fn deaf(stream: TcpStream) {
+    loop {
+        thread::park();
+        stream.peer_addr().expect("it is held");
+    }
+}
+
+#[test]
+fn a_server_that_never_reads_does_not_hold_it_up() {
+    let target = server(deaf).to_string();
+    for client in ["wakeline", "threads"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+            .args([&target, "--client", client, "--depth", "1000", "-s", "64k"])
+            .args(["--duration", "200ms", "--warmup", "0s", "-c", "2"])
+            .args(["--json", "-"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let limit = Instant::now() + LIMIT;
+        while child.try_wait().expect("ours").is_none() {
+            if Instant::now() > limit {
+                child.kill().expect("ours");
+                panic!("{client}: it is held up");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().expect("it has ended");
+        let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let errors = result["errors"].as_object().expect("a table");
+        let kinds: Vec<_> = errors.keys().collect();
+        assert_eq!(kinds, ["unanswered at the end"], "{client}");
+    }
+}
+
+/// Answers the first three messages when eight have come, and no other ever.
+fn three_of_eight(mut stream: TcpStream) {
+    let mut all = [0; 8 * 64];
+    let asked = stream.read_exact(&mut all);
+    let _ = asked.and_then(|()| stream.write_all(&all[..3 * 64]));
+    let _ = stream.read(&mut all);
+}
+
+/// Answers all eight when the last of them has come.
+fn late(mut stream: TcpStream) {
+    let mut all = [0; 8 * 64];
+    let asked = stream.read_exact(&mut all);
+    let _ = asked.and_then(|()| stream.write_all(&all));
+    let _ = stream.read(&mut all);
+}
+
+#[test]
+fn in_an_open_loop_what_was_due_counts_and_what_is_missing_is_told() {
+    for (handle, answered, code) in [
+        (three_of_eight as fn(TcpStream), 3, Some(1)),
+        (late, 8, Some(0)),
+    ] {
+        let target = server(handle).to_string();
+        for client in ["wakeline", "threads"] {
+            let run = |arguments: &[&str]| {
+                Command::new(env!("CARGO_BIN_EXE_load"))
+                    .args([&target, "--client", client, "-c", "1", "--rate", "8"])
+                    .args(["--duration", "1s", "--warmup", "0s"])
+                    .args(arguments)
+                    .output()
+                    .expect("it runs")
+            };
+            let output = run(&["--json", "-", "--fail-if", "missing>0"]);
+            let told = format!("{client}: {output:?}");
+            assert_eq!(output.status.code(), code, "{told}");
+            let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(result["messages"], answered, "{told}");
+            assert_eq!(result["missing"], 8 - answered, "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_condition_decides_the_exit_code() {
     let target = server(echo).to_string();
@@ -227,6 +308,7 @@ fn nobody_there_and_wrong_usage_are_told() {
         &["7777"][..],
         &["a:1", "--rate", "0"],
         &["a:1", "--fail-if", "p99"],
+        &["a:1", "--fail-if", "missing>0"], // of an open loop only
         &[],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_load"));

@@ -8,13 +8,14 @@
 //! and nothing blocks: a pipe that gives nothing, or takes nothing, costs no
 //! thread.
 
-use std::io;
+use std::io::{self, Seek};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use wakeline::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use wakeline::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Stdout};
 use wakeline::{Driver, Runtime, fs};
 
 /// Bytes that are read, and then written, at a time.
@@ -68,7 +69,7 @@ async fn all(files: &[PathBuf]) -> u8 {
     let mut out = wakeline::io::stdout();
     for file in files {
         let done = if file.as_os_str() == "-" {
-            transfer(&mut wakeline::io::stdin(), &mut out).await
+            standard(&mut out).await
         } else {
             one(file, &mut out).await
         };
@@ -97,25 +98,45 @@ fn ended(error: &io::Error) -> u8 {
     3
 }
 
-async fn one(path: &Path, out: &mut wakeline::io::Stdout) -> Result<(), Stop> {
+async fn one(path: &Path, out: &mut Stdout) -> Result<(), Stop> {
     let mut file = fs::File::open(path).await.map_err(Stop::Input)?;
-    let found = file.metadata().await.map_err(Stop::Input)?;
-    if found.is_file() && found.len() > 0 && is_output(found.dev(), found.ino()) {
-        let text = "it is the output, too, and would never end";
-        return Err(Stop::Input(io::Error::other(text)));
-    }
+    refuse_output(file.as_fd(), out).await?;
     transfer(&mut file, out).await
 }
 
-/// Whether this file is what standard output goes to.
-fn is_output(device: u64, inode: u64) -> bool {
-    use std::os::fd::AsFd;
-    let out = io::stdout().as_fd().try_clone_to_owned();
-    let found = out.and_then(|fd| std::fs::File::from(fd).metadata());
-    found.is_ok_and(|found| found.is_file() && (found.dev(), found.ino()) == (device, inode))
+async fn standard(out: &mut Stdout) -> Result<(), Stop> {
+    refuse_output(io::stdin().as_fd(), out).await?;
+    transfer(&mut wakeline::io::stdin(), out).await
 }
 
-async fn transfer<R>(from: &mut R, out: &mut wakeline::io::Stdout) -> Result<(), Stop>
+/// Refuses a file that standard output goes to, unless all of it is read
+/// already: each byte that is written would be one more to read, without end.
+async fn refuse_output(input: BorrowedFd<'_>, out: &mut Stdout) -> Result<(), Stop> {
+    let both = (known(input), known(io::stdout().as_fd()));
+    let (Ok((mut file, found)), Ok((_, output))) = both else {
+        return Ok(()); // what is wrong with it, reading tells
+    };
+    let same = (found.dev(), found.ino()) == (output.dev(), output.ino());
+    if !found.is_file() || !same {
+        return Ok(());
+    }
+    // What the files before have given is in it only now.
+    out.flush().await.map_err(Stop::Output)?;
+    let length = file.metadata().map_err(Stop::Input)?.len();
+    if file.stream_position().map_err(Stop::Input)? < length {
+        return Err(Stop::Input(io::Error::other("input file is output file")));
+    }
+    Ok(())
+}
+
+/// The same file once more, to be asked about.
+fn known(fd: BorrowedFd<'_>) -> io::Result<(std::fs::File, std::fs::Metadata)> {
+    let file = std::fs::File::from(fd.try_clone_to_owned()?);
+    let found = file.metadata()?;
+    Ok((file, found))
+}
+
+async fn transfer<R>(from: &mut R, out: &mut Stdout) -> Result<(), Stop>
 where
     R: AsyncRead + Unpin,
 {

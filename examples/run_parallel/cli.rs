@@ -10,6 +10,9 @@ use wakeline::Driver;
 /// The most bytes of commands that are taken from stdin.
 const INPUT_MAX: u64 = 16 << 20;
 
+/// The most commands at a time: each has some descriptors.
+const JOBS_MAX: usize = 4096;
+
 /// Runs commands, some at a time, and keeps their outputs apart.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -21,16 +24,17 @@ const INPUT_MAX: u64 = 16 << 20;
         run_parallel -j 4 'make -C a' 'make -C b' 'make -C c'\n  \
         ls *.png | sed 's/.*/optipng &/' | run_parallel --timeout 60\n  \
         run_parallel --prefix --fail-fast './server' './client'\n\n\
-        Exit code: the highest of the commands' (128 + N for one that signal N ended), 124 for a \
-        timeout, 2 wrong usage, 130 interrupted."
+        Exit code: the highest of the commands' (128 + N for one that signal N ended, 124 for a \
+        timeout, 126 or 127 for one that could not be run; one that was stopped counts as 0), \
+        1 the runtime cannot start, 2 wrong usage, 130 interrupted."
 )]
 pub(crate) struct Options {
     /// What to run, a shell command each.
     #[arg(value_name = "COMMAND")]
     commands: Vec<String>,
 
-    /// Commands that run at a time [default: the CPUs this process may use].
-    #[arg(short, long, value_name = "N")]
+    /// Commands that run at a time, at most 4096 [default: the CPUs this process may use].
+    #[arg(short, long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
 
     /// Print each line as it comes, with the command's number before it; not a block at its end.
@@ -100,6 +104,14 @@ fn lines(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim);
     let commands = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     commands.map(str::to_owned).collect()
+}
+
+/// A number of commands that a system can run at a time.
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(jobs) if jobs.get() <= JOBS_MAX => Ok(jobs),
+        _ => Err(format!("a whole number from 1 to {JOBS_MAX}")),
+    }
 }
 
 /// A number of seconds, whole or not, not negative.

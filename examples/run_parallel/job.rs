@@ -13,10 +13,11 @@ use wakeline::time::sleep;
 use wakeline::{CancelToken, FutureExt, join, select};
 
 use crate::cli::Options;
-use crate::output::{Sink, Stream, say};
+use crate::output::{Sink, Stream};
 
-/// How long the pipes of a command that was killed may stay open.
-const LEFT_OPEN: Duration = Duration::from_millis(100);
+/// How long the pipes of a command that was killed may stay open, and how long
+/// what is printed may take when nobody waits any more.
+pub(crate) const LEFT_OPEN: Duration = Duration::from_millis(100);
 
 /// How a command ended.
 #[derive(Debug)]
@@ -67,8 +68,23 @@ pub(crate) struct Stop {
     pub(crate) now: CancelToken,
 }
 
+impl Stop {
+    /// What is printed: not for much longer once nobody waits any more.
+    pub(crate) async fn or_late(&self, printing: impl Future<Output = ()>) {
+        let late = async {
+            self.now.cancelled().await;
+            sleep(LEFT_OPEN).await;
+        };
+        select! {
+            biased;
+            () = printing => {}
+            () = late => {}
+        }
+    }
+}
+
 /// Runs one command to its end, whatever that is.
-pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Sink) -> End {
+pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Sink<'_>) -> End {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]);
     shell
@@ -103,18 +119,20 @@ pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Si
         limit = timeout(options.timeout) => Some(End::TimedOut(limit)),
     };
     if why.is_some() {
-        // It may have something to say when it is told to end, so it is read on.
-        let read_on = async {
-            if !read_all.get() {
-                reading.as_mut().await;
-            }
-            pending::<()>().await
+        // Not only the shell is to end, but all that it has started: that may
+        // clean up, and has the pipes. It is read on meanwhile.
+        let ended = async {
+            let closed = async {
+                if !read_all.get() {
+                    reading.as_mut().await;
+                }
+            };
+            join!(child.until_ended(), closed)
         };
-        select! {
-            () = halt(&child, options.grace, &stop.now) => {}
-            () = read_on => {}
-        }
+        halt(&child, ended, options.grace, &stop.now, sink).await;
         if !read_all.get() {
+            // It is dead: what it has left in its pipes is not much.
+            sink.hurry.cancel("killed");
             // What has left its group may keep the pipes open for ever.
             let _late = reading.timeout(LEFT_OPEN).await;
         }
@@ -126,22 +144,28 @@ pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Si
     }
 }
 
-/// SIGTERM to the group, the grace, SIGKILL to the group.
+/// SIGTERM to the group, the grace unless all has `ended`, SIGKILL to the group.
 ///
 /// The child is not reaped before that: so long its group's number is its own.
-async fn halt(child: &Child, grace: Duration, now: &CancelToken) {
-    tell(child, SignalKind::terminate());
+async fn halt(
+    child: &Child,
+    ended: impl Future,
+    grace: Duration,
+    now: &CancelToken,
+    sink: &Sink<'_>,
+) {
+    tell(child, SignalKind::terminate(), sink);
     select! {
-        _ended = child.until_ended() => {}
+        _ended = ended => {}
         () = sleep(grace) => {}
         _reason = now.cancelled() => {}
     }
-    tell(child, SignalKind::from_raw(9));
+    tell(child, SignalKind::from_raw(9), sink);
 }
 
-fn tell(child: &Child, signal: SignalKind) {
+fn tell(child: &Child, signal: SignalKind, sink: &Sink<'_>) {
     if let Err(error) = child.signal_group(signal) {
-        say(&format!("{signal} was not sent: {error}"));
+        sink.output.say(&format!("{signal} was not sent: {error}"));
     }
 }
 
@@ -157,14 +181,15 @@ async fn timeout(limit: Option<Duration>) -> Duration {
 }
 
 /// Reads to the end.
-async fn pump(pipe: Option<ChildStdout>, stream: Stream, sink: &Sink) {
+async fn pump(pipe: Option<ChildStdout>, stream: Stream, sink: &Sink<'_>) {
     let Some(pipe) = pipe else { return };
     loop {
         match pipe.read_pooled().await {
             Ok(bytes) if bytes.is_empty() => break,
-            Ok(bytes) => sink.write(stream, &bytes),
+            Ok(bytes) => sink.write(stream, &bytes).await,
             Err(error) => {
-                say(&format!("cannot read what a command writes: {error}"));
+                sink.output
+                    .say(&format!("cannot read what a command writes: {error}"));
                 break;
             }
         }

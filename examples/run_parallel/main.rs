@@ -53,8 +53,5 @@ fn main() -> ExitCode {
     let report = runtime.block_on(run::all(commands, &options, output));
     // Nothing runs any more, but for what a command has left in the background.
     let _rest = runtime.shutdown(Duration::ZERO);
-    if !options.quiet {
-        report.print();
-    }
     ExitCode::from(report.code())
 }

@@ -1,39 +1,51 @@
 //! All commands: some at a time, and what stops the others.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::time::Instant;
 
-use wakeline::signal::unix::{SignalKind, signal};
+use wakeline::signal::unix::{Signal, SignalKind, signal};
 use wakeline::sync::Semaphore;
 use wakeline::{CancelToken, scope_local, select};
 
 use crate::cli::Options;
 use crate::job::{self, End, Stop};
-use crate::output::{Output, Report, Row, say};
+use crate::output::{Output, Report, Row, Stream};
 
 /// Runs `commands`; the report has one row for each.
 pub(crate) async fn all(commands: Vec<String>, options: &Options, output: Output) -> Report {
     let started = Instant::now();
+    // Before the first of them runs: a signal that nobody hears yet would end
+    // this program alone, and leave them.
+    let signals = Signals::listen();
     let stop = Stop {
         soon: CancelToken::new(),
         now: CancelToken::new(),
     };
     let rows = RefCell::new(Vec::with_capacity(commands.len()));
-    let interrupted = RefCell::new(None);
+    let interrupted = Cell::new(None);
+    let work = async {
+        each(&commands, options, &stop, &output, &rows).await;
+        let mut rows = rows.take();
+        rows.sort_by_key(|row: &Row| row.number);
+        let mut report = Report {
+            rows,
+            interrupted: interrupted.get(),
+            elapsed: started.elapsed(),
+        };
+        if !options.quiet {
+            report.print(&output);
+        }
+        stop.or_late(output.drain_all()).await;
+        report.interrupted = interrupted.get(); // also while it was printed
+        report
+    };
     select! {
         biased;
-        () = each(&commands, options, &stop, &output, &rows) => {}
-        () = stop_by_signals(&stop, &interrupted) => {}
-    }
-    let mut rows = rows.into_inner();
-    rows.sort_by_key(|row: &Row| row.number);
-    Report {
-        rows,
-        interrupted: interrupted.into_inner(),
-        elapsed: started.elapsed(),
+        report = work => report,
+        () = stop_by_signals(signals, &stop, &interrupted, &output) => unreachable!("it listens for ever"),
     }
 }
 
@@ -65,7 +77,7 @@ async fn each(
                 let end = job::run(command, options, stop, &sink).await;
                 let mut row = Row::new(number, command, end);
                 row.took = started.elapsed();
-                sink.finish(&row);
+                stop.or_late(sink.finish(&row)).await;
                 if options.fail_fast && row.end.is_failure() {
                     stop.soon
                         .cancel(format!("command {number} failed: {}", row.end));
@@ -77,22 +89,51 @@ async fn each(
         Ok(())
     });
     if let Err(error) = run.await {
-        say(&format!("{error}"));
+        output.say(&format!("{error}"));
+    }
+}
+
+/// What stops it from outside.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> io::Result<&'static str> {
+        select! {
+            came = self.interrupt.recv() => came.map(|()| "SIGINT"),
+            came = self.terminate.recv() => came.map(|()| "SIGTERM"),
+        }
     }
 }
 
 /// The first Ctrl-C or SIGTERM stops the commands, the second does not wait.
-async fn stop_by_signals(stop: &Stop, interrupted: &RefCell<Option<&'static str>>) {
+async fn stop_by_signals(
+    signals: io::Result<Signals>,
+    stop: &Stop,
+    interrupted: &Cell<Option<&'static str>>,
+    output: &Output,
+) {
     let listen = async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut signals = signals?;
         loop {
+            // What is said is written while the next one is waited for.
             let name = select! {
-                came = interrupt.recv() => came.map(|()| "SIGINT"),
-                came = terminate.recv() => came.map(|()| "SIGTERM"),
-            }?;
-            if interrupted.borrow_mut().replace(name).is_none() {
-                say(&format!(
+                biased;
+                name = signals.next() => name?,
+                () = said(output) => unreachable!("it waits for ever"),
+            };
+            if interrupted.replace(Some(name)).is_none() {
+                output.say(&format!(
                     "{name}: stopping the commands; once more kills them"
                 ));
                 stop.soon.cancel(format!("interrupted by {name}"));
@@ -102,6 +143,12 @@ async fn stop_by_signals(stop: &Stop, interrupted: &RefCell<Option<&'static str>
         }
     };
     let Err(error): io::Result<Infallible> = listen.await;
-    say(&format!("Ctrl-C will lose the table: {error}"));
+    output.say(&format!("Ctrl-C will lose the table: {error}"));
+    said(output).await;
+}
+
+/// Writes what was said, then waits for ever.
+async fn said(output: &Output) {
+    output.drain(Stream::Err).await;
     pending().await
 }

@@ -4,24 +4,36 @@
 //!   Open ──1──▶ Open     it has grown: write what is new
 //!   Open ──2──▶ Open     it is shorter than what was read: begin again
 //!   Open ──3──▶ Open     its name has another file: read this to its end, then that
-//!   Open ──4──▶ Open     its name is gone: keep it, and look for the name
+//!   Open ──4──▶ Open     its name is gone, or a directory or FIFO has it: keep it,
+//!                        and look for the name
 //! ```
 //!
 //! It is looked at every so often, not by inotify: that says nothing of files on
 //! a network, and the two looks that this takes cost some microseconds. What it
 //! cannot see: a file cut off and grown beyond its old length between two looks.
+//!
+//! That nobody reads the output any more is an event, and ends it also while
+//! there is nothing to write.
 
+use std::fs::File as Blocking;
+use std::future::pending;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wakeline::fs::{self, File, Metadata};
-use wakeline::io::{AsyncWriteExt, Stdout, stdout};
+use wakeline::io::{AsyncFd, AsyncWriteExt, Interest, Stdout, stdout};
+use wakeline::select;
 use wakeline::time::sleep;
 
 use crate::{Options, last_lines, tell};
 
 /// Bytes that are read, and then written, at a time.
 const PIECE: usize = 64 << 10;
+
+const NOT_A_FILE: &str = "not a regular file";
 
 /// Why it ends.
 pub(crate) enum Stop {
@@ -35,7 +47,7 @@ struct Follower {
     position: u64,
     out: Stdout,
     piece: Vec<u8>,
-    /// That the name is gone was told.
+    /// That no file has the name was told.
     missing: bool,
 }
 
@@ -46,10 +58,35 @@ pub(crate) async fn run(options: &Options) -> Result<(), Stop> {
     if options.no_follow {
         return Ok(());
     }
-    loop {
-        sleep(options.every).await;
-        follower.look(&options.file).await?;
+    let follow = async {
+        loop {
+            sleep(options.every).await;
+            follower.look(&options.file).await?;
+        }
+    };
+    select! {
+        biased;
+        left = reader_left() => left.map_err(Stop::Output),
+        stopped = follow => stopped,
     }
+}
+
+/// Ready when nobody reads the output any more, if it is a pipe.
+async fn reader_left() -> io::Result<()> {
+    let pipe = Blocking::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if !pipe.metadata()?.file_type().is_fifo() {
+        return pending().await; // the next write tells
+    }
+    let pipe = AsyncFd::with_interest(pipe, Interest::READABLE)?;
+    let left = |pipe: &Blocking| {
+        let mut asked = [PollFd::new(pipe, PollFlags::empty())];
+        poll(&mut asked, Some(&Timespec::default()))?;
+        if asked[0].revents().contains(PollFlags::ERR) {
+            return Ok(());
+        }
+        Err(ErrorKind::WouldBlock.into())
+    };
+    pipe.async_io(Interest::READABLE, left).await
 }
 
 impl Follower {
@@ -57,7 +94,7 @@ impl Follower {
         let file = File::open(path).await.map_err(Stop::Input)?;
         let known = file.metadata().await.map_err(Stop::Input)?;
         if !known.is_file() {
-            let text = format!("{}: not a regular file", path.display());
+            let text = format!("{}: {NOT_A_FILE}", path.display());
             return Err(Stop::Input(io::Error::new(ErrorKind::InvalidInput, text)));
         }
         let start = last_lines::start_of(&file, known.len(), lines).await;
@@ -102,27 +139,29 @@ impl Follower {
         Ok(())
     }
 
-    /// What has the name now.
+    /// The file that has the name now.
     async fn named(&mut self, path: &Path) -> Result<Option<Metadata>, Stop> {
-        match fs::metadata(path).await {
-            Ok(named) => {
+        let why = match fs::metadata(path).await {
+            Ok(named) if named.is_file() => {
                 self.missing = false;
-                Ok(Some(named))
+                return Ok(Some(named));
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if !self.missing {
-                    self.missing = true;
-                    tell(&format!("{}: has become inaccessible", path.display()));
-                }
-                Ok(None)
-            }
-            Err(error) => Err(Stop::Input(error)),
+            Ok(_) => NOT_A_FILE,
+            Err(error) if error.kind() == ErrorKind::NotFound => "has become inaccessible",
+            Err(error) => return Err(Stop::Input(error)),
+        };
+        if !self.missing {
+            self.missing = true;
+            tell(&format!("{}: {why}", path.display()));
         }
+        Ok(None)
     }
 
     /// The file that has the name now, from its beginning.
     async fn change_to(&mut self, path: &Path) -> Result<(), Stop> {
         match File::open(path).await {
+            // Already something else: the next look tells.
+            Ok(file) if !file.metadata().await.map_err(Stop::Input)?.is_file() => Ok(()),
             Ok(file) => {
                 tell(&format!("{}: following the new file", path.display()));
                 self.file = file;

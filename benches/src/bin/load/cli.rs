@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 use wakeline::Driver;
 
 use crate::gate::Gate;
@@ -22,7 +23,7 @@ use crate::target::Target;
         Examples:\n  \
         load 127.0.0.1:7777                                  # 50 connections, 64 bytes, 10 s\n  \
         load unix:/tmp/echo.sock -c 1000 -s 4k --json a.json --html a.html\n  \
-        load http://127.0.0.1:8080/ --rate 5000 --fail-if 'p99>5ms' --fail-if 'errors>0'\n  \
+        load http://127.0.0.1:8080/ --rate 5000 --fail-if 'p99>5ms' --fail-if 'missing>0'\n  \
         load 127.0.0.1:7777 --mode churn                     # connect, one message, close\n  \
         load 127.0.0.1:7777 --mode idle -c 10000 --pid 4711  # memory of an idle connection\n  \
         load --compare a.json b.json\n\n\
@@ -58,7 +59,8 @@ pub(crate) struct Options {
     pub(crate) warmup: Duration,
 
     /// Open loop: so many messages a second in all, sent when due and not when
-    /// the last answer came; latency counts from when a message was due.
+    /// the last answer came; latency counts from when a message was due. What
+    /// was due and has no answer two seconds after the end is missing.
     #[arg(short, long, value_name = "PER_SECOND", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
@@ -87,7 +89,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
-    /// Fail if this is met: p50, p90, p99, p99.9, p99.99, max, mean, rate, messages or errors, < or >, a value.
+    /// Fail if this is met: p50, p90, p99, p99.9, p99.99, max, mean, rate, messages, missing (of an open
+    /// loop) or errors, < or >, a value.
     #[arg(long, value_name = "CONDITION")]
     pub(crate) fail_if: Vec<Gate>,
 
@@ -120,6 +123,22 @@ pub(crate) enum Mode {
 pub(crate) enum Client {
     Wakeline,
     Threads,
+}
+
+impl Options {
+    /// What its values have to do with each other.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage.
+    pub(crate) fn check(&self) -> Result<(), clap::Error> {
+        let open = self.rate.is_some() && self.mode != Mode::Idle;
+        if !open && self.fail_if.iter().any(Gate::is_of_an_open_loop) {
+            let text = "--fail-if missing: only an open loop knows what is missing; see --rate";
+            return Err(Options::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(())
+    }
 }
 
 fn count(text: &str) -> Result<usize, String> {
@@ -189,7 +208,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
         Options::command().debug_assert();
     }
 

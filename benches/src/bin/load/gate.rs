@@ -22,6 +22,7 @@ enum What {
     Mean,
     Rate,
     Messages,
+    Missing,
     Errors,
 }
 
@@ -38,16 +39,17 @@ impl FromStr for Gate {
             "mean" => What::Mean,
             "rate" => What::Rate,
             "messages" => What::Messages,
+            "missing" => What::Missing,
             "errors" => What::Errors,
             _ => percentile(name).ok_or_else(|| {
-                format!("{name:?} is not known; try p50, p99, p99.9, max, mean, rate, messages or errors")
+                format!("{name:?} is not known; try p50, p99, p99.9, max, mean, rate, messages, missing or errors")
             })?,
         };
         let limit = match what {
             What::Percentile(_) | What::Max | What::Mean => {
                 duration_or_none(value)?.as_nanos() as f64
             }
-            What::Rate | What::Messages | What::Errors => value
+            What::Rate | What::Messages | What::Missing | What::Errors => value
                 .parse()
                 .ok()
                 .filter(|number: &f64| number.is_finite())
@@ -70,6 +72,11 @@ fn percentile(name: &str) -> Option<What> {
 }
 
 impl Gate {
+    /// Whether a closed loop has no such figure.
+    pub(crate) fn is_of_an_open_loop(&self) -> bool {
+        self.what == What::Missing
+    }
+
     /// What to tell the user if the result meets the condition. A result
     /// without a single message has no latencies, and meets every one on them.
     pub(crate) fn met(&self, summary: &Summary) -> Option<String> {
@@ -80,6 +87,7 @@ impl Gate {
             What::Mean => latency.mean,
             What::Rate => summary.rate,
             What::Messages => summary.messages as f64,
+            What::Missing => summary.missing.unwrap_or(0) as f64,
             What::Errors => summary.error_count() as f64,
         };
         let on_latency = matches!(self.what, What::Percentile(_) | What::Max | What::Mean);
@@ -117,6 +125,7 @@ mod tests {
             "max>2m",
             "rate<1000",
             "errors>0",
+            "missing>0",
             "mean>50us",
         ] {
             assert!(text.parse::<Gate>().is_ok(), "{text}");

@@ -43,6 +43,7 @@ const BUSY: f64 = 0.9;
 fn main() -> ExitCode {
     // Usage errors end here, with code 2.
     let options = Options::parse();
+    options.check().unwrap_or_else(|error| error.exit());
     match start(&options) {
         Ok(code) => code,
         Err(message) => {
@@ -96,6 +97,7 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
     let threads = client::start(options.client, &run)?;
     run.start.wait();
     let seen = runtime.block_on(live::watch(&run, options));
+    run.sampled.cancel("sampled");
     if seen.interrupted {
         run.stop.cancel("Ctrl-C");
     }
@@ -140,6 +142,7 @@ fn summary(
         seconds,
         interrupted: seen.interrupted,
         messages: 0,
+        missing: None,
         rate: 0.0,
         latency_ns: report::Latency::default(),
         percentiles: Vec::new(),
@@ -151,6 +154,8 @@ fn summary(
         warnings: Vec::new(),
     };
     summary.fill(tally);
+    let due = run.due_within(seen.measured);
+    summary.missing = due.map(|due| due.saturating_sub(summary.messages));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let lanes = run.threads.min(processors) as f64;
     summary.client_busy = seen
@@ -172,10 +177,11 @@ fn server(
     let cpu_ns = seen.server_cpu_ns?;
     let (resident, resident_before) = (seen.resident?, resident_before?);
     let grown = resident.saturating_sub(resident_before);
+    let answers = summary.rate * summary.seconds;
     Some(report::Server {
         pid: options.pid?,
         cpu_ns,
-        cpu_ns_per_message: (summary.messages > 0).then(|| cpu_ns as f64 / summary.messages as f64),
+        cpu_ns_per_message: (answers > 0.0).then(|| cpu_ns as f64 / answers),
         resident_before,
         resident,
         resident_per_connection: grown as f64 / run.connections as f64,

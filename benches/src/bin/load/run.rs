@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   threads: connect ──▶ barrier ──▶ warm-up ──▶ measured ──▶ drain ──▶ tally
-//!   main:    ──────────▶ barrier ──▶ shows the rate, samples processor time
+//!   main:    ──────────▶ barrier ──▶ shows the rate ──────▶ samples
 //! ```
 
 use std::sync::{Barrier, OnceLock};
@@ -44,6 +44,8 @@ pub(crate) struct Run {
     pub(crate) live: Live,
     /// Ctrl-C.
     pub(crate) stop: CancelToken,
+    /// The server's memory has been looked at: until then idle connections stay.
+    pub(crate) sampled: CancelToken,
 }
 
 impl Run {
@@ -77,14 +79,28 @@ impl Run {
             start: Barrier::new(threads + 1),
             live: Live::default(),
             stop: CancelToken::new(),
+            sampled: CancelToken::new(),
         }
     }
 
     /// When it is measured; begins with the first call, after the barrier.
     pub(crate) fn window(&self) -> Window {
+        let by_due = self.interval.is_some();
         *self
             .window
-            .get_or_init(|| Window::new(self.warmup, self.duration))
+            .get_or_init(|| Window::new(self.warmup, self.duration, by_due))
+    }
+
+    /// How many messages fell due in so much of the window, if this is an open
+    /// loop: that is known without asking any connection.
+    pub(crate) fn due_within(&self, measured: Duration) -> Option<u64> {
+        let from = self.window().from;
+        let open = self.interval.is_some() && self.mode != Mode::Idle;
+        let within = |nth| {
+            let pace = self.pace(nth);
+            pace.due_before(from + measured) - pace.due_before(from)
+        };
+        open.then(|| (0..self.connections).map(within).sum())
     }
 
     /// The connections of the `nth` thread.
@@ -136,6 +152,13 @@ impl Pace {
     pub(crate) fn is_open(&self) -> bool {
         self.interval.is_some()
     }
+
+    /// How many of an open loop are due before `until`.
+    fn due_before(&self, until: Instant) -> u64 {
+        let interval = self.interval.unwrap_or(Duration::MAX).as_nanos();
+        let all = until.saturating_duration_since(self.next).as_nanos();
+        u64::try_from(all.div_ceil(interval)).unwrap_or(u64::MAX)
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +182,28 @@ mod tests {
         let due: Vec<_> = std::iter::from_fn(|| pace.take(late, until)).collect();
         assert_eq!(due, [1, 2, 3].map(|n| start + n * second));
         assert_eq!(pace.wait_until(until), None);
+    }
+
+    #[test]
+    fn what_falls_due_is_as_many_as_can_be_taken() {
+        let start = Instant::now();
+        for interval in [1, 3, 7, 10, 11, 100].map(Duration::from_nanos) {
+            for length in [0, 1, 9, 10, 11, 21].map(Duration::from_nanos) {
+                let mut pace = Pace {
+                    next: start,
+                    interval: Some(interval),
+                };
+                let until = start + length;
+                let known = pace.due_before(until);
+                let taken = std::iter::from_fn(|| pace.take(until, until)).count();
+                assert_eq!(known, taken as u64, "{interval:?} {length:?}");
+            }
+            let pace = Pace {
+                next: start + interval,
+                interval: Some(interval),
+            };
+            assert_eq!(pace.due_before(start), 0);
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::run::DRAIN_LIMIT;
+
 /// The longest latency that is told apart, in nanoseconds: an hour.
 const LATENCY_MAX: u64 = 3_600_000_000_000;
 
@@ -15,17 +17,25 @@ const LATENCY_MAX: u64 = 3_600_000_000_000;
 pub(crate) struct Window {
     /// The end of the warm-up.
     pub(crate) from: Instant,
-    /// Nothing is asked any more.
+    /// Nothing falls due any more.
     pub(crate) until: Instant,
+    /// An open loop: what was due in the window counts, also if its answer
+    /// comes later; else those that a slow server has last were left out.
+    by_due: bool,
 }
 
 impl Window {
-    pub(crate) fn new(warmup: Duration, duration: Duration) -> Window {
+    pub(crate) fn new(warmup: Duration, duration: Duration, by_due: bool) -> Window {
         let from = Instant::now() + warmup;
         Window {
             from,
             until: from + duration,
+            by_due,
         }
+    }
+
+    fn has(&self, at: Instant) -> bool {
+        self.from <= at && at < self.until
     }
 }
 
@@ -42,7 +52,7 @@ pub(crate) struct Live {
 pub(crate) struct Tally {
     /// Nanoseconds, three digits.
     pub(crate) latency: Histogram<u64>,
-    /// Answers in each second of the window.
+    /// Answers that came in each second of the window.
     pub(crate) per_second: Vec<u64>,
     pub(crate) errors: BTreeMap<String, Errors>,
     /// Connections that were made, over the whole run.
@@ -73,12 +83,14 @@ impl Tally {
     pub(crate) fn answered(&mut self, window: Window, due: Instant, now: Instant, live: &Live) {
         // Relaxed, here and below: figures for the eye.
         live.answers.fetch_add(1, Ordering::Relaxed);
-        if now < window.from || now >= window.until {
+        if window.has(if window.by_due { due } else { now }) {
+            let nanos = now.saturating_duration_since(due).as_nanos();
+            self.latency
+                .saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX).max(1));
+        }
+        if !window.has(now) {
             return;
         }
-        let nanos = now.saturating_duration_since(due).as_nanos();
-        self.latency
-            .saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX).max(1));
         let second = (now - window.from).as_secs() as usize;
         if self.per_second.len() <= second {
             self.per_second.resize(second + 1, 0);
@@ -147,6 +159,12 @@ impl Fault {
         let what = format!("the server closed the connection, {under_way} answers were due");
         Fault::new("closed by the server", what)
     }
+
+    /// Time is over, and answers are due.
+    pub(crate) fn unanswered() -> Fault {
+        let what = format!("answers were due {DRAIN_LIMIT:?} after the last request");
+        Fault::new("unanswered at the end", what)
+    }
 }
 
 #[cfg(test)]
@@ -154,9 +172,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_comes_in_the_window_counts() {
+    fn in_a_closed_loop_what_comes_in_the_window_counts() {
         let live = Live::default();
-        let window = Window::new(Duration::from_secs(1), Duration::from_secs(2));
+        let window = Window::new(Duration::from_secs(1), Duration::from_secs(2), false);
         let start = window.from - Duration::from_secs(1);
         let mut tally = Tally::new();
         for at in [0, 999, 1000, 1001, 2000, 2999, 3000] {
@@ -169,9 +187,25 @@ mod tests {
     }
 
     #[test]
+    fn in_an_open_loop_what_was_due_in_the_window_counts_whenever_it_comes() {
+        let live = Live::default();
+        let (second, long) = (Duration::from_secs(1), Duration::from_secs(5));
+        let window = Window::new(second, second, true);
+        let (before, after) = (window.from - second, window.until + second);
+        let mut tally = Tally::new();
+        tally.answered(window, before, window.from, &live);
+        assert_eq!((tally.latency.len(), &tally.per_second[..]), (0, &[1][..]));
+        tally.answered(window, window.from, window.from + long, &live);
+        assert_eq!((tally.latency.len(), &tally.per_second[..]), (1, &[1][..]));
+        assert!(tally.latency.max() >= 5_000_000_000);
+        tally.answered(window, window.until, after, &live);
+        assert_eq!((tally.latency.len(), &tally.per_second[..]), (1, &[1][..]));
+    }
+
+    #[test]
     fn tallies_add_up() {
         let live = Live::default();
-        let window = Window::new(Duration::ZERO, Duration::from_secs(9));
+        let window = Window::new(Duration::ZERO, Duration::from_secs(9), false);
         let mut tallies = [(); 2].map(|()| Tally::new());
         let due = window.from;
         tallies[0].answered(window, due, due + Duration::from_secs(1), &live);

@@ -40,8 +40,9 @@ impl Connection {
         }
     }
 
-    /// Echoes what is there; false if the peer is done.
-    fn ready(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+    /// Echoes what is there; false if the peer is done. `ended`: its end has
+    /// come, maybe behind bytes, and no other edge will tell of it.
+    fn ready(&mut self, buffer: &mut [u8], ended: bool) -> io::Result<bool> {
         while !self.rest.is_empty() {
             let n = self.write(&self.rest)?;
             if n == 0 {
@@ -61,7 +62,7 @@ impl Connection {
                 self.rest.extend_from_slice(&buffer[sent..n]);
                 return Ok(true);
             }
-            if n < buffer.len() {
+            if n < buffer.len() && !ended {
                 return Ok(true); // a short read: the next edge tells of more
             }
         }
@@ -69,6 +70,10 @@ impl Connection {
 }
 
 const LISTENER: u64 = u64::MAX;
+/// There is an end or an error to be read.
+const ENDED: epoll::EventFlags = epoll::EventFlags::RDHUP
+    .union(epoll::EventFlags::HUP)
+    .union(epoll::EventFlags::ERR);
 
 pub(crate) fn serve(job: Job) -> io::Result<()> {
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -91,10 +96,12 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
             let key = event.data.u64();
             if key == LISTENER {
                 accept(&job.listener, &poller, &mut connections)?;
-            } else if let Some(Some(connection)) = connections.get_mut(key as usize)
-                && !connection.ready(&mut buffer).unwrap_or(false)
-            {
-                connections[key as usize] = None;
+            } else if let Some(Some(connection)) = connections.get_mut(key as usize) {
+                let flags = event.flags;
+                let served = connection.ready(&mut buffer, flags.intersects(ENDED));
+                if !served.unwrap_or(false) {
+                    connections[key as usize] = None;
+                }
             }
         }
     }
@@ -126,7 +133,10 @@ fn accept(
         Stream::Unix(stream) => stream.as_fd(),
     };
     let key = fd.as_raw_fd() as u64;
-    let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+    let flags = epoll::EventFlags::IN
+        | epoll::EventFlags::OUT
+        | epoll::EventFlags::RDHUP
+        | epoll::EventFlags::ET;
     epoll::add(poller, fd, epoll::EventData::new_u64(key), flags)?;
     if connections.len() <= key as usize {
         connections.resize_with(key as usize + 1, || None);

@@ -3,6 +3,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::io;
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -92,53 +93,83 @@ impl Buffers {
     }
 }
 
+/// What has a number, one after the other.
+#[derive(Default)]
+struct Connection {
+    /// How many had it before: what completes late of one of those is not for
+    /// this one.
+    generation: u32,
+    socket: Option<OwnedFd>,
+}
+
+impl Connection {
+    /// What its receives carry.
+    fn key(&self, fd: RawFd) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(fd.cast_unsigned())
+    }
+}
+
 struct Loop {
     uring: IoUring,
     buffers: Buffers,
     listener: RawFd,
     nodelay: bool,
-    /// By number.
-    connections: Vec<Option<OwnedFd>>,
+    /// By the descriptor's number.
+    connections: Vec<Connection>,
+    /// Of this turn.
+    completions: Vec<cqueue::Entry>,
 }
 
 pub(crate) fn serve(job: Job) -> io::Result<()> {
-    let uring = IoUring::builder()
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .setup_cqsize(8192)
-        .build(2048)?;
-    let buffers = Buffers::new(&uring, job.buffer)?;
-    let (listener, nodelay) = match &job.listener {
-        Listener::Tcp(listener) => (listener.as_raw_fd(), true),
-        Listener::Unix(listener) => (listener.as_raw_fd(), false),
-    };
-    let mut this = Loop {
-        uring,
-        buffers,
-        listener,
-        nodelay,
-        connections: Vec::new(),
-    };
+    let mut this = Loop::new(&job)?;
     this.push(
-        &opcode::AcceptMulti::new(Fd(listener))
+        &opcode::AcceptMulti::new(Fd(this.listener))
             .build()
             .user_data(ACCEPT),
     )?;
-    let mut completions = Vec::new();
     loop {
-        match this.uring.submit_and_wait(1) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-        completions.clear();
-        completions.extend(this.uring.completion());
-        for completion in &completions {
-            this.completed(completion)?;
-        }
+        this.turn()?;
     }
 }
 
 impl Loop {
+    /// For a listener that outlives it.
+    fn new(job: &Job) -> io::Result<Loop> {
+        let uring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_cqsize(8192)
+            .build(2048)?;
+        let buffers = Buffers::new(&uring, job.buffer)?;
+        let (listener, nodelay) = match &job.listener {
+            Listener::Tcp(listener) => (listener.as_raw_fd(), true),
+            Listener::Unix(listener) => (listener.as_raw_fd(), false),
+        };
+        Ok(Loop {
+            uring,
+            buffers,
+            listener,
+            nodelay,
+            connections: Vec::new(),
+            completions: Vec::new(),
+        })
+    }
+
+    /// Waits for completions, and does what they ask for.
+    fn turn(&mut self) -> io::Result<()> {
+        match self.uring.submit_and_wait(1) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let mut completions = mem::take(&mut self.completions);
+        completions.extend(self.uring.completion());
+        for completion in completions.drain(..) {
+            self.completed(&completion)?;
+        }
+        self.completions = completions;
+        Ok(())
+    }
+
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         // SAFETY: the requests here name descriptors, and buffers of the ring's
         // own, which outlive it.
@@ -156,22 +187,21 @@ impl Loop {
             }
             return self.accepted(completion.result());
         }
-        let fd = completion.user_data() as RawFd;
+        let key = completion.user_data();
         let id = cqueue::buffer_select(completion.flags());
         let result = completion.result();
         let goes_on = result > 0 || result == -libc::ENOBUFS;
         if let (Some(id), 1..) = (id, result) {
-            let sent = self.send(fd, id, result as usize);
+            let sent = self.send(key, id, result as usize);
             self.buffers.give(id);
             if sent.is_err() {
-                return self.close(fd);
+                self.close(key);
             }
         }
         if !goes_on {
-            return self.close(fd);
-        }
-        if !cqueue::more(completion.flags()) {
-            self.receive(fd)?;
+            self.close(key);
+        } else if !cqueue::more(completion.flags()) {
+            self.receive(key)?;
         }
         Ok(())
     }
@@ -187,30 +217,42 @@ impl Loop {
         }
         let at = result as usize;
         if self.connections.len() <= at {
-            self.connections.resize_with(at + 1, || None);
+            self.connections.resize_with(at + 1, Connection::default);
         }
-        self.connections[at] = Some(fd);
-        self.receive(result)
+        let connection = &mut self.connections[at];
+        connection.generation = connection.generation.wrapping_add(1);
+        connection.socket = Some(fd);
+        let key = connection.key(result);
+        self.receive(key)
     }
 
-    fn receive(&mut self, fd: RawFd) -> io::Result<()> {
-        let receive = opcode::RecvMulti::new(Fd(fd), GROUP).build();
-        self.push(&receive.user_data(fd as u64))
+    /// Whose completion it is; `None` if that is closed.
+    fn find(&self, key: u64) -> Option<&OwnedFd> {
+        let fd = key as RawFd; // the lower half
+        let connection = &self.connections[fd as usize];
+        let socket = connection.socket.as_ref();
+        socket.filter(|_| connection.key(fd) == key)
     }
 
-    fn close(&mut self, fd: RawFd) -> io::Result<()> {
-        let closed = self.connections[fd as usize].take();
+    fn receive(&mut self, key: u64) -> io::Result<()> {
+        if self.find(key).is_none() {
+            return Ok(());
+        }
+        let receive = opcode::RecvMulti::new(Fd(key as RawFd), GROUP).build();
+        self.push(&receive.user_data(key))
+    }
+
+    fn close(&mut self, key: u64) {
+        let Some(socket) = self.find(key) else { return };
         // Ends a receive that is still armed; its last completion finds nobody.
-        if let Some(closed) = closed {
-            let _ = rustix::net::shutdown(&closed, rustix::net::Shutdown::Both);
-        }
-        Ok(())
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        self.connections[key as RawFd as usize].socket = None;
     }
 
     /// All of it: waits where the peer does not take it, as this loop keeps no
     /// unsent bytes.
-    fn send(&self, fd: RawFd, id: u16, length: usize) -> io::Result<()> {
-        let Some(socket) = &self.connections[fd as usize] else {
+    fn send(&self, key: u64, id: u16, length: usize) -> io::Result<()> {
+        let Some(socket) = self.find(key) else {
             return Ok(());
         };
         let mut bytes = self.buffers.filled(id, length);
@@ -224,5 +266,55 @@ impl Loop {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::fd::IntoRawFd;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+
+    use super::*;
+
+    #[test]
+    fn a_late_completion_does_not_reach_the_next_connection_of_that_number() {
+        let name = format!("wakeline-raw-uring-{}", std::process::id());
+        let name = SocketAddr::from_abstract_name(name).expect("a name");
+        let job = Job {
+            listener: Listener::Unix(UnixListener::bind_addr(&name).expect("it is free")),
+            buffer: 64,
+        };
+        let Ok(mut this) = Loop::new(&job) else {
+            return; // this system has no such io_uring
+        };
+        let (_one, first) = UnixStream::pair().expect("a pair");
+        let (mut two, second) = UnixStream::pair().expect("a pair");
+        let number = first.into_raw_fd();
+        this.accepted(number).expect("room in the ring");
+        this.uring.submit().expect("a receive");
+        let first = this.connections[number as usize].key(number);
+        this.close(first);
+
+        // The next connection has its number before the receive has ended.
+        // SAFETY: two numbers; that of the first is nobody's since `close`, as
+        // no other thread of this process opens anything.
+        let copied = unsafe { libc::dup2(second.as_raw_fd(), number) };
+        assert_eq!(copied, number);
+        drop(second);
+        this.accepted(number).expect("room in the ring");
+        two.set_nonblocking(true).expect("a socket");
+        two.write_all(b"x").expect("there is room");
+        let mut answer = [0];
+        let answered = loop {
+            this.turn().expect("completions");
+            match two.read(&mut answer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => break other,
+            }
+        };
+        assert_eq!((answered.expect("it is open"), answer), (1, *b"x"));
+        assert!(this.connections[number as usize].socket.is_some());
     }
 }

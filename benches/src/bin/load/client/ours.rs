@@ -83,9 +83,9 @@ async fn work(run: &Arc<Run>, nth: usize, links: Vec<Option<Link>>, desk: &Rc<De
     let limit = desk.window.until + DRAIN_LIMIT;
     let ended = before_stop(run, timeout_at(limit, join_all(tasks))).await;
     if let Some(Err(_elapsed)) = ended {
-        let what = format!("answers were due {DRAIN_LIMIT:?} after the last request");
-        let fault = Fault::new("unanswered at the end", what);
-        desk.tally.borrow_mut().failed(&fault, &run.live);
+        desk.tally
+            .borrow_mut()
+            .failed(&Fault::unanswered(), &run.live);
     }
 }
 
@@ -162,20 +162,58 @@ async fn churn(run: &Run, desk: &Desk, nth: usize, pace: &mut Pace) -> Result<()
     Ok(())
 }
 
-/// Holds a connection until the end.
+/// Holds a connection until the memory was looked at, after the end.
 async fn idle(run: &Run, desk: &Desk, link: Option<Link>) -> Result<(), Fault> {
     let mut link = match link {
         Some(link) => link,
         None => connect(run, desk).await?,
     };
     let read = std::future::poll_fn(|cx| link.poll_read(cx, &mut [0]));
-    match timeout_at(desk.window.until, read).await {
-        Err(_elapsed) => Ok(()),
-        Ok(Ok(0)) => Err(Fault::closed(0)),
-        Ok(Ok(_)) => Err(Fault::new(
+    let read = select! {
+        biased;
+        _sampled = run.sampled.cancelled() => return Ok(()),
+        read = read => read,
+    };
+    match read {
+        Ok(0) => Err(Fault::closed(0)),
+        Ok(_) => Err(Fault::new(
             "unasked answer",
             "bytes came on an idle connection",
         )),
-        Ok(Err(error)) => Err(Fault::io("receive", &error)),
+        Err(error) => Err(Fault::io("receive", &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Options;
+    use crate::speak::Script;
+    use crate::target::Address;
+
+    #[test]
+    fn idle_connections_stay_until_the_memory_is_sampled() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = Address::Tcp(listener.local_addr().expect("its address"));
+        let arguments = "load a:1 --mode idle -c 1 -t 10ms -w 0s";
+        let options = Options::parse_from(arguments.split(' '));
+        let run = Run::new(&options, address, Script::Echo { size: 1 });
+        let runtime = runtime(&run).expect("it starts");
+        runtime.block_on(async {
+            let desk = Desk::new(Tally::new(), run.window());
+            let link = Link::connect(&run.address).await.expect("it listens");
+            sleep_until(desk.window.until).await;
+            let mut idle = pin!(idle(&run, &desk, Some(link)));
+            let early = poll_fn(|cx| Poll::Ready(idle.as_mut().poll(cx).is_ready())).await;
+            assert!(!early);
+            run.sampled.cancel("sampled");
+            assert_eq!(idle.await, Ok(()));
+        });
     }
 }

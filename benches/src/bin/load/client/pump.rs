@@ -169,13 +169,15 @@ impl<'a> Pump<'a> {
         self.due.is_empty() && (self.left == 0 || now >= self.desk.window.until)
     }
 
-    /// Waits for the next due time; true if that has come.
+    /// Waits for what time brings; true if that has come.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let room = self.due.len() < self.run.depth;
         let until = self.desk.window.until;
         let at = match self.pace.wait_until(until) {
             Some(at) if room => at,
-            _ => until,
+            _ if self.due.is_empty() => until,
+            // The next answer wakes it, and at the end the thread does.
+            _ => return false,
         };
         let timer = self.timer.get_or_insert_with(|| sleep_until(at));
         if timer.deadline() != Some(at) {
@@ -202,13 +204,58 @@ impl Future for Pump<'_> {
                 Poll::Ready(None) => continue,
                 Poll::Pending => {}
             }
-            // A closed loop with something under way needs no clock: the next
-            // answer wakes it, and at the end the thread does.
-            let waits_for_time = this.pace.is_open() || this.due.is_empty();
-            if waits_for_time && this.poll_timer(cx) {
-                continue;
+            if !this.poll_timer(cx) {
+                return Poll::Pending;
             }
-            return Poll::Pending;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Options;
+    use crate::speak::Script;
+    use crate::target::Address;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn when_nothing_is_asked_any_more_the_clock_is_not_looked_at() {
+        // The system connects; nobody reads or answers.
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = Address::Tcp(deaf.local_addr().expect("its address"));
+        let arguments = "load a:1 --rate 1000 -c 1 -t 10ms -w 0s";
+        let options = Options::parse_from(arguments.split(' '));
+        let run = Run::new(&options, address, Script::Echo { size: 1 });
+        let runtime = super::super::ours::runtime(&run).expect("it starts");
+        runtime.block_on(async {
+            let mut link = Link::connect(&run.address).await.expect("it listens");
+            let desk = Desk::new(Tally::new(), run.window());
+            let mut pace = run.pace(0);
+            let mut pump = Pump::new(&run, &desk, &mut link, 0, &mut pace);
+            sleep_until(desk.window.until).await;
+
+            let wakes = Arc::new(Wakes::default());
+            let waker = Waker::from(Arc::clone(&wakes));
+            let polled = Pin::new(&mut pump).poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            assert_eq!(pump.due.len(), 10);
+            assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+            assert!(pump.timer.is_none());
+        });
     }
 }

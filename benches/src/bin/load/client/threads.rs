@@ -95,7 +95,7 @@ pub(crate) fn connection(run: &Run, nth: usize) -> Tally {
     while Instant::now() < window.until && !run.stop.is_cancelled() {
         let mut due = Instant::now();
         if run.mode == Mode::Churn {
-            match wait_due(run, &mut pace, window.until) {
+            match wait_due(run, &mut pace, window.until, || false) {
                 Some(at) => due = at,
                 None => break,
             }
@@ -148,10 +148,25 @@ impl UnderWay {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self) {
+    /// Nothing is added any more; whether that was so before.
+    fn end(&self) -> bool {
         let _due = self.lock();
-        self.over.store(true, Ordering::Relaxed);
         self.room.notify_all();
+        self.over.swap(true, Ordering::Relaxed)
+    }
+
+    /// Adds what was due; false if it is over.
+    fn add(&self, due: Instant) -> bool {
+        let mut all = self.lock();
+        let over = self.is_over();
+        if !over {
+            all.push_back(due);
+        }
+        !over
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 }
 
@@ -179,11 +194,20 @@ impl Desk<'_> {
                 sent
             });
             let received = self.receive(link, &mut listener, &under_way);
-            under_way.end();
+            let sender_was_first = under_way.end();
+            if received.is_err() || !under_way.lock().is_empty() {
+                // The sender may sit in a write that nobody takes.
+                drop(link.shutdown(Shutdown::Both));
+            }
             let sent = sender
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            sent.and(received)
+            // Else what it says is our own doing.
+            if sender_was_first {
+                sent.and(received)
+            } else {
+                received
+            }
         })
     }
 
@@ -236,10 +260,9 @@ impl Desk<'_> {
             let sent = sender
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            if heard.is_ok() {
-                sent.and(heard)
-            } else {
-                heard
+            match heard {
+                Ok(Some(_)) => sent.and(heard),
+                _ => heard, // that the sender failed then is our own doing
             }
         })
     }
@@ -280,12 +303,13 @@ impl Desk<'_> {
         loop {
             let n = match link.receive(&mut buffer)? {
                 Some(n) => n,
-                None if self.is_over() => return Ok(()),
                 None => {
-                    let ended =
-                        under_way.over.load(Ordering::Relaxed) && under_way.lock().is_empty();
-                    if ended {
+                    let left = under_way.lock().len();
+                    if self.run.stop.is_cancelled() || (left == 0 && under_way.is_over()) {
                         return Ok(());
+                    }
+                    if self.is_over() {
+                        return Err(Fault::unanswered());
                     }
                     continue;
                 }
@@ -318,8 +342,11 @@ impl Desk<'_> {
                     Ok(())
                 };
             }
-            if left == 0 && now >= self.window.until {
+            if left == 0 && under_way.is_over() {
                 return Ok(());
+            }
+            if now > self.window.until + DRAIN_LIMIT {
+                return Err(Fault::unanswered());
             }
         }
     }
@@ -350,7 +377,7 @@ impl Desk<'_> {
     }
 
     fn idle(&mut self, link: &Link) -> Result<(), Fault> {
-        while Instant::now() < self.window.until && !self.run.stop.is_cancelled() {
+        while !self.run.sampled.is_cancelled() && !self.run.stop.is_cancelled() {
             match link.receive(&mut [0])? {
                 None => {}
                 Some(0) => return Err(Fault::closed(0)),
@@ -367,14 +394,25 @@ impl Desk<'_> {
 }
 
 /// Sleeps until the next message is due; `None` at the end.
-fn wait_due(run: &Run, pace: &mut Pace, until: Instant) -> Option<Instant> {
+fn wait_due(
+    run: &Run,
+    pace: &mut Pace,
+    until: Instant,
+    is_over: impl Fn() -> bool,
+) -> Option<Instant> {
     loop {
+        if run.stop.is_cancelled() || is_over() {
+            return None;
+        }
         let now = Instant::now();
-        if now >= until || run.stop.is_cancelled() {
+        if now > until + DRAIN_LIMIT {
             return None;
         }
         if let Some(due) = pace.take(now, until) {
-            return Some(due);
+            return Some(due); // also late: it was due in time
+        }
+        if now >= until {
+            return None;
         }
         let at = pace.wait_until(until).unwrap_or(until);
         thread::sleep(at.saturating_duration_since(now).min(LOOK));
@@ -391,20 +429,19 @@ fn send(
 ) -> Result<(), Fault> {
     let mut out = Vec::new();
     loop {
-        let full = |due: &mut VecDeque<Instant>| {
-            due.len() >= run.depth && !under_way.over.load(Ordering::Relaxed)
-        };
+        let full = |due: &mut VecDeque<Instant>| due.len() >= run.depth && !under_way.is_over();
         let waited = under_way.room.wait_while(under_way.lock(), full);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
-        if under_way.over.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let Some(due) = wait_due(run, pace, window.until) else {
+        let before = *pace;
+        let Some(due) = wait_due(run, pace, window.until, || under_way.is_over()) else {
             return Ok(());
         };
+        if !under_way.add(due) {
+            *pace = before; // for the next connection
+            return Ok(());
+        }
         out.clear();
         asker.ask(&mut out);
-        under_way.lock().push_back(due);
         link.send(&out)?;
     }
 }

@@ -103,6 +103,9 @@ fn figures(a: &Summary, b: &Summary) -> Vec<(&'static str, f64, f64, bool)> {
             false,
         ),
     ];
+    if let (Some(a), Some(b)) = (a.missing, b.missing) {
+        figures.push(("missing", a as f64, b as f64, false));
+    }
     if let (Some(a), Some(b)) = (&a.server, &b.server) {
         if let (Some(a), Some(b)) = (a.cpu_ns_per_message, b.cpu_ns_per_message) {
             figures.push(("server, per message", a, b, true));

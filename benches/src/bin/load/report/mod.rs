@@ -39,8 +39,11 @@ pub(crate) struct Summary {
     /// Measured, without the warm-up.
     pub(crate) seconds: f64,
     pub(crate) interrupted: bool,
+    /// Answered; in an open loop those that were due in the window.
     pub(crate) messages: u64,
-    /// Messages a second.
+    /// Due in the window and never answered; of an open loop only.
+    pub(crate) missing: Option<u64>,
+    /// Answers a second that came in the window.
     pub(crate) rate: f64,
     pub(crate) latency_ns: Latency,
     /// Percentile and nanoseconds, for a plot.
@@ -85,7 +88,8 @@ impl Summary {
         let latency = &tally.latency;
         let at = |percentile| latency.value_at_percentile(percentile);
         self.messages = latency.len();
-        self.rate = self.messages as f64 / self.seconds.max(f64::MIN_POSITIVE);
+        let came: u64 = tally.per_second.iter().sum();
+        self.rate = came as f64 / self.seconds.max(f64::MIN_POSITIVE);
         if self.messages > 0 {
             self.latency_ns = Latency {
                 min: latency.min(),

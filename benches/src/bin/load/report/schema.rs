@@ -6,7 +6,7 @@ pub(crate) const SCHEMA: &str = r#"{
   "title": "wakeline-load/1",
   "type": "object",
   "required": ["schema", "target", "mode", "loop", "client", "connections", "size", "depth", "threads", "rate_asked", "warmup_s",
-    "seconds", "interrupted", "messages", "rate", "latency_ns", "percentiles", "per_second", "connects", "errors", "client_busy",
+    "seconds", "interrupted", "messages", "missing", "rate", "latency_ns", "percentiles", "per_second", "connects", "errors", "client_busy",
     "server", "warnings"],
   "properties": {
     "schema": { "const": "wakeline-load/1" },
@@ -22,8 +22,9 @@ pub(crate) const SCHEMA: &str = r#"{
     "warmup_s": { "type": "number", "minimum": 0 },
     "seconds": { "type": "number", "minimum": 0, "description": "measured, without the warm-up" },
     "interrupted": { "type": "boolean" },
-    "messages": { "type": "integer", "minimum": 0 },
-    "rate": { "type": "number", "minimum": 0, "description": "messages a second" },
+    "messages": { "type": "integer", "minimum": 0, "description": "answered; in an open loop those that were due in the measured time" },
+    "missing": { "type": ["integer", "null"], "minimum": 0, "description": "due in the measured time and never answered; null in a closed loop" },
+    "rate": { "type": "number", "minimum": 0, "description": "answers a second that came in the measured time" },
     "latency_ns": {
       "type": "object",
       "required": ["min", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"],
@@ -34,7 +35,7 @@ pub(crate) const SCHEMA: &str = r#"{
       "items": { "type": "array", "prefixItems": [{ "type": "number" }, { "type": "integer" }], "minItems": 2, "maxItems": 2 },
       "description": "percentile and nanoseconds, rising"
     },
-    "per_second": { "type": "array", "items": { "type": "integer" }, "description": "messages in each second" },
+    "per_second": { "type": "array", "items": { "type": "integer" }, "description": "answers that came in each second" },
     "connects": { "type": "integer", "minimum": 0 },
     "errors": {
       "type": "object",

@@ -65,6 +65,9 @@ pub(super) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     } else {
         let latency = &summary.latency_ns;
         rows.push(("messages", summary.messages.to_string()));
+        if let Some(missing) = summary.missing {
+            rows.push(("missing", missing.to_string()));
+        }
         rows.push(("per second", format!("{:.0}", summary.rate)));
         if summary.mode == "stream" && summary.size > 0 {
             let rate = summary.rate * summary.size as f64;
