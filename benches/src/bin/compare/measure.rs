@@ -29,6 +29,8 @@ pub(crate) fn measure(server: &Server, cell: &Cell, options: &Options) -> Result
         &cell.bytes.to_string(),
     ]);
     command.args(["-t", &format!("{}ms", options.window), "-w", "100ms"]);
+    // A neighbour that has the processor is no fault of the server.
+    command.args(["--drain", "30s"]);
     if cell.churn {
         command.args(["--mode", "churn"]);
     } else {

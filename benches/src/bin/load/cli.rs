@@ -58,9 +58,13 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = duration_or_none)]
     pub(crate) warmup: Duration,
 
+    /// How long answers may still come when nothing is asked any more.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration_or_none)]
+    pub(crate) drain: Duration,
+
     /// Open loop: so many messages a second in all, sent when due and not when
     /// the last answer came; latency counts from when a message was due. What
-    /// was due and has no answer two seconds after the end is missing.
+    /// was due and has no answer at the end of `--drain` is missing.
     #[arg(short, long, value_name = "PER_SECOND", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 

@@ -19,8 +19,6 @@ use crate::target::Address;
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait before the next try after one that failed.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
-/// How long answers may still come when nothing is asked any more.
-pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// Messages under way in an open loop, if nobody says otherwise.
 const OPEN_DEPTH: usize = 1000;
 
@@ -38,6 +36,7 @@ pub(crate) struct Run {
     pub(crate) interval: Option<Duration>,
     warmup: Duration,
     duration: Duration,
+    drain: Duration,
     window: OnceLock<Window>,
     /// All threads of the client, and the main thread.
     pub(crate) start: Barrier,
@@ -75,6 +74,7 @@ impl Run {
             interval,
             warmup: options.warmup,
             duration: options.duration,
+            drain: options.drain,
             window: OnceLock::new(),
             start: Barrier::new(threads + 1),
             live: Live::default(),
@@ -88,7 +88,7 @@ impl Run {
         let by_due = self.interval.is_some();
         *self
             .window
-            .get_or_init(|| Window::new(self.warmup, self.duration, by_due))
+            .get_or_init(|| Window::new(self.warmup, self.duration, self.drain, by_due))
     }
 
     /// How many messages fell due in so much of the window, if this is an open

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::run::DRAIN_LIMIT;
-
 /// The longest latency that is told apart, in nanoseconds: an hour.
 const LATENCY_MAX: u64 = 3_600_000_000_000;
 
@@ -19,17 +17,25 @@ pub(crate) struct Window {
     pub(crate) from: Instant,
     /// Nothing falls due any more.
     pub(crate) until: Instant,
+    /// An answer that has not come by now is given up.
+    pub(crate) patience: Instant,
     /// An open loop: what was due in the window counts, also if its answer
     /// comes later; else those that a slow server has last were left out.
     by_due: bool,
 }
 
 impl Window {
-    pub(crate) fn new(warmup: Duration, duration: Duration, by_due: bool) -> Window {
+    pub(crate) fn new(
+        warmup: Duration,
+        duration: Duration,
+        drain: Duration,
+        by_due: bool,
+    ) -> Window {
         let from = Instant::now() + warmup;
         Window {
             from,
             until: from + duration,
+            patience: from + duration + drain,
             by_due,
         }
     }
@@ -162,8 +168,8 @@ impl Fault {
 
     /// Time is over, and answers are due.
     pub(crate) fn unanswered() -> Fault {
-        let what = format!("answers were due {DRAIN_LIMIT:?} after the last request");
-        Fault::new("unanswered at the end", what)
+        let what = "answers were due long after the last request; `--drain` says how long";
+        Fault::new("unanswered at the end", what.to_owned())
     }
 }
 
@@ -174,7 +180,12 @@ mod tests {
     #[test]
     fn in_a_closed_loop_what_comes_in_the_window_counts() {
         let live = Live::default();
-        let window = Window::new(Duration::from_secs(1), Duration::from_secs(2), false);
+        let window = Window::new(
+            Duration::from_secs(1),
+            Duration::from_secs(2),
+            Duration::ZERO,
+            false,
+        );
         let start = window.from - Duration::from_secs(1);
         let mut tally = Tally::new();
         for at in [0, 999, 1000, 1001, 2000, 2999, 3000] {
@@ -190,7 +201,7 @@ mod tests {
     fn in_an_open_loop_what_was_due_in_the_window_counts_whenever_it_comes() {
         let live = Live::default();
         let (second, long) = (Duration::from_secs(1), Duration::from_secs(5));
-        let window = Window::new(second, second, true);
+        let window = Window::new(second, second, second, true);
         let (before, after) = (window.from - second, window.until + second);
         let mut tally = Tally::new();
         tally.answered(window, before, window.from, &live);
@@ -205,7 +216,12 @@ mod tests {
     #[test]
     fn tallies_add_up() {
         let live = Live::default();
-        let window = Window::new(Duration::ZERO, Duration::from_secs(9), false);
+        let window = Window::new(
+            Duration::ZERO,
+            Duration::from_secs(9),
+            Duration::ZERO,
+            false,
+        );
         let mut tallies = [(); 2].map(|()| Tally::new());
         let due = window.from;
         tallies[0].answered(window, due, due + Duration::from_secs(1), &live);

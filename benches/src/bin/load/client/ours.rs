@@ -13,7 +13,7 @@ use wakeline::{Runtime, select, spawn_local};
 use super::link::Link;
 use super::pump::{Desk, End, Pump};
 use crate::cli::Mode;
-use crate::run::{DRAIN_LIMIT, Pace, RETRY_AFTER, Run};
+use crate::run::{Pace, RETRY_AFTER, Run};
 use crate::tally::{Fault, Tally};
 
 /// Connections that are made at once: more would overrun a listener's backlog.
@@ -80,8 +80,7 @@ async fn work(run: &Arc<Run>, nth: usize, links: Vec<Option<Link>>, desk: &Rc<De
             spawn_local(task).abort_on_drop()
         })
         .collect();
-    let limit = desk.window.until + DRAIN_LIMIT;
-    let ended = before_stop(run, timeout_at(limit, join_all(tasks))).await;
+    let ended = before_stop(run, timeout_at(desk.window.patience, join_all(tasks))).await;
     if let Some(Err(_elapsed)) = ended {
         desk.tally
             .borrow_mut()

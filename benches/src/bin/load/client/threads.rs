@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::Mode;
-use crate::run::{CONNECT_LIMIT, DRAIN_LIMIT, Pace, RETRY_AFTER, Run};
+use crate::run::{CONNECT_LIMIT, Pace, RETRY_AFTER, Run};
 use crate::speak::{Asker, Listener};
 use crate::tally::{Fault, Tally, Window};
 use crate::target::Address;
@@ -95,7 +95,7 @@ pub(crate) fn connection(run: &Run, nth: usize) -> Tally {
     while Instant::now() < window.until && !run.stop.is_cancelled() {
         let mut due = Instant::now();
         if run.mode == Mode::Churn {
-            match wait_due(run, &mut pace, window.until, || false) {
+            match wait_due(run, &mut pace, window, || false) {
                 Some(at) => due = at,
                 None => break,
             }
@@ -290,7 +290,7 @@ impl Desk<'_> {
     }
 
     fn is_over(&self) -> bool {
-        self.run.stop.is_cancelled() || Instant::now() > self.window.until + DRAIN_LIMIT
+        self.run.stop.is_cancelled() || Instant::now() > self.window.patience
     }
 
     fn receive(
@@ -345,7 +345,7 @@ impl Desk<'_> {
             if left == 0 && under_way.is_over() {
                 return Ok(());
             }
-            if now > self.window.until + DRAIN_LIMIT {
+            if now > self.window.patience {
                 return Err(Fault::unanswered());
             }
         }
@@ -397,15 +397,16 @@ impl Desk<'_> {
 fn wait_due(
     run: &Run,
     pace: &mut Pace,
-    until: Instant,
+    window: Window,
     is_over: impl Fn() -> bool,
 ) -> Option<Instant> {
+    let until = window.until;
     loop {
         if run.stop.is_cancelled() || is_over() {
             return None;
         }
         let now = Instant::now();
-        if now > until + DRAIN_LIMIT {
+        if now > window.patience {
             return None;
         }
         if let Some(due) = pace.take(now, until) {
@@ -433,7 +434,7 @@ fn send(
         let waited = under_way.room.wait_while(under_way.lock(), full);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         let before = *pace;
-        let Some(due) = wait_due(run, pace, window.until, || under_way.is_over()) else {
+        let Some(due) = wait_due(run, pace, window, || under_way.is_over()) else {
             return Ok(());
         };
         if !under_way.add(due) {
