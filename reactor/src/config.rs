@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which way of talking to the kernel to use.
 ///
@@ -98,6 +99,8 @@ pub struct Config {
     /// Completion entries of a ring; default none, which is four times
     /// `ring_entries`.
     pub ring_completions: Option<u32>,
+    /// How long to look again before a sleep; default zero: not at all.
+    pub spin: Duration,
     /// The clock of this one reactor, if its time may be paused; default none.
     pub clock: Option<Clock>,
 }
@@ -109,6 +112,7 @@ impl Default for Config {
             offload: None,
             ring_entries: 256,
             ring_completions: None,
+            spin: Duration::ZERO,
             clock: None,
         }
     }
@@ -148,6 +152,16 @@ impl Config {
         self
     }
 
+    /// Sets how long a turn that would sleep looks again instead: for who is
+    /// answered within microseconds, and has a processor to spare.
+    ///
+    /// Where that finds nothing several times in a row it is done more rarely.
+    #[must_use]
+    pub fn spin(mut self, limit: Duration) -> Config {
+        self.spin = limit;
+        self
+    }
+
     /// Sets a clock that can be stopped: for one reactor only, as time must not
     /// jump while another's futures are at work.
     #[must_use]
@@ -182,6 +196,7 @@ impl fmt::Debug for Config {
             .field("offload", &self.offload.is_some())
             .field("ring_entries", &self.ring_entries)
             .field("ring_completions", &self.ring_completions)
+            .field("spin", &self.spin)
             .field("clock", &self.clock)
             .finish()
     }

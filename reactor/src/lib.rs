@@ -82,6 +82,7 @@ mod readiness;
 mod remote;
 mod slots;
 mod source;
+mod spin;
 mod state;
 mod steps;
 mod sync;

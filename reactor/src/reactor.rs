@@ -4,7 +4,8 @@
 //!   turn(limit):
 //!    1 mail     what other threads asked for
 //!    2 timers   those due go to the harvest
-//!    3 driver   flush what is staged, sleep if there is nothing to do, reap
+//!    3 driver   flush what is staged, sleep if there is nothing to do, reap;
+//!               where that was asked for, look a few times before a sleep
 //!    4 timers   again, if it slept
 //!    5 release  every borrow ends here
 //!    6 finish   drop what was let go of, wake who has something to do
@@ -21,6 +22,7 @@ use crate::metrics::{Counts, Metrics, add};
 use crate::op::{AnyOp, Ticket};
 use crate::remote::{Home, Remote};
 use crate::source::{Armed, Shared};
+use crate::spin::Spin;
 use crate::state::Direction;
 use crate::steps::{Step, Steps};
 use crate::timers::Timers;
@@ -50,6 +52,7 @@ pub(crate) struct Core {
     pub(crate) driver: RefCell<Driver>,
     backend: Backend,
     pub(crate) counts: Counts,
+    pub(crate) spin: Spin,
     /// Empty between turns; kept for its allocations.
     harvest: Cell<Harvest>,
     mail: Cell<Vec<Message>>,
@@ -132,6 +135,7 @@ impl Reactor {
             driver: RefCell::new(driver),
             backend,
             counts: Counts::default(),
+            spin: Spin::new(config.spin),
             harvest: Cell::default(),
             mail: Cell::default(),
             generation: sys::process_generation(),
@@ -283,7 +287,10 @@ impl Core {
             slept: false,
             interrupted: false,
         };
-        let result = self.driver.borrow_mut().turn(&mut turning);
+        let result = match self.spin(&mut turning) {
+            Ok(false) => self.driver.borrow_mut().turn(&mut turning),
+            found => found.map(drop),
+        };
         let Turning {
             events,
             slept,
