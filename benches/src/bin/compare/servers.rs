@@ -3,12 +3,17 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::args::Cpus;
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
+
+/// Descriptors of a server beside those of its connections.
+const SPARE: u64 = 200;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -56,27 +61,60 @@ pub(crate) fn choose(parts: &[String], base: &str) -> Result<Vec<String>, String
     }
 }
 
-/// The processors this process may use, first the server's and then the client's.
-pub(crate) fn processors(cpus: Cpus) -> Result<[usize; 2], String> {
-    static ALLOWED: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
+/// Where the server and the client run: on the first processors that this process may use.
+pub(crate) fn places(cell: &Cell, cpus: Cpus) -> Result<[CpuSet; 2], String> {
+    static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
     let allowed = ALLOWED.get_or_init(|| {
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
         (0..CpuSet::MAX_CPU)
             .filter(|cpu| set.is_set(*cpu))
             .collect()
     });
+    let set = |cpus: &[usize]| {
+        let mut set = CpuSet::new();
+        cpus.iter().for_each(|cpu| set.set(*cpu));
+        set
+    };
     match (allowed.as_slice(), cpus) {
-        ([first, ..], Cpus::One) => Ok([*first, *first]),
-        ([first, second, ..], Cpus::Two) => Ok([*first, *second]),
+        ([first, second, ..], _) if cell.kind == Kind::Imbalance => {
+            Ok([(); 2].map(|()| set(&[*first, *second])))
+        }
+        (_, _) if cell.kind == Kind::Imbalance => Err(format!("{cell} needs two processors")),
+        ([first, ..], Cpus::One) => Ok([(); 2].map(|()| set(&[*first]))),
+        ([first, second, ..], Cpus::Two) => Ok([set(&[*first]), set(&[*second])]),
         _ => Err("--cpus two needs two processors".to_owned()),
     }
 }
 
 /// Children that are started now run there.
-pub(crate) fn pin(cpu: usize) -> Result<(), String> {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).map_err(|error| format!("processor {cpu}: {error}"))
+pub(crate) fn pin(place: &CpuSet) -> Result<(), String> {
+    sched_setaffinity(None, place).map_err(|error| format!("cannot choose processors: {error}"))
+}
+
+/// Lets this process and its children have as many descriptors as they may.
+pub(crate) fn allow(cell: &Cell) -> Result<(), String> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).map_err(|error| format!("descriptors: {error}"))?;
+    let needed = cell.connections as u64 + SPARE;
+    match limit.maximum {
+        Some(most) if most < needed => Err(format!(
+            "{cell} needs {needed} descriptors a process, {most} are allowed: raise the hard limit (ulimit -Hn)"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Rounds of a computation that take a millisecond, as a server finds them.
+fn work() -> Result<u64, String> {
+    let output = Command::new(beside("servers")?).arg("--rounds").output();
+    let output = output.map_err(|error| format!("servers --rounds: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rounds = text.trim().parse();
+    rounds.map_err(|_| "servers --rounds told no number".to_owned())
 }
 
 impl Server {
@@ -92,9 +130,16 @@ impl Server {
         let listen = path.as_ref().map_or("127.0.0.1:0".to_owned(), |path| {
             format!("unix:{}", path.display())
         });
-        pin(processors(cpus)?[0])?;
+        pin(&places(cell, cpus)?[0])?;
+        // Once, so that all servers have the same to do.
+        static WORK: OnceLock<Result<u64, String>> = OnceLock::new();
+        let rounds = match cell.kind {
+            Kind::Imbalance => WORK.get_or_init(work).clone()?,
+            _ => 0,
+        };
         let mut child = Command::new(beside("servers")?)
-            .args([name, &listen, &cell.buffer().to_string()])
+            .args([name, &listen])
+            .args([cell.buffer().to_string(), rounds.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{name}: {error}"))?;

@@ -9,7 +9,7 @@ use wakeline::{Driver, Runtime, spawn};
 use crate::{Job, Listener};
 
 macro_rules! serve {
-    ($listener:expr) => {{
+    ($listener:expr, $work:expr) => {{
         let listener = $listener?;
         loop {
             let (mut stream, _peer) = listener.accept().await?;
@@ -19,6 +19,7 @@ macro_rules! serve {
                     if message.is_empty() {
                         return io::Result::Ok(());
                     }
+                    $work.on(&message);
                     stream.write_all(&message).await?;
                 }
             }));
@@ -29,9 +30,10 @@ macro_rules! serve {
 pub(crate) fn serve(job: Job, driver: Driver, workers: usize) -> io::Result<()> {
     let runtime = Runtime::builder().driver(driver).workers(workers).build();
     runtime.map_err(io::Error::other)?.block_on(async {
+        let work = job.work;
         match job.listener {
-            Listener::Tcp(listener) => serve!(TcpListener::from_std(listener)),
-            Listener::Unix(listener) => serve!(UnixListener::from_std(listener)),
+            Listener::Tcp(listener) => serve!(TcpListener::from_std(listener), work),
+            Listener::Unix(listener) => serve!(UnixListener::from_std(listener), work),
         }
     })
 }
