@@ -116,9 +116,13 @@ impl Results {
             text.push_str(" (imbalance: both on two)");
         }
         if self.cells.iter().any(|cell| cell.kind.has_ratios()) {
-            let _ = write!(text, "; ratios to {} in the same round", self.base);
+            let _ = write!(
+                text,
+                "; ratios to {} in the same round, above 1 is better",
+                self.base
+            );
         }
-        text.push_str("; median (least..greatest); of ratios, above 1 is better.\n");
+        text.push_str("; median (least..greatest).\n");
         let ratios = |kind: Kind| kind.has_ratios();
         let ratio =
             |better| move |cell: &Cell, name: &str| Some(self.ratio(cell, name, better)?.with(2));

@@ -1,10 +1,13 @@
 //! The servers as processes: started on their processor, ended when dropped.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -14,6 +17,9 @@ use crate::cell::{Cell, Kind};
 
 /// Descriptors of a server beside those of its connections.
 const SPARE: u64 = 200;
+
+/// A server that has not answered its first message by then does not work.
+const GREETED: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -154,14 +160,39 @@ impl Server {
             path,
         };
         match (read, address) {
-            (Ok(_), Some(_)) => Ok(server),
+            (Ok(_), Some(_)) => match server.greet() {
+                Ok(()) => Ok(server),
+                Err(error) => Err(format!("{name} does not answer: {error}")),
+            },
             _ => Err(format!("{name} did not start")),
+        }
+    }
+
+    /// Has one message answered: what it needs to start is not to be measured.
+    fn greet(&self) -> io::Result<()> {
+        match &self.path {
+            Some(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(GREETED))?;
+                echo(stream)
+            }
+            None => {
+                let stream = TcpStream::connect(&self.address)?;
+                stream.set_read_timeout(Some(GREETED))?;
+                echo(stream)
+            }
         }
     }
 
     pub(crate) fn pid(&self) -> String {
         self.child.id().to_string()
     }
+}
+
+fn echo(mut stream: impl Read + Write) -> io::Result<()> {
+    let mut message = [0; 64];
+    stream.write_all(&message)?;
+    stream.read_exact(&mut message)
 }
 
 impl Drop for Server {

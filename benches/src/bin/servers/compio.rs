@@ -38,10 +38,10 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
         let (buffer, work) = (job.buffer, job.work);
         match job.listener {
             Listener::Tcp(listener) => {
-                serve!(TcpListener::from_std(listener), buffer, work, |stream| ())
+                serve!(TcpListener::from_std(listener), buffer, work, |stream| {})
             }
             Listener::Unix(listener) => {
-                serve!(UnixListener::from_std(listener), buffer, work, |stream| ())
+                serve!(UnixListener::from_std(listener), buffer, work, |stream| {})
             }
         }
     })

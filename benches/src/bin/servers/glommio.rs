@@ -52,7 +52,7 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
                     .to_owned();
                 drop(listener);
                 std::fs::remove_file(&path)?;
-                serve!(UnixListener::bind(path), buffer, work, |stream| ())
+                serve!(UnixListener::bind(path), buffer, work, |stream| {})
             }
         }
     })

@@ -44,7 +44,7 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
                 })
             }
             Listener::Unix(listener) => {
-                serve!(UnixListener::from_std(listener), buffer, work, |stream| ())
+                serve!(UnixListener::from_std(listener), buffer, work, |stream| {})
             }
         }
     })

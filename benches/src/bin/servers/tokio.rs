@@ -46,7 +46,7 @@ pub(crate) fn serve(job: Job, workers: Option<usize>) -> io::Result<()> {
                 })
             }
             Listener::Unix(listener) => {
-                serve!(UnixListener::from_std(listener), buffer, work, |stream| ())
+                serve!(UnixListener::from_std(listener), buffer, work, |stream| {})
             }
         }
     })
