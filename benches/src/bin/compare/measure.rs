@@ -72,8 +72,9 @@ impl Kind {
 /// is an open loop: all servers have the same to do, and none is full.
 const LIGHT_RATE: usize = 50;
 const HEAVY_RATE: usize = 150;
-/// An idle connection and a storm are given this time at least, in milliseconds.
+/// Milliseconds that idle connections are held at least: the server has accepted all by then.
 const HOLD: u64 = 1000;
+/// Milliseconds that a storm may take; it ends with its last answer.
 const STORM: u64 = 30_000;
 
 pub(crate) fn measure(server: &Server, cell: &Cell, options: &Options) -> Result<Figure, String> {
