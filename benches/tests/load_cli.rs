@@ -125,6 +125,25 @@ fn idle_connections_are_held_and_asked_nothing() {
 }
 
 #[test]
+fn a_storm_ends_with_its_last_answer() {
+    let target = server(echo).to_string();
+    // For a minute, if it did not end by itself.
+    let storm = "--mode storm --first 255 -c 4 -t 60s -w 50ms --json -";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+    let output = command.arg(&target).args(storm.split(' ')).output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (result["connects"].as_u64(), result["messages"].as_u64()),
+        (Some(4), Some(4))
+    );
+    assert_eq!(result["errors"], serde_json::json!({}), "{output:?}");
+    let refused = load(&[&target, "--mode", "storm", "--client", "threads"]);
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
 fn an_http_server_is_loaded_on_connections_that_stay_and_on_new_ones() {
     let target = format!("http://{}/index", server(http));
     for client in ["wakeline", "threads"] {

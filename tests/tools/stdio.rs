@@ -16,9 +16,8 @@ use wakeline::Runtime;
 use wakeline::io::{self, AsyncReadExt, AsyncWriteExt, BufReader};
 use wakeline::time::sleep;
 
-/// Polls a read once and drops it.
-fn begin_to_read(waker: &Waker) {
-    let mut stdin = io::stdin();
+/// Polls a read once and drops it. The waker is listed as long as the handle lives.
+fn begin_to_read(stdin: &mut io::Stdin, waker: &Waker) {
     let mut buf = [0; 64];
     let mut read = pin!(stdin.read(&mut buf));
     let polled = read.as_mut().poll(&mut Context::from_waker(waker));
@@ -89,18 +88,19 @@ fn main() -> Result<()> {
         match what.as_str() {
             "cat" => cat().await,
             "drop" => {
-                begin_to_read(Waker::noop());
+                begin_to_read(&mut io::stdin(), Waker::noop());
                 cat().await
             }
             "keep" => {
                 let (told, hear) = mpsc::channel();
-                begin_to_read(&Waker::from(Arc::new(Tells(told))));
+                let mut stdin = io::stdin();
+                begin_to_read(&mut stdin, &Waker::from(Arc::new(Tells(told))));
                 // Blocks on purpose: what was read for nobody is here by then.
                 hear.recv().expect("a wake");
                 cat().await
             }
             "leave" => {
-                begin_to_read(Waker::noop());
+                begin_to_read(&mut io::stdin(), Waker::noop());
                 Ok(())
             }
             "flood" => flood().await,

@@ -14,7 +14,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5, value_parser = rounds)]
     pub(crate) rounds: usize,
 
-    /// Cells, CONNECTIONSxBYTESxDEPTH, over TCP or with `unix:` before it, `churn` or `unix:churn` [default: the matrix].
+    /// Cells [default: the matrix]: CONNECTIONSxBYTESxDEPTH; `churn`, a connection a message; `idle`, memory of
+    /// 10000 connections that say nothing; `storm`, 5000 at once; `imbalance`, 100 light ones beside 4 heavy ones.
+    /// `idle:200` has another number of them; `unix:` before one is over Unix sockets, with the last two not.
     #[arg(long, value_delimiter = ',')]
     pub(crate) cells: Vec<Cell>,
 

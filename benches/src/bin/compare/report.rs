@@ -1,4 +1,4 @@
-//! The figures as Markdown, as JSON, and as a plot.
+//! The figures as Markdown and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,28 +6,29 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::args::{Cpus, Options};
-use crate::cell::Cell;
-use crate::measure::Figure;
+use crate::cell::{Cell, Kind};
+use crate::measure::{Figure, Told};
 
 /// All windows, by cell and server, in the order of the rounds.
 pub(crate) struct Results {
     base: String,
     cpus: Cpus,
     rounds: usize,
-    names: Vec<String>,
-    cells: Vec<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) cells: Vec<Cell>,
     figures: BTreeMap<(String, String), Vec<Figure>>,
 }
 
 /// The median, the least and the greatest.
-struct Spread {
-    median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     least: f64,
     most: f64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Spread> {
+    fn of(values: impl Iterator<Item = f64>) -> Option<Spread> {
+        let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
         Some(Spread {
             median: *values.get(values.len() / 2)?,
@@ -35,6 +36,25 @@ impl Spread {
             most: *values.last()?,
         })
     }
+
+    fn with(&self, digits: usize) -> String {
+        let Spread {
+            median,
+            least,
+            most,
+        } = self;
+        format!("{median:.digits$} ({least:.digits$}..{most:.digits$})")
+    }
+}
+
+/// More is better.
+fn rate(base: &Figure, it: &Figure) -> f64 {
+    it["rate"] / base["rate"]
+}
+
+/// Less is better.
+fn cpu(base: &Figure, it: &Figure) -> f64 {
+    base["cpu_ns"] / it["cpu_ns"]
 }
 
 impl Results {
@@ -50,30 +70,40 @@ impl Results {
     }
 
     pub(crate) fn add(&mut self, cell: &Cell, name: &str, figure: Figure) {
-        let cell = cell.to_string();
-        if !self.cells.contains(&cell) {
-            self.cells.push(cell.clone());
+        if !self.cells.contains(cell) {
+            self.cells.push(*cell);
         }
         self.figures
-            .entry((cell, name.to_owned()))
+            .entry((cell.to_string(), name.to_owned()))
             .or_default()
             .push(figure);
     }
 
-    fn of(&self, cell: &str, name: &str) -> &[Figure] {
-        let key = (cell.to_owned(), name.to_owned());
+    fn of(&self, cell: &Cell, name: &str) -> &[Figure] {
+        let key = (cell.to_string(), name.to_owned());
         self.figures.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// Paired by round: how much better than the base.
     fn ratio(
         &self,
-        cell: &str,
+        cell: &Cell,
         name: &str,
-        better: impl Fn(&Figure, &Figure) -> f64,
+        better: fn(&Figure, &Figure) -> f64,
     ) -> Option<Spread> {
         let pairs = self.of(cell, &self.base).iter().zip(self.of(cell, name));
-        Spread::of(pairs.map(|(base, it)| better(base, it)).collect())
+        Spread::of(pairs.map(|(base, it)| better(base, it)))
+    }
+
+    /// A figure as it is, in its unit.
+    pub(crate) fn value(&self, cell: &Cell, name: &str, told: &Told) -> Option<Spread> {
+        let figures = self.of(cell, name).iter();
+        Spread::of(figures.map(|figure| figure[told.key] / told.unit))
+    }
+
+    /// Of the server's processor time.
+    pub(crate) fn cpu_ratio(&self, cell: &Cell, name: &str) -> Option<Spread> {
+        self.ratio(cell, name, cpu)
     }
 
     pub(crate) fn markdown(&self) -> String {
@@ -81,120 +111,84 @@ impl Results {
             Cpus::One => "server and client on one processor",
             Cpus::Two => "server and client on a processor each",
         };
-        let mut text = format!(
-            "{} rounds, {place}; ratios to {} in the same round, median (least..greatest); above 1 is better.\n",
-            self.rounds, self.base
-        );
-        let cpu = |base: &Figure, it: &Figure| base.cpu_ns / it.cpu_ns;
-        let rate = |base: &Figure, it: &Figure| it.rate / base.rate;
-        self.table(&mut text, "Server processor time a message", cpu);
-        self.table(&mut text, "Messages a second", rate);
-        text.push_str("\n### Nanoseconds of the server a message, median\n\n");
-        self.header(&mut text);
-        for name in &self.names {
-            let _ = write!(text, "| {name} |");
-            for cell in &self.cells {
-                let values = self
-                    .of(cell, name)
-                    .iter()
-                    .map(|figure| figure.cpu_ns)
-                    .collect();
-                let _ = write!(
-                    text,
-                    " {:.0} |",
-                    Spread::of(values).map_or(f64::NAN, |spread| spread.median)
-                );
+        let mut text = format!("{} rounds, {place}", self.rounds);
+        if self.cells.iter().any(|cell| cell.kind == Kind::Imbalance) {
+            text.push_str(" (imbalance: both on two)");
+        }
+        if self.cells.iter().any(|cell| cell.kind.has_ratios()) {
+            let _ = write!(
+                text,
+                "; ratios to {} in the same round, above 1 is better",
+                self.base
+            );
+        }
+        text.push_str("; median (least..greatest).\n");
+        let ratios = |kind: Kind| kind.has_ratios();
+        let ratio =
+            |better| move |cell: &Cell, name: &str| Some(self.ratio(cell, name, better)?.with(2));
+        let title = "Server processor time a message";
+        self.table(&mut text, title, ratios, ratio(cpu));
+        self.table(&mut text, "Messages a second", ratios, ratio(rate));
+        let title = "Nanoseconds of the server a message, median";
+        self.table(&mut text, title, ratios, |cell, name| {
+            let values = self.of(cell, name).iter().map(|figure| figure["cpu_ns"]);
+            Some(format!("{:.0}", Spread::of(values)?.median))
+        });
+        for kind in [Kind::Idle, Kind::Storm, Kind::Imbalance] {
+            for told in kind.told() {
+                let title = format!("{}; less is better", told.title);
+                let own = |other| other == kind;
+                let digits = usize::from(told.unit > 1.0);
+                self.table(&mut text, &title, own, |cell, name| {
+                    Some(self.value(cell, name, told)?.with(digits))
+                });
             }
-            text.push('\n');
         }
         text
     }
 
-    fn header(&self, text: &mut String) {
-        let _ = writeln!(text, "| server | {} |", self.cells.join(" | "));
-        let _ = writeln!(text, "|---|{}", "---:|".repeat(self.cells.len()));
-    }
-
-    fn table(&self, text: &mut String, title: &str, better: impl Fn(&Figure, &Figure) -> f64) {
-        let _ = writeln!(text, "\n### {title}\n");
-        self.header(text);
+    /// Of the cells of some kinds, if there are any; and the servers that were measured in them.
+    fn table(
+        &self,
+        text: &mut String,
+        title: &str,
+        kinds: impl Fn(Kind) -> bool,
+        entry: impl Fn(&Cell, &str) -> Option<String>,
+    ) {
+        let cells = self.cells.iter().filter(|cell| kinds(cell.kind));
+        let cells: Vec<&Cell> = cells.collect();
+        if cells.is_empty() {
+            return;
+        }
+        let names: Vec<String> = cells.iter().map(|cell| cell.to_string()).collect();
+        let _ = writeln!(text, "\n### {title}\n\n| server | {} |", names.join(" | "));
+        let _ = writeln!(text, "|---|{}", "---:|".repeat(cells.len()));
         for name in &self.names {
+            let entries: Vec<_> = cells.iter().map(|cell| entry(cell, name)).collect();
+            if entries.iter().all(Option::is_none) {
+                continue;
+            }
             let _ = write!(text, "| {name} |");
-            for cell in &self.cells {
-                match self.ratio(cell, name, &better) {
-                    Some(Spread {
-                        median,
-                        least,
-                        most,
-                    }) => {
-                        let _ = write!(text, " {median:.2} ({least:.2}..{most:.2}) |");
-                    }
-                    None => text.push_str(" - |"),
-                }
+            for entry in entries {
+                let _ = write!(text, " {} |", entry.as_deref().unwrap_or("-"));
             }
             text.push('\n');
         }
     }
 
     pub(crate) fn json(&self) -> Result<String, String> {
-        let windows: Vec<_> = self
-            .figures
-            .iter()
-            .flat_map(|((cell, name), figures)| {
-                figures.iter().enumerate().map(move |(round, figure)| {
-                    json!({
-                        "cell": cell, "server": name, "round": round, "cpu_ns": figure.cpu_ns,
-                        "rate": figure.rate, "p99_ns": figure.p99_ns,
-                    })
-                })
-            })
-            .collect();
+        let mut windows = Vec::new();
+        for ((cell, name), figures) in &self.figures {
+            for (round, figure) in figures.iter().enumerate() {
+                let mut window = json!({ "cell": cell, "server": name, "round": round });
+                figure
+                    .iter()
+                    .for_each(|(key, value)| window[*key] = json!(value));
+                windows.push(window);
+            }
+        }
         let cpus = format!("{:?}", self.cpus).to_lowercase();
         let all = json!({ "schema": "wakeline-compare/1", "base": self.base, "cpus": cpus, "windows": windows });
         serde_json::to_string_pretty(&all).map_err(|error| format!("cannot write JSON: {error}"))
-    }
-
-    /// Bars of the processor time against the base, a group a cell.
-    pub(crate) fn svg(&self) -> String {
-        let (bar, row) = (360.0, 18.0);
-        let rows = self.cells.len() * (self.names.len() + 2);
-        let (width, height) = (bar + 260.0, rows as f64 * row + 20.0);
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\
-             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
-        );
-        let mut y = 16.0;
-        for cell in &self.cells {
-            let _ = write!(
-                svg,
-                "<text x=\"8\" y=\"{y}\" font-weight=\"bold\">{cell}</text>"
-            );
-            y += row;
-            for name in &self.names {
-                let Some(spread) = self.ratio(cell, name, |base, it| base.cpu_ns / it.cpu_ns)
-                else {
-                    continue;
-                };
-                let colour = if name.starts_with("ours") {
-                    "#28c"
-                } else {
-                    "#aaa"
-                };
-                let length = (spread.median / 1.5).min(1.0) * bar;
-                let _ = write!(
-                    svg,
-                    "<text x=\"150\" y=\"{y}\" text-anchor=\"end\">{name}</text>\
-                     <rect x=\"158\" y=\"{:.1}\" width=\"{length:.1}\" height=\"12\" fill=\"{colour}\"/>\
-                     <text x=\"{:.1}\" y=\"{y}\">{:.2}</text>",
-                    y - 10.0,
-                    164.0 + length,
-                    spread.median
-                );
-                y += row;
-            }
-            y += row;
-        }
-        svg.push_str("</svg>\n");
-        svg
     }
 }

@@ -1,14 +1,25 @@
 //! The servers as processes: started on their processor, ended when dropped.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::args::Cpus;
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
+
+/// Descriptors of a server beside those of its connections.
+const SPARE: u64 = 200;
+
+/// A server that has not answered its first message by then does not work.
+const GREETED: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -56,27 +67,60 @@ pub(crate) fn choose(parts: &[String], base: &str) -> Result<Vec<String>, String
     }
 }
 
-/// The processors this process may use, first the server's and then the client's.
-pub(crate) fn processors(cpus: Cpus) -> Result<[usize; 2], String> {
-    static ALLOWED: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
+/// Where the server and the client run: on the first processors that this process may use.
+pub(crate) fn places(cell: &Cell, cpus: Cpus) -> Result<[CpuSet; 2], String> {
+    static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
     let allowed = ALLOWED.get_or_init(|| {
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
         (0..CpuSet::MAX_CPU)
             .filter(|cpu| set.is_set(*cpu))
             .collect()
     });
+    let set = |cpus: &[usize]| {
+        let mut set = CpuSet::new();
+        cpus.iter().for_each(|cpu| set.set(*cpu));
+        set
+    };
     match (allowed.as_slice(), cpus) {
-        ([first, ..], Cpus::One) => Ok([*first, *first]),
-        ([first, second, ..], Cpus::Two) => Ok([*first, *second]),
+        ([first, second, ..], _) if cell.kind == Kind::Imbalance => {
+            Ok([(); 2].map(|()| set(&[*first, *second])))
+        }
+        (_, _) if cell.kind == Kind::Imbalance => Err(format!("{cell} needs two processors")),
+        ([first, ..], Cpus::One) => Ok([(); 2].map(|()| set(&[*first]))),
+        ([first, second, ..], Cpus::Two) => Ok([set(&[*first]), set(&[*second])]),
         _ => Err("--cpus two needs two processors".to_owned()),
     }
 }
 
 /// Children that are started now run there.
-pub(crate) fn pin(cpu: usize) -> Result<(), String> {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).map_err(|error| format!("processor {cpu}: {error}"))
+pub(crate) fn pin(place: &CpuSet) -> Result<(), String> {
+    sched_setaffinity(None, place).map_err(|error| format!("cannot choose processors: {error}"))
+}
+
+/// Lets this process and its children have as many descriptors as they may.
+pub(crate) fn allow(cell: &Cell) -> Result<(), String> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).map_err(|error| format!("descriptors: {error}"))?;
+    let needed = cell.connections as u64 + SPARE;
+    match limit.maximum {
+        Some(most) if most < needed => Err(format!(
+            "{cell} needs {needed} descriptors a process, {most} are allowed: raise the hard limit (ulimit -Hn)"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Rounds of a computation that take a millisecond, as a server finds them.
+fn work() -> Result<u64, String> {
+    let output = Command::new(beside("servers")?).arg("--rounds").output();
+    let output = output.map_err(|error| format!("servers --rounds: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rounds = text.trim().parse();
+    rounds.map_err(|_| "servers --rounds told no number".to_owned())
 }
 
 impl Server {
@@ -92,9 +136,16 @@ impl Server {
         let listen = path.as_ref().map_or("127.0.0.1:0".to_owned(), |path| {
             format!("unix:{}", path.display())
         });
-        pin(processors(cpus)?[0])?;
+        pin(&places(cell, cpus)?[0])?;
+        // Once, so that all servers have the same to do.
+        static WORK: OnceLock<Result<u64, String>> = OnceLock::new();
+        let rounds = match cell.kind {
+            Kind::Imbalance => WORK.get_or_init(work).clone()?,
+            _ => 0,
+        };
         let mut child = Command::new(beside("servers")?)
-            .args([name, &listen, &cell.buffer().to_string()])
+            .args([name, &listen])
+            .args([cell.buffer().to_string(), rounds.to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{name}: {error}"))?;
@@ -109,14 +160,39 @@ impl Server {
             path,
         };
         match (read, address) {
-            (Ok(_), Some(_)) => Ok(server),
+            (Ok(_), Some(_)) => match server.greet() {
+                Ok(()) => Ok(server),
+                Err(error) => Err(format!("{name} does not answer: {error}")),
+            },
             _ => Err(format!("{name} did not start")),
+        }
+    }
+
+    /// Has one message answered: what it needs to start is not to be measured.
+    fn greet(&self) -> io::Result<()> {
+        match &self.path {
+            Some(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(GREETED))?;
+                echo(stream)
+            }
+            None => {
+                let stream = TcpStream::connect(&self.address)?;
+                stream.set_read_timeout(Some(GREETED))?;
+                echo(stream)
+            }
         }
     }
 
     pub(crate) fn pid(&self) -> String {
         self.child.id().to_string()
     }
+}
+
+fn echo(mut stream: impl Read + Write) -> io::Result<()> {
+    let mut message = [0; 64];
+    stream.write_all(&message)?;
+    stream.read_exact(&mut message)
 }
 
 impl Drop for Server {

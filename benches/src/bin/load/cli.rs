@@ -25,6 +25,7 @@ use crate::target::Target;
         load unix:/tmp/echo.sock -c 1000 -s 4k --json a.json --html a.html\n  \
         load http://127.0.0.1:8080/ --rate 5000 --fail-if 'p99>5ms' --fail-if 'missing>0'\n  \
         load 127.0.0.1:7777 --mode churn                     # connect, one message, close\n  \
+        load 127.0.0.1:7777 --mode storm -c 5000 -w 100ms     # all connect at once\n  \
         load 127.0.0.1:7777 --mode idle -c 10000 --pid 4711  # memory of an idle connection\n  \
         load --compare a.json b.json\n\n\
         Exit code: 0 done, 1 nothing got through, or a --fail-if was met, 2 wrong usage, 130 interrupted."
@@ -45,6 +46,10 @@ pub(crate) struct Options {
     /// Bytes in a message to an echo server: 64, 4k, 1m.
     #[arg(short, long, value_name = "BYTES", default_value = "64", value_parser = size)]
     pub(crate) size: usize,
+
+    /// First byte of each message to an echo server that does different things by it.
+    #[arg(long, value_name = "BYTE")]
+    pub(crate) first: Option<u8>,
 
     /// Messages under way on a connection; without it 1, or 1000 with --rate.
     #[arg(short, long, value_name = "N", value_parser = count)]
@@ -120,6 +125,9 @@ pub(crate) enum Mode {
     Churn,
     /// Connects, and does nothing.
     Idle,
+    /// All connect in one moment, after the warm-up, and have one message answered
+    /// each; latency counts from that moment, and the last answer ends it.
+    Storm,
 }
 
 /// What the client is made of.

@@ -4,10 +4,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wakeline::time::{sleep, sleep_until};
+use wakeline::time::{sleep, sleep_until, timeout_at};
 use wakeline::{select, signal};
 
-use crate::cli::Options;
+use crate::cli::{Mode, Options};
 use crate::process;
 use crate::run::Run;
 
@@ -35,6 +35,12 @@ pub(crate) async fn watch(run: &Run, options: &Options) -> Seen {
         (Some(process::own_cpu_ns()), server)
     };
     let through = async {
+        if run.mode == Mode::Storm {
+            // Before it breaks loose; nothing happens in the warm-up.
+            cpu = sample();
+            let _over = timeout_at(window.until, run.over.cancelled()).await;
+            return;
+        }
         sleep_until(window.from).await;
         cpu = sample();
         sleep_until(window.until).await;

@@ -83,6 +83,9 @@ fn start(options: &Options) -> Result<ExitCode, String> {
 }
 
 fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
+    if options.mode == Mode::Storm && options.client == Client::Threads {
+        return Err("--mode storm needs --client wakeline".to_owned());
+    }
     let address = target.look_up()?;
     let pid = options.pid.map(|pid| pid.to_string());
     let before = pid.as_deref().map(|pid| {
@@ -90,7 +93,7 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
     });
     let before = before.transpose()?;
     let once = options.mode == Mode::Churn;
-    let script = Script::new(target, options.size, once);
+    let script = Script::new(target, options.size, options.first, once);
     let run = Arc::new(Run::new(options, address, script));
     let runtime = wakeline::Runtime::builder().workers(1).build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;

@@ -5,6 +5,7 @@
 //!   main:    ──────────▶ barrier ──▶ shows the rate ──────▶ samples
 //! ```
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,12 @@ pub(crate) struct Run {
     pub(crate) live: Live,
     /// Ctrl-C.
     pub(crate) stop: CancelToken,
-    /// The server's memory has been looked at: until then idle connections stay.
+    /// Connections of a storm that are neither answered nor have failed.
+    open: AtomicUsize,
+    /// None of them is left.
+    pub(crate) over: CancelToken,
+    /// The main thread has sampled the end: what is held, idle or answered, may be
+    /// closed.
     pub(crate) sampled: CancelToken,
 }
 
@@ -57,7 +63,7 @@ impl Run {
         let interval = options
             .rate
             .map(|rate| Duration::from_secs_f64(share / rate));
-        let once = options.mode == Mode::Churn;
+        let once = matches!(options.mode, Mode::Churn | Mode::Storm);
         Run {
             address,
             script,
@@ -79,7 +85,17 @@ impl Run {
             start: Barrier::new(threads + 1),
             live: Live::default(),
             stop: CancelToken::new(),
+            open: AtomicUsize::new(options.connections),
+            over: CancelToken::new(),
             sampled: CancelToken::new(),
+        }
+    }
+
+    /// One connection of a storm is answered or has failed.
+    pub(crate) fn one_over(&self) {
+        // Relaxed: the token orders what follows.
+        if self.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.over.cancel("all are answered or have failed");
         }
     }
 

@@ -9,7 +9,7 @@ use compio::net::{TcpListener, UnixListener};
 use crate::{Job, Listener};
 
 macro_rules! serve {
-    ($listener:expr, $buffer:expr, |$stream:ident| $set:expr) => {{
+    ($listener:expr, $buffer:expr, $work:expr, |$stream:ident| $set:expr) => {{
         let listener = $listener?;
         loop {
             let (mut $stream, _peer) = listener.accept().await?;
@@ -22,6 +22,7 @@ macro_rules! serve {
                     if read? == 0 {
                         return io::Result::Ok(());
                     }
+                    $work.on(&filled);
                     let BufResult(written, sent) = $stream.write_all(filled).await;
                     written?;
                     buffer = sent;
@@ -34,11 +35,13 @@ macro_rules! serve {
 
 pub(crate) fn serve(job: Job) -> io::Result<()> {
     compio::runtime::Runtime::new()?.block_on(async {
-        let buffer = job.buffer;
+        let (buffer, work) = (job.buffer, job.work);
         match job.listener {
-            Listener::Tcp(listener) => serve!(TcpListener::from_std(listener), buffer, |stream| ()),
+            Listener::Tcp(listener) => {
+                serve!(TcpListener::from_std(listener), buffer, work, |stream| {})
+            }
             Listener::Unix(listener) => {
-                serve!(UnixListener::from_std(listener), buffer, |stream| ())
+                serve!(UnixListener::from_std(listener), buffer, work, |stream| {})
             }
         }
     })

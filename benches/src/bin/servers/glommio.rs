@@ -1,4 +1,5 @@
-//! glommio. It has no way to take a listener that exists, so it binds again.
+//! glommio. It has no way to take a listener that exists, so it binds again, with
+//! the backlog of 1024 that it has.
 
 use std::io;
 
@@ -9,8 +10,9 @@ use glommio::{LocalExecutorBuilder, Placement};
 use crate::{Job, Listener};
 
 macro_rules! serve {
-    ($listener:expr, $buffer:expr, |$stream:ident| $set:expr) => {{
+    ($listener:expr, $buffer:expr, $work:expr, |$stream:ident| $set:expr) => {{
         let listener = $listener.map_err(plain)?;
+        $crate::announce();
         loop {
             let mut $stream = listener.accept().await.map_err(plain)?;
             $set;
@@ -21,6 +23,7 @@ macro_rules! serve {
                     if n == 0 {
                         return io::Result::Ok(());
                     }
+                    $work.on(&buffer[..n]);
                     $stream.write_all(&buffer[..n]).await?;
                 }
             })
@@ -32,12 +35,12 @@ macro_rules! serve {
 pub(crate) fn serve(job: Job) -> io::Result<()> {
     let executor = LocalExecutorBuilder::new(Placement::Unbound).make();
     executor.map_err(plain)?.run(async {
-        let buffer = job.buffer;
+        let (buffer, work) = (job.buffer, job.work);
         match job.listener {
             Listener::Tcp(listener) => {
                 let address = listener.local_addr()?;
                 drop(listener);
-                serve!(TcpListener::bind(address), buffer, |stream| stream
+                serve!(TcpListener::bind(address), buffer, work, |stream| stream
                     .set_nodelay(true)
                     .map_err(plain)?)
             }
@@ -49,7 +52,7 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
                     .to_owned();
                 drop(listener);
                 std::fs::remove_file(&path)?;
-                serve!(UnixListener::bind(path), buffer, |stream| ())
+                serve!(UnixListener::bind(path), buffer, work, |stream| {})
             }
         }
     })

@@ -9,7 +9,7 @@ use monoio::{FusionDriver, RuntimeBuilder};
 use crate::{Job, Listener};
 
 macro_rules! serve {
-    ($listener:expr, $buffer:expr, |$stream:ident| $set:expr) => {{
+    ($listener:expr, $buffer:expr, $work:expr, |$stream:ident| $set:expr) => {{
         let listener = $listener?;
         loop {
             let (mut $stream, _peer) = listener.accept().await?;
@@ -22,6 +22,7 @@ macro_rules! serve {
                     if read? == 0 {
                         return io::Result::Ok(());
                     }
+                    $work.on(&buffer);
                     let written;
                     (written, buffer) = $stream.write_all(buffer).await;
                     written?;
@@ -35,14 +36,15 @@ macro_rules! serve {
 pub(crate) fn serve(job: Job) -> io::Result<()> {
     let mut runtime = RuntimeBuilder::<FusionDriver>::new().build()?;
     runtime.block_on(async {
-        let buffer = job.buffer;
+        let (buffer, work) = (job.buffer, job.work);
         match job.listener {
             Listener::Tcp(listener) => {
-                serve!(TcpListener::from_std(listener), buffer, |stream| stream
-                    .set_nodelay(true)?)
+                serve!(TcpListener::from_std(listener), buffer, work, |stream| {
+                    stream.set_nodelay(true)?
+                })
             }
             Listener::Unix(listener) => {
-                serve!(UnixListener::from_std(listener), buffer, |stream| ())
+                serve!(UnixListener::from_std(listener), buffer, work, |stream| {})
             }
         }
     })

@@ -285,6 +285,7 @@ mod tests {
         let job = Job {
             listener: Listener::Unix(UnixListener::bind_addr(&name).expect("it is free")),
             buffer: 64,
+            work: Default::default(),
         };
         let Ok(mut this) = Loop::new(&job) else {
             return; // this system has no such io_uring

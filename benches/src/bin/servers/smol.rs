@@ -38,7 +38,7 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
             Listener::Tcp(listener) => serve!(spawner, listener, job.buffer, |stream| stream
                 .get_ref()
                 .set_nodelay(true)?),
-            Listener::Unix(listener) => serve!(spawner, listener, job.buffer, |stream| ()),
+            Listener::Unix(listener) => serve!(spawner, listener, job.buffer, |stream| {}),
         }
     }))
 }

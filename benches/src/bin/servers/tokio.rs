@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use crate::{Job, Listener};
 
 macro_rules! serve {
-    ($listener:expr, $buffer:expr, |$stream:ident| $set:expr) => {{
+    ($listener:expr, $buffer:expr, $work:expr, |$stream:ident| $set:expr) => {{
         let listener = $listener?;
         loop {
             let (mut $stream, _peer) = listener.accept().await?;
@@ -21,6 +21,7 @@ macro_rules! serve {
                     if n == 0 {
                         return io::Result::Ok(());
                     }
+                    $work.on(&buffer[..n]);
                     $stream.write_all(&buffer[..n]).await?;
                 }
             });
@@ -37,14 +38,15 @@ pub(crate) fn serve(job: Job, workers: Option<usize>) -> io::Result<()> {
         builder.worker_threads(workers);
     }
     builder.enable_all().build()?.block_on(async {
-        let buffer = job.buffer;
+        let (buffer, work) = (job.buffer, job.work);
         match job.listener {
             Listener::Tcp(listener) => {
-                serve!(TcpListener::from_std(listener), buffer, |stream| stream
-                    .set_nodelay(true)?)
+                serve!(TcpListener::from_std(listener), buffer, work, |stream| {
+                    stream.set_nodelay(true)?
+                })
             }
             Listener::Unix(listener) => {
-                serve!(UnixListener::from_std(listener), buffer, |stream| ())
+                serve!(UnixListener::from_std(listener), buffer, work, |stream| {})
             }
         }
     })

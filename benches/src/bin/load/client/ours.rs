@@ -32,7 +32,7 @@ pub(crate) fn thread(run: &Arc<Run>, nth: usize, runtime: Runtime) -> Tally {
     runtime.block_on(async {
         let mut tally = Tally::new();
         let links = match run.mode {
-            Mode::Churn => run.share(nth).map(|_| None).collect(),
+            Mode::Churn | Mode::Storm => run.share(nth).map(|_| None).collect(),
             Mode::Stream | Mode::Idle => connect_all(run, nth, &mut tally).await,
         };
         // It blocks: nothing else is to be done here, and all begin together.
@@ -89,6 +89,9 @@ async fn work(run: &Arc<Run>, nth: usize, links: Vec<Option<Link>>, desk: &Rc<De
 }
 
 async fn connection(run: &Run, desk: &Desk, nth: usize, mut link: Option<Link>) {
+    if run.mode == Mode::Storm {
+        return storm(run, desk, nth).await;
+    }
     let mut pace = run.pace(nth);
     let mut failed = link.is_none() && run.mode != Mode::Churn;
     while Instant::now() < desk.window.until {
@@ -98,7 +101,7 @@ async fn connection(run: &Run, desk: &Desk, nth: usize, mut link: Option<Link>) 
         let result = match run.mode {
             Mode::Stream => stream(run, desk, nth, link.take(), &mut pace).await,
             Mode::Churn => churn(run, desk, nth, &mut pace).await,
-            Mode::Idle => idle(run, desk, link.take()).await,
+            Mode::Idle | Mode::Storm => idle(run, desk, link.take()).await,
         };
         if let Err(fault) = result {
             desk.tally.borrow_mut().failed(&fault, &run.live);
@@ -161,6 +164,31 @@ async fn churn(run: &Run, desk: &Desk, nth: usize, pace: &mut Pace) -> Result<()
     Ok(())
 }
 
+/// One connection of many that are made in one moment; it is held until the
+/// main thread has seen how that went.
+async fn storm(run: &Run, desk: &Desk, nth: usize) {
+    let due = desk.window.from;
+    sleep_until(due).await;
+    let answered = async {
+        let mut link = connect(run, desk).await?;
+        let mut none = run.pace(nth); // never asked
+        let pump = Pump::new(run, desk, &mut link, nth, &mut none);
+        pump.once(due).await?;
+        Ok(link)
+    };
+    let link: Result<Link, Fault> = answered.await;
+    match &link {
+        Ok(_) => {
+            let mut tally = desk.tally.borrow_mut();
+            tally.answered(desk.window, due, Instant::now(), &run.live);
+        }
+        Err(fault) => desk.tally.borrow_mut().failed(fault, &run.live),
+    }
+    run.one_over();
+    run.sampled.cancelled().await;
+    drop(link);
+}
+
 /// Holds a connection until the memory was looked at, after the end.
 async fn idle(run: &Run, desk: &Desk, link: Option<Link>) -> Result<(), Fault> {
     let mut link = match link {
@@ -202,7 +230,14 @@ mod tests {
         let address = Address::Tcp(listener.local_addr().expect("its address"));
         let arguments = "load a:1 --mode idle -c 1 -t 10ms -w 0s";
         let options = Options::parse_from(arguments.split(' '));
-        let run = Run::new(&options, address, Script::Echo { size: 1 });
+        let run = Run::new(
+            &options,
+            address,
+            Script::Echo {
+                size: 1,
+                first: None,
+            },
+        );
         let runtime = runtime(&run).expect("it starts");
         runtime.block_on(async {
             let desk = Desk::new(Tally::new(), run.window());

@@ -240,7 +240,14 @@ mod tests {
         let address = Address::Tcp(deaf.local_addr().expect("its address"));
         let arguments = "load a:1 --rate 1000 -c 1 -t 10ms -w 0s";
         let options = Options::parse_from(arguments.split(' '));
-        let run = Run::new(&options, address, Script::Echo { size: 1 });
+        let run = Run::new(
+            &options,
+            address,
+            Script::Echo {
+                size: 1,
+                first: None,
+            },
+        );
         let runtime = super::super::ours::runtime(&run).expect("it starts");
         runtime.block_on(async {
             let mut link = Link::connect(&run.address).await.expect("it listens");

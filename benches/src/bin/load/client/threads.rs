@@ -113,6 +113,7 @@ pub(crate) fn connection(run: &Run, nth: usize) -> Tally {
             Mode::Stream => desk.stream(&link, nth, &mut pace),
             Mode::Churn => desk.churn(&link, nth, due),
             Mode::Idle => desk.idle(&link),
+            Mode::Storm => unreachable!("refused at the start"),
         };
         if let Err(fault) = result {
             tally.failed(&fault, &run.live);

@@ -24,7 +24,7 @@ pub(crate) const VERSION: &str = "wakeline-load/1";
 pub(crate) struct Summary {
     pub(crate) schema: String,
     pub(crate) target: String,
-    /// `stream`, `churn` or `idle`.
+    /// `stream`, `churn`, `idle` or `storm`.
     pub(crate) mode: String,
     /// `closed` or `open`.
     #[serde(rename = "loop")]

@@ -11,7 +11,7 @@ pub(crate) const SCHEMA: &str = r#"{
   "properties": {
     "schema": { "const": "wakeline-load/1" },
     "target": { "type": "string" },
-    "mode": { "enum": ["stream", "churn", "idle"] },
+    "mode": { "enum": ["stream", "churn", "idle", "storm"] },
     "loop": { "enum": ["closed", "open"], "description": "open: latency counts from when a message was due" },
     "client": { "type": "string" },
     "connections": { "type": "integer", "minimum": 1 },

@@ -38,6 +38,7 @@ pub(super) fn heading(summary: &Summary) -> String {
     let what = match summary.mode.as_str() {
         "churn" => "connect, one message, close".to_owned(),
         "idle" => "idle".to_owned(),
+        "storm" => "connect and one message, all at once".to_owned(),
         _ if summary.size == 0 => format!("depth {}", summary.depth),
         _ => format!("{} bytes, depth {}", summary.size, summary.depth),
     };
