@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use futures_lite::future::poll_once;
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use support::disk::bounded;
 use support::{Backend, Chance, alone, for_each_backend, open_descriptors, setting};
@@ -194,6 +196,79 @@ fn a_file_keeps_its_permissions_and_a_link_stays_a_link() {
     });
 }
 
+/// Rights of a user and of the group in an access list, as `acl(5)` has them in
+/// an extended attribute; the owner has all but to run it, others have none.
+fn access_list(user: u16, group: u16, mask: u16) -> Vec<u8> {
+    const NOBODY_NAMED: u32 = u32::MAX;
+    let entries = [
+        (0x01, 6, NOBODY_NAMED),
+        (0x02, user, 4242),
+        (0x04, group, NOBODY_NAMED),
+        (0x10, mask, NOBODY_NAMED),
+        (0x20, 0, NOBODY_NAMED),
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        list.extend(u16::to_le_bytes(tag));
+        list.extend(rights.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    list
+}
+
+const ACCESS: &str = "system.posix_acl_access";
+const DEFAULT: &str = "system.posix_acl_default";
+
+/// `false`: this file system has no access lists.
+fn set_list(path: &Path, name: &str, list: &[u8]) -> bool {
+    match rustix::fs::setxattr(path, name, list, XattrFlags::empty()) {
+        Ok(()) => true,
+        Err(Errno::OPNOTSUPP) => {
+            eprintln!("-- no access lists here: nothing is tested");
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn list_of(path: &Path) -> Option<Vec<u8>> {
+    let mut list = Vec::with_capacity(1 << 10);
+    match rustix::fs::getxattr(path, ACCESS, rustix::buffer::spare_capacity(&mut list)) {
+        Ok(_) => Some(list),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The bits of the group are the mask of an access list, where there is one.
+#[test]
+fn an_access_list_goes_with_the_file_and_the_directory_gives_it_none() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("lists");
+        let (listed, plain) = (dir.join("listed"), dir.join("plain"));
+        std::fs::write(&listed, "old").unwrap();
+        std::fs::write(&plain, "old").unwrap();
+        // The user may write, and the group may nothing.
+        let list = access_list(6, 0, 6);
+        if !set_list(&listed, ACCESS, &list) {
+            return;
+        }
+        std::fs::set_permissions(&plain, PermissionsExt::from_mode(0o660)).unwrap();
+        // New files in here are for the user; neither of these was.
+        set_list(&dir, DEFAULT, &access_list(7, 7, 7));
+        backend.runtime(1).block_on(async {
+            fs::write_atomic(&listed, "new").await.unwrap();
+            fs::write_atomic(&plain, "new").await.unwrap();
+        });
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!(list_of(&listed), Some(list));
+        assert_eq!(mode(&listed), 0o660);
+        assert_eq!(list_of(&plain), None);
+        assert_eq!(mode(&plain), 0o660);
+    });
+}
+
 /// Runs as a process of its own, which gives up being root for good.
 #[test]
 fn a_group_that_cannot_be_kept_takes_its_rights_with_it() {
@@ -206,6 +281,7 @@ fn a_group_that_cannot_be_kept_takes_its_rights_with_it() {
         ("banned", NOBODY, OTHERS, 0o606, 0o600),
         ("listed", NOBODY, OTHERS, 0o664, 0o604),
         ("set-id", NOBODY, OTHERS, 0o6775, 0o705),
+        ("listing", NOBODY, OTHERS, 0o660, 0o600),
         ("given", OTHERS, NOBODY, 0o4640, 0o640),
         ("kept", NOBODY, NOBODY, 0o2640, 0o2640),
     ];
@@ -240,6 +316,9 @@ fn a_group_that_cannot_be_kept_takes_its_rights_with_it() {
             std::fs::write(&path, "old").unwrap();
             std::os::unix::fs::chown(&path, Some(user), Some(group)).unwrap();
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            if name == "listing" {
+                set_list(&path, ACCESS, &access_list(6, 6, 6));
+            }
         }
     }
     let this = std::env::current_exe().expect("the test knows its own path");
@@ -257,6 +336,7 @@ fn a_group_that_cannot_be_kept_takes_its_rights_with_it() {
             assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
             let mode = found.mode() & 0o7777;
             assert_eq!(mode, after, "{name} has {mode:o}, not {after:o}");
+            assert_eq!(list_of(&path), None, "{name}: it would be another group's");
         }
     }
 }

@@ -145,28 +145,38 @@ fn a_path_is_opened_and_its_errors_are_told() {
     });
 }
 
+fn lease(file: &File, kind: i32) -> i32 {
+    // SAFETY: takes integers.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
+}
+
+/// Who holds a lease of `path`; `None`: a file system without leases.
+fn leased(path: &std::path::Path) -> Option<File> {
+    const F_SETSIG: i32 = 10; // of Linux
+    let holder = File::open(path).unwrap();
+    // A signal tells of the conflict: one that is ignored if nobody asked.
+    // SAFETY: takes integers.
+    let set = unsafe { libc::fcntl(holder.as_raw_fd(), F_SETSIG, libc::SIGURG) };
+    assert_eq!(set, 0);
+    (lease(&holder, libc::F_RDLCK) == 0).then_some(holder)
+}
+
+/// Whether somebody wants the lease to end.
+fn is_to_end(holder: &File) -> bool {
+    // SAFETY: takes integers.
+    unsafe { libc::fcntl(holder.as_raw_fd(), libc::F_GETLEASE) == libc::F_UNLCK }
+}
+
 /// The lease of another opener: whoever conflicts with it waits until it is
 /// given back, unless the flags say that it is not to wait.
 #[test]
 fn an_open_waits_for_a_lease_unless_it_is_told_not_to() {
-    const F_SETSIG: i32 = 10; // of Linux
-    let lease = |file: &File, kind: i32| {
-        // SAFETY: takes integers.
-        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
-    };
     let path = std::env::temp_dir().join(format!("wakeline-leased-{}", std::process::id()));
     std::fs::write(&path, "12345").unwrap();
     let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
     for_each_driver(|reactor| {
         for asked in [0, libc::O_NONBLOCK] {
-            let holder = File::open(&path).unwrap();
-            // A signal tells of the conflict: one that is ignored if nobody asked.
-            // SAFETY: takes integers.
-            let set = unsafe { libc::fcntl(holder.as_raw_fd(), F_SETSIG, libc::SIGURG) };
-            assert_eq!(set, 0);
-            if lease(&holder, libc::F_RDLCK) != 0 {
-                return; // a file system without leases
-            }
+            let Some(holder) = leased(&path) else { return };
             let open = op::submit(op::OpenAt {
                 dir: None,
                 path: c_path.clone(),
@@ -175,11 +185,7 @@ fn an_open_waits_for_a_lease_unless_it_is_told_not_to() {
                 mode: 0,
             });
             // A first try has begun to break the lease, and did not wait for it.
-            turn_until(reactor, || {
-                // SAFETY: takes integers.
-                let kind = unsafe { libc::fcntl(holder.as_raw_fd(), libc::F_GETLEASE) };
-                kind == libc::F_UNLCK
-            });
+            turn_until(reactor, || is_to_end(&holder));
             if asked == 0 {
                 assert_eq!(lease(&holder, libc::F_UNLCK), 0);
                 block_on(reactor, open).0.unwrap();
@@ -190,6 +196,45 @@ fn an_open_waits_for_a_lease_unless_it_is_told_not_to() {
             }
             turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
         }
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
+/// What has the path may be another thing by the time of another try: one that
+/// an open would wait for, for ever.
+#[test]
+fn who_waits_for_a_lease_does_not_wait_for_what_takes_its_path() {
+    let path = std::env::temp_dir().join(format!("wakeline-swapped-{}", std::process::id()));
+    let fifo = path.with_extension("fifo");
+    let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    let c_fifo = std::ffi::CString::new(fifo.to_str().unwrap()).unwrap();
+    for_each_driver(|reactor| {
+        std::fs::write(&path, "12345").unwrap();
+        let Some(holder) = leased(&path) else { return };
+        // SAFETY: the path is a C string that lives until the call returns.
+        assert_eq!(unsafe { libc::mkfifo(c_fifo.as_ptr(), 0o600) }, 0);
+        // A FIFO that is read does not keep a writer waiting: it would be told.
+        let reader = {
+            let mut options = File::options();
+            use std::os::unix::fs::OpenOptionsExt;
+            let options = options.read(true).custom_flags(libc::O_NONBLOCK);
+            options.open(&fifo).unwrap()
+        };
+        let open = op::submit(op::OpenAt {
+            dir: None,
+            path: c_path.clone(),
+            flags: libc::O_WRONLY | libc::O_TRUNC,
+            mode: 0,
+        });
+        turn_until(reactor, || is_to_end(&holder));
+        std::fs::rename(&fifo, &path).unwrap();
+        // The lease is still held: the path is what is asked for again.
+        let opened = File::from(block_on(reactor, open).0.unwrap());
+        let kind = opened.metadata().unwrap().file_type();
+        assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "{kind:?}");
+        assert!(is_to_end(&holder));
+        drop(reader);
+        turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
     });
     std::fs::remove_file(path).unwrap();
 }

@@ -35,10 +35,12 @@ use temp::{Begun, Temp};
 /// A file being written that gets its name, and replaces what had it, by
 /// [`commit`](AtomicFile::commit).
 ///
-/// It keeps the permissions of the file that it replaces, and its owner as far
-/// as the process may give files away; where the group cannot be kept, nor are
-/// the group's rights. Access lists and extended attributes are not kept. If the path is a symbolic link, that stays, and what it leads to
-/// is replaced.
+/// It keeps the permissions of the file that it replaces, with its access list,
+/// and its owner as far as the process may give files away; where the group
+/// cannot be kept, nor are the group's rights and the access list. Where that
+/// cannot be kept or read, only the owner has rights. Other extended attributes
+/// are not kept. If the path is a symbolic link, that stays, and what it leads
+/// to is replaced.
 ///
 /// Dropping it removes the temporary file. A process that is killed cannot: its
 /// file stays beside the target, with a name that

@@ -1,7 +1,9 @@
 //! The temporary file: where it is made, what it is called, who removes it.
 //! Everything here may block, but for the drop of a [`Temp`].
 
-use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr, lgetxattr};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -19,6 +21,10 @@ const NAMES_MAX: usize = 1000;
 /// that a name has, and a process id and a number have at most 31.
 const NAME_KEPT: usize = 200;
 
+/// Bytes that an extended attribute may have.
+const LIST_MAX: usize = 1 << 16;
+
+const ACCESS_LIST: &str = "system.posix_acl_access";
 const MARK: &str = ".wakeline-";
 const END: &str = ".tmp";
 
@@ -107,7 +113,7 @@ pub(super) fn begin(path: &Path, replaces: bool) -> io::Result<Begun> {
     temp.replaces = replaces;
     // From here on `temp` removes what an error leaves.
     if let Some(old) = old {
-        keep_owner_and_mode(&file, &old)?;
+        keep_rights(&file, &old, &temp.target)?;
     }
     Ok(Begun { file, temp })
 }
@@ -165,7 +171,8 @@ fn make(target: PathBuf, replaces: bool) -> io::Result<(File, Temp)> {
     Err(last)
 }
 
-fn keep_owner_and_mode(file: &File, old: &Metadata) -> io::Result<()> {
+/// Owner, access list and mode of `old`, as far as may be.
+fn keep_rights(file: &File, old: &Metadata, target: &Path) -> io::Result<()> {
     let new = file.metadata()?;
     let (user, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
     let mut owner = (new.uid(), new.gid()) == (old.uid(), old.gid());
@@ -175,9 +182,41 @@ fn keep_owner_and_mode(file: &File, old: &Metadata) -> io::Result<()> {
         // Who may not give files away may give them to a group of his own.
         same_group = same_group || owner || fchown(file, None, Some(group)).is_ok();
     }
-    let mode = kept_mode(old.mode(), owner, same_group);
-    // After the owner: a change of that takes bits away.
+    let mut mode = kept_mode(old.mode(), owner, same_group);
+    if !keep_list(file, &access_list(target), same_group) {
+        mode &= 0o700;
+    }
+    // After the owner: a change of that takes bits away. And after the list: in
+    // one that is there, the bits of the group open all that it names.
     Ok(fchmod(file, Mode::from_raw_mode(mode))?)
+}
+
+/// `None`: there is none.
+fn access_list(path: &Path) -> Result<Option<Vec<u8>>, Errno> {
+    let mut list = Vec::with_capacity(LIST_MAX);
+    match lgetxattr(path, ACCESS_LIST, spare_capacity(&mut list)) {
+        Ok(_) => Ok(Some(list)),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the bits of the group mean to the new file what they meant to the
+/// old one: with an access list, they are the most that those in it may do, and
+/// not what the group may.
+fn keep_list(file: &File, old: &Result<Option<Vec<u8>>, Errno>, same_group: bool) -> bool {
+    if let Ok(Some(list)) = old
+        && same_group
+        && fsetxattr(file, ACCESS_LIST, list, XattrFlags::empty()).is_ok()
+    {
+        return true;
+    }
+    // The directory may have given it one.
+    let none_now = match fremovexattr(file, ACCESS_LIST) {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => true,
+        Err(_) => false,
+    };
+    none_now && matches!(old, Ok(None))
 }
 
 /// What `mode` allows, and nobody more than that: whether the file has the owner
