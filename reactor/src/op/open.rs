@@ -11,9 +11,11 @@
 //! without a peer or a serial line without a carrier would keep a worker, a pool
 //! thread or the ring's own helper waiting, and the ring adds the flag to its
 //! first try anyway, so that without it an open would mean one thing here and
-//! another there. Who leased the file (`F_SETLEASE`) is then not waited for, and
-//! the kernel says `EAGAIN`: the open is made once more without the flag, on a
-//! pool thread, which waits until the lease is given back or taken away.
+//! another there. Who leased the file (`F_SETLEASE`) is then asked to give it
+//! back, but not waited for, and the kernel says `EAGAIN`: a pool thread tries
+//! again, with pauses, until the lease is given back or taken away. Without the
+//! flag the kernel would do the waiting; but by then the path may be another
+//! file's, and that may be a FIFO, for which it would wait for ever.
 //!
 //! `kinds.rs` has the table of who may touch which memory until when.
 
@@ -34,15 +36,32 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What `openat2` does not serve from the cache alone.
 const NEVER_CACHED: i32 = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE;
+
+/// Pauses between tries at a leased file: they double from the first to the last.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];
+
+/// Who does not give his lease back has it taken away after so many seconds.
+const LEASE_BREAK_TIME: u64 = 45;
+
+/// Then a try succeeds, with some time to spare.
+fn lease_is_gone_after() -> Duration {
+    let told = std::fs::read_to_string("/proc/sys/fs/lease-break-time");
+    let told = told.ok().and_then(|seconds| seconds.trim().parse().ok());
+    // Zero is never, and this is to end.
+    let seconds = told.filter(|seconds| *seconds > 0);
+    Duration::from_secs(seconds.unwrap_or(LEASE_BREAK_TIME).saturating_add(5))
+}
 
 /// Opens a path; `O_CLOEXEC` is added to the flags.
 ///
 /// A FIFO is opened without waiting for its peer, also where the flags do not
 /// say `O_NONBLOCK`; the descriptor itself is non-blocking only if they do. Of a
-/// file that is leased, one that does not say so waits for the lease's end.
+/// file that is leased, one that does not say so waits for the lease's end, and
+/// somewhat longer than the kernel lets it last: then it fails with `WouldBlock`.
 /// The path comes back.
 #[derive(Debug)]
 pub struct OpenAt {
@@ -72,11 +91,11 @@ impl OpenAt {
     }
 
     /// On a pool thread.
-    fn call(&self, flags: i32) -> io::Result<u32> {
+    fn call(&self) -> io::Result<u32> {
+        let (path, flags) = (self.path.as_ptr(), self.flags());
         retry(|| {
             // SAFETY: the path is a C string that lives until the call returns.
-            check(unsafe { libc::openat(self.dir(), self.path.as_ptr(), flags, self.mode) })
-                .map(|fd| fd as usize)
+            check(unsafe { libc::openat(self.dir(), path, flags, self.mode) }).map(|fd| fd as usize)
         })
     }
 
@@ -161,9 +180,22 @@ impl Steps for OpenAt {
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        let result = self.call(self.flags());
-        if self.must_block(&result) {
-            return self.call(self.flags | libc::O_CLOEXEC);
+        let mut result = self.call();
+        if !self.must_block(&result) {
+            return result;
+        }
+        let enough = lease_is_gone_after();
+        let mut waited = Duration::ZERO;
+        let [mut pause, longest] = PAUSES;
+        while self.must_block(&result) {
+            if waited >= enough {
+                let text = format!("the file is leased, still after {} s", enough.as_secs());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
+            }
+            std::thread::sleep(pause);
+            waited += pause;
+            pause = longest.min(pause * 2);
+            result = self.call();
         }
         result
     }
