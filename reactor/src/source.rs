@@ -462,7 +462,6 @@ impl Source {
     fn release(&self) {
         let mut wakers = Vec::new();
         let [read, write] = self.shared.state.release(&mut wakers);
-        drop(wakers);
         // epoll watches both directions by one registration.
         let same = matches!((&read, &write), (Some(r), Some(w)) if w.is(r.home.id, r.key));
         // Relaxed: this is the only owner, and its writes are its own.
@@ -470,6 +469,7 @@ impl Source {
         for armed in [read, write.filter(|_| !same)].into_iter().flatten() {
             Core::release(&armed, at_once);
         }
+        drop(wakers); // at last: it is foreign code, and may panic
     }
 }
 

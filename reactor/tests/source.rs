@@ -140,6 +140,39 @@ fn the_peer_sees_the_end_when_a_waiting_source_is_dropped() {
     });
 }
 
+/// Its drop is foreign code.
+struct PanicsInDrop;
+
+impl std::task::Wake for PanicsInDrop {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("by the waker");
+    }
+}
+
+#[test]
+fn the_peer_sees_the_end_also_when_the_drop_of_a_waker_panics() {
+    for_each_driver(|reactor| {
+        let (source, mut other) = half_pair();
+        other.set_nonblocking(true).unwrap();
+        let waker = Waker::from(Arc::new(PanicsInDrop));
+        let op = |_: std::os::fd::BorrowedFd<'_>| -> std::io::Result<Done<()>> {
+            Err(std::io::ErrorKind::WouldBlock.into())
+        };
+        let mut cx = Context::from_waker(&waker);
+        assert!(source.poll_io(&mut cx, Direction::Read, op).is_pending());
+        drop(waker);
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(source)));
+        assert!(dropped.is_err());
+        turn_until(reactor, || reactor.metrics().armed == 0);
+        assert_eq!(other.read(&mut [0]).unwrap(), 0);
+    });
+}
+
 #[test]
 fn the_peer_sees_the_end_when_a_source_is_dropped_on_another_thread() {
     for_each_driver(|reactor| {
