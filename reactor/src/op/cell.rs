@@ -398,13 +398,18 @@ impl<O: Op> AnyOp for OpCell<O> {
 
     fn complete(&self, result: io::Result<u32>, wakers: &mut Vec<Waker>) {
         // A ring reports a signal as it is; nothing has happened then.
-        if O::RESTARTS && is_interruption(&result) && self.hand_back(false, wakers) {
-            return;
-        }
-        if self.learns_to_block(&result) && self.hand_back(false, wakers) {
+        let interrupted = O::RESTARTS && is_interruption(&result);
+        let again = interrupted || self.learns_to_block(&result);
+        if again && self.hand_back(false, wakers) {
             return;
         }
         if let Some((op, _)) = self.take() {
+            // It would have begun again, but for a cancel.
+            let result = if again {
+                Err(cancelled_error())
+            } else {
+                result
+            };
             wakers.extend(self.finish(op, result));
         } else {
             debug_assert!(false, "completed twice");

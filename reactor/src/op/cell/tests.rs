@@ -74,7 +74,28 @@ fn an_interrupted_operation_goes_back_to_its_future_unless_it_is_to_be_cancelled
     let Poll::Ready((result, ())) = cell.poll(&mut cx) else {
         panic!("it is over")
     };
-    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::Interrupted);
+    assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+}
+
+/// A lease's end is not waited for by who is to end, nor was it the kernel's word
+/// that the open failed.
+#[cfg(not(loom))]
+#[test]
+fn a_leased_open_that_is_to_be_cancelled_is_told_so() {
+    let open = crate::op::OpenAt {
+        dir: None,
+        path: c"/".into(),
+        flags: libc::O_WRONLY | libc::O_TRUNC,
+        mode: 0,
+    };
+    let cell = Arc::new(OpCell::new(open));
+    cell.mark_cancelled();
+    let leased = io::Error::from_raw_os_error(libc::EAGAIN);
+    cell.complete(Err(leased), &mut Vec::new());
+    let Poll::Ready((result, _)) = cell.poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it is over")
+    };
+    assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
 }
 
 /// On the disk, and not in memory, as far as the file system has both.
@@ -106,6 +127,8 @@ fn an_interrupted_read_of_a_file_is_sent_again_and_does_not_wait_for_readiness()
         offset: 4096,
     };
     let cell = Arc::new(OpCell::new(read));
+    assert!(cell.is_held());
+    assert_eq!(cell.direction(), None, "nobody watches it");
     cell.complete(Err(io::ErrorKind::Interrupted.into()), &mut Vec::new());
     if cell.try_here() {
         assert_eq!(cell.waits(), None, "a driver does it, and blocks");
