@@ -133,6 +133,11 @@ fn begin<'a>(file: &'a mut File, buf: &'a mut [u8], kind: u64, at: u64) -> Start
                 .expect("a seek");
             file.write(buf).await.expect("a write");
         }),
+        5 => Box::pin(async move {
+            let end = file.seek(io::SeekFrom::End(0)).await.expect("a seek");
+            assert_eq!(end, BLOCKS as u64 * BLOCK as u64);
+        }),
+        6 => Box::pin(async move { AsyncWriteExt::close(file).await.expect("a close") }),
         _ => Box::pin(async move {
             let (n, buf) = file
                 .read_at_owned(vec![0; BLOCK].into_boxed_slice(), offset)
@@ -211,12 +216,59 @@ fn a_shutdown_with_hundreds_of_operations_under_way_returns() {
     });
 }
 
+/// A file in memory: its length is not told at once, as that of a disk's is.
+fn in_memory() -> fs::File {
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let memory = rustix::fs::memfd_create("wakeline-drops", flags).expect("a file");
+    let memory = fs::File::from(memory);
+    memory.set_len(BLOCK as u64).expect("a length");
+    memory
+}
+
+#[test]
+fn the_end_that_a_dropped_seek_has_found_is_not_given_after_a_new_length() {
+    let _alone = support::alone();
+    for_each_backend(|backend| {
+        backend.runtime(1).block_on(async {
+            let memory = in_memory();
+            let mut file = File::from_std(memory.try_clone().expect("a descriptor")).unwrap();
+            let mut seek = Box::pin(file.seek(io::SeekFrom::End(0)));
+            let _ = poll_once(seek.as_mut()).await;
+            drop(seek);
+            // It is over when one that was begun later is, by and large.
+            file.metadata().await.expect("what it is");
+            let mut cut = Box::pin(file.set_len(0));
+            let _ = poll_once(cut.as_mut()).await;
+            while memory.metadata().expect("what it is").len() > 0 {
+                wakeline::yield_now().await;
+            }
+            drop(cut); // it was not told that it has happened
+            assert_eq!(file.seek(io::SeekFrom::End(0)).await.expect("a seek"), 0);
+        });
+    });
+}
+
+#[test]
+fn a_seek_to_the_end_is_begun_again_on_another_runtime() {
+    let _alone = support::alone();
+    for_each_backend(|backend| {
+        let mut file = File::from_std(in_memory()).unwrap();
+        backend.runtime(1).block_on(async {
+            let mut seek = Box::pin(file.seek(io::SeekFrom::End(0)));
+            let _ = poll_once(seek.as_mut()).await;
+        });
+        let seek = async { file.seek(io::SeekFrom::End(0)).await };
+        let end = backend.runtime(1).block_on(seek).expect("a seek");
+        assert_eq!(end, BLOCK as u64);
+    });
+}
+
 #[test]
 fn a_file_outlives_the_runtime_that_it_was_used_on() {
     let _alone = support::alone();
     let scratch = Scratch::new("outlives");
     for_each_backend(|backend| {
-        for kind in 0..5 {
+        for kind in 0..7 {
             let runtime = backend.runtime(1);
             let mut file = runtime.block_on(async {
                 let mut file = scratch.open_direct().await.expect("an open");
@@ -229,7 +281,7 @@ fn a_file_outlives_the_runtime_that_it_was_used_on() {
             drop(runtime);
             backend.runtime(1).block_on(async {
                 let mut buf = vec![0; BLOCK];
-                for kind in [1, 3, 0, 2, 1] {
+                for kind in [5, 1, 3, 6, 0, 2, 1] {
                     begin(&mut file, &mut buf, kind, 7).await;
                 }
                 file.close().await.expect("a close");

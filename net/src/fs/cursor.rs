@@ -43,6 +43,7 @@ mod write;
 use super::file::File;
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use read::{Carry, Reading};
+use seek::Sizing;
 use std::fmt;
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
@@ -101,7 +102,7 @@ pub(crate) struct Cursor {
     written: Option<Written>,
     /// The same, where it is an error.
     failed: Option<io::Error>,
-    sizing: Option<(Since, InFlight<op::Statx>)>,
+    sizing: Option<Sizing>,
     closing: Option<InFlight<op::Close>>,
 }
 

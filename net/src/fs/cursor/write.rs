@@ -181,18 +181,26 @@ impl File {
         if !self.is_writable() {
             return Poll::Ready(Ok(()));
         }
-        let closing = match &mut self.cursor.closing {
-            Some(closing) => closing,
-            none => {
-                let duplicate = self.fd.as_fd().try_clone_to_owned()?;
-                none.insert(op::submit_from(
-                    Location::caller(),
-                    op::Close::new(duplicate),
-                ))
+        let mut begun_here = false;
+        loop {
+            let closing = match &mut self.cursor.closing {
+                Some(closing) => closing,
+                none => {
+                    begun_here = true;
+                    let duplicate = self.fd.as_fd().try_clone_to_owned()?;
+                    none.insert(op::submit_from(
+                        Location::caller(),
+                        op::Close::new(duplicate),
+                    ))
+                }
+            };
+            let (result, ()) = ready!(Pin::new(closing).poll(cx));
+            self.cursor.closing = None;
+            match result {
+                // The end of the runtime that it was begun on: begun again.
+                Err(error) if op::was_stopped(&error) && !begun_here => {}
+                result => return Poll::Ready(result),
             }
-        };
-        let (result, ()) = ready!(Pin::new(closing).poll(cx));
-        self.cursor.closing = None;
-        Poll::Ready(result)
+        }
     }
 }
