@@ -135,7 +135,7 @@ fn begin<'a>(file: &'a mut File, buf: &'a mut [u8], kind: u64, at: u64) -> Start
         }),
         5 => Box::pin(async move {
             let end = file.seek(io::SeekFrom::End(0)).await.expect("a seek");
-            assert_eq!(end, BLOCKS as u64 * BLOCK as u64);
+            assert_eq!(end, BLOCKS * BLOCK as u64);
         }),
         6 => Box::pin(async move { AsyncWriteExt::close(file).await.expect("a close") }),
         _ => Box::pin(async move {

@@ -28,7 +28,9 @@
 //!
 //! 1. What a request names outlives its terminal completion: the slot holds the
 //!    source or operation, and only 3 and 4 empty it; at the end of a reactor
-//!    it is waited for, or leaked.
+//!    it is waited for, or leaked. Of a loan (a buffer lent for a send) that is
+//!    the memory: its descriptor is held until the first result, after which
+//!    the kernel has no need of the number.
 //!    `a_reactor_dropped_with_a_read_in_flight_has_the_buffer_back_first`,
 //!    `nothing_is_delivered_after_a_release`,
 //!    `what_the_kernel_did_not_let_go_of_is_leaked`.
