@@ -243,37 +243,52 @@ fn a_signal_that_comes_with_the_first_command_is_heard() {
 #[test]
 fn a_reader_that_is_slow_holds_up_nothing_but_the_printing() {
     for_each_backend(|backend| {
-        let fifo = Fifo::new(&format!("slow-{}", backend.option()));
-        let (sender, heard) = mpsc::channel();
-        let path = fifo.path().to_owned();
-        let listener = std::thread::spawn(move || {
-            let file = std::fs::File::open(path).expect("it is there");
-            for line in BufReader::new(file).lines().map_while(Result::ok) {
-                let _gone = sender.send(line);
+        // By a signal, and by a failure.
+        for (arguments, block, code) in [
+            (&[][..], "head -c 200000 /dev/zero", 130),
+            (&["--fail-fast"], "head -c 200000 /dev/zero; exit 7", 7),
+        ] {
+            let fifo = Fifo::new(&format!("slow-{}", backend.option()));
+            let go = Fifo::new(&format!("slow-go-{}", backend.option()));
+            let (sender, heard) = mpsc::channel();
+            let path = fifo.path().to_owned();
+            let listener = std::thread::spawn(move || {
+                let file = std::fs::File::open(path).expect("it is there");
+                for line in BufReader::new(file).lines().map_while(Result::ok) {
+                    let _gone = sender.send(line);
+                }
+            });
+            // More than a pipe holds; and one that tells what it gets.
+            let block = format!("read x <{}; {block}", go.path());
+            let told = format!(
+                "exec 3>{0}; trap 'echo bye >&3; exit' TERM; echo up >&3; while [ -p {0} ]; do sleep 0.01; done",
+                fifo.path()
+            );
+            let driver = ["--driver", backend.option(), "-j", "2", "--grace", "1000"];
+            let arguments = [&driver[..], arguments, &[&block, &told]].concat();
+            let mut child = start(&arguments, Stdio::null());
+            let mut stdout = child.stdout.take().expect("a pipe");
+            assert_eq!(heard.recv().as_deref(), Ok("up"));
+            // To read and to write: it does not wait for a reader.
+            let mut options = std::fs::File::options();
+            let go = options.read(true).write(true).open(go.path());
+            let mut go = go.expect("it is there");
+            go.write_all(b"go\n").expect("there is room");
+            stdout.read_exact(&mut [0]).expect("the block begins");
+            if code == 130 {
+                send(child.id().into(), libc::SIGINT);
             }
-        });
-        // More than a pipe holds; and one that tells what it gets.
-        let block = "head -c 200000 /dev/zero";
-        let told = format!(
-            "exec 3>{0}; trap 'echo bye >&3; exit' TERM; echo up >&3; while [ -p {0} ]; do sleep 0.01; done",
-            fifo.path()
-        );
-        let arguments = ["--driver", backend.option(), "-j", "2", "--grace", "1000"];
-        let mut child = start(&[&arguments[..], &[block, &told]].concat(), Stdio::null());
-        let mut stdout = child.stdout.take().expect("a pipe");
-        stdout.read_exact(&mut [0]).expect("the block begins");
-        assert_eq!(heard.recv().as_deref(), Ok("up"));
-        send(child.id().into(), libc::SIGINT);
-        let heard = heard.recv_timeout(LIMIT);
-        if heard.is_err() {
-            child.kill().expect("ours");
+            let heard = heard.recv_timeout(LIMIT);
+            if heard.is_err() {
+                child.kill().expect("ours");
+            }
+            assert_eq!(heard.as_deref(), Ok("bye"), "{code}");
+            let mut rest = Vec::new();
+            stdout.read_to_end(&mut rest).expect("it is readable");
+            assert_eq!(rest.len(), 199_999);
+            assert_eq!(child.wait().expect("it ends").code(), Some(code));
+            listener.join().expect("no panic");
         }
-        assert_eq!(heard.as_deref(), Ok("bye"));
-        let mut rest = Vec::new();
-        stdout.read_to_end(&mut rest).expect("it is readable");
-        assert_eq!(rest.len(), 199_999);
-        assert_eq!(child.wait().expect("it ends").code(), Some(130));
-        listener.join().expect("no panic");
     });
 }
 

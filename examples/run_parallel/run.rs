@@ -77,11 +77,12 @@ async fn each(
                 let end = job::run(command, options, stop, &sink).await;
                 let mut row = Row::new(number, command, end);
                 row.took = started.elapsed();
-                stop.or_late(sink.finish(&row)).await;
+                // Before its block is printed: that may take its reader long.
                 if options.fail_fast && row.end.is_failure() {
                     stop.soon
                         .cancel(format!("command {number} failed: {}", row.end));
                 }
+                stop.or_late(sink.finish(&row)).await;
                 rows.borrow_mut().push(row);
                 Ok::<(), Infallible>(())
             });
