@@ -198,26 +198,29 @@ fn deaf(stream: TcpStream) {
 fn a_server_that_never_reads_does_not_hold_it_up() {
     let target = server(deaf).to_string();
     for client in ["wakeline", "threads"] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
-            .args([&target, "--client", client, "--depth", "1000", "-s", "64k"])
-            .args(["--duration", "200ms", "--warmup", "0s", "-c", "2"])
-            .args(["--json", "-"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
-        let limit = Instant::now() + LIMIT;
-        while child.try_wait().expect("ours").is_none() {
-            if Instant::now() > limit {
-                child.kill().expect("ours");
-                panic!("{client}: it is held up");
+        for way in [["--depth", "1000"], ["--depth", "1"], ["--mode", "churn"]] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+                .args([&target, "--client", client, "-s", "64k"])
+                .args(way)
+                .args(["-t", "1s", "-w", "0s", "--drain", "100ms", "-c", "2"])
+                .args(["--json", "-"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("it runs");
+            let limit = Instant::now() + LIMIT;
+            while child.try_wait().expect("ours").is_none() {
+                if Instant::now() > limit {
+                    child.kill().expect("ours");
+                    panic!("{client} {way:?}: it is held up");
+                }
+                thread::sleep(Duration::from_millis(10));
             }
-            thread::sleep(Duration::from_millis(10));
+            let output = child.wait_with_output().expect("it has ended");
+            let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            let errors = result["errors"].as_object().expect("a table");
+            let kinds: Vec<_> = errors.keys().collect();
+            assert_eq!(kinds, ["unanswered at the end"], "{client} {way:?}");
         }
-        let output = child.wait_with_output().expect("it has ended");
-        let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let errors = result["errors"].as_object().expect("a table");
-        let kinds: Vec<_> = errors.keys().collect();
-        assert_eq!(kinds, ["unanswered at the end"], "{client}");
     }
 }
 

@@ -239,7 +239,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// One request and its answer; whether it was the last. `None`: out of time.
+    /// One request and its answer; whether it was the last. `None`: Ctrl-C.
     fn exchange(
         &self,
         link: &Link,
@@ -276,7 +276,6 @@ impl Desk<'_> {
     ) -> Result<Option<bool>, Fault> {
         loop {
             match link.receive(buffer)? {
-                None if self.is_over() => return Ok(None),
                 None => {}
                 Some(0) if listener.hear_end() => return Ok(Some(true)),
                 Some(0) => return Err(Fault::closed(1)),
@@ -287,11 +286,21 @@ impl Desk<'_> {
                     Err((kind, what)) => return Err(Fault::new(kind, what)),
                 },
             }
+            if !self.waits_on()? {
+                return Ok(None);
+            }
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.run.stop.is_cancelled() || Instant::now() > self.window.patience
+    /// Whether to wait on for what is due; false after Ctrl-C.
+    fn waits_on(&self) -> Result<bool, Fault> {
+        if self.run.stop.is_cancelled() {
+            Ok(false)
+        } else if Instant::now() > self.window.patience {
+            Err(Fault::unanswered())
+        } else {
+            Ok(true)
+        }
     }
 
     fn receive(
@@ -306,11 +315,8 @@ impl Desk<'_> {
                 Some(n) => n,
                 None => {
                     let left = under_way.lock().len();
-                    if self.run.stop.is_cancelled() || (left == 0 && under_way.is_over()) {
+                    if (left == 0 && under_way.is_over()) || !self.waits_on()? {
                         return Ok(());
-                    }
-                    if self.is_over() {
-                        return Err(Fault::unanswered());
                     }
                     continue;
                 }
@@ -368,7 +374,7 @@ impl Desk<'_> {
             match link.receive(&mut buffer[..1])? {
                 Some(0) => break,
                 Some(_) => return Err(unasked()),
-                None if self.is_over() => return Ok(()),
+                None if !self.waits_on()? => return Ok(()),
                 None => {}
             }
         }
