@@ -17,7 +17,7 @@ fn every_chosen_server_has_a_figure_in_every_cell() {
         "--rounds",
         "1",
         "--window",
-        "100",
+        "400",
         "--servers",
         "epoll",
         "--base",
