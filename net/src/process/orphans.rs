@@ -35,9 +35,10 @@ const ASK_AGAIN: Timespec = Timespec {
     tv_nsec: 0,
 };
 /// How often the list is looked at for such a one: while the thread waits,
-/// nothing can tell it of a child without a descriptor.
+/// nothing can tell it of a child without a descriptor. So long such a one may
+/// be a zombie.
 const LOOK_AGAIN: Timespec = Timespec {
-    tv_sec: 60,
+    tv_sec: 5,
     tv_nsec: 0,
 };
 
