@@ -16,7 +16,8 @@ pub(crate) const CONTESTANT: Contestant = Contestant {
         let runtime = compio::runtime::Runtime::new().expect("a runtime");
         let task = run(row, data.share());
         let done = runtime.block_on(async { compio::runtime::spawn(task).await });
-        Some(done.ok().expect("no panic").expect("the files are there"))
+        let done = done.unwrap_or_else(|_| panic!("a panic in the task"));
+        Some(done.expect("the files are there"))
     },
 };
 
@@ -50,7 +51,7 @@ async fn run(row: Row, data: Rc<Paths>) -> io::Result<f64> {
                 })
                 .collect();
             for task in tasks {
-                task.await.ok().expect("no panic");
+                task.await.unwrap_or_else(|_| panic!("a panic in the task"));
             }
             per_op(start, IN_FLIGHT * READS_EACH)
         }
