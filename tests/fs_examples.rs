@@ -170,7 +170,9 @@ fn cat_tells_what_it_cannot_read_and_goes_on() {
         let (missing, good) = (dir.join("missing"), dir.file("good", "good"));
         let output = run(backend, "cat", [&*missing, &*dir, &*good]);
         ends(&output, 1, "missing");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("Is a directory"));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("Is a directory"), "{told}");
+        assert_eq!(told.matches("missing").count(), 1, "{told}");
         assert_eq!(output.stdout, b"good");
 
         let append = fs::File::options()
@@ -274,6 +276,9 @@ fn cp_copies_as_a_whole_and_does_not_overwrite_unasked() {
         assert!(fs::read(&to).expect("it is there") == content);
 
         let sub = dir.join("sub");
+        let slash = dir.join("sub/");
+        let output = run(backend, "cp", [&*from, &*slash]);
+        ends(&output, 1, "there is no such directory");
         fs::create_dir(&sub).expect("a directory");
         ends(&run(backend, "cp", [&*from, &*sub]), 0, "");
         assert!(fs::read(sub.join("from")).expect("it is there") == content);

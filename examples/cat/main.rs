@@ -42,7 +42,9 @@ struct Options {
 
 /// Why it ends before the last file.
 enum Stop {
-    /// This file; the others follow.
+    /// This file cannot be opened, and the error names it; the others follow.
+    Open(io::Error),
+    /// This file cannot be read; the others follow.
     Input(io::Error),
     /// Standard output: there is no use in going on.
     Output(io::Error),
@@ -75,6 +77,10 @@ async fn all(files: &[PathBuf]) -> u8 {
         };
         match done {
             Ok(()) => {}
+            Err(Stop::Open(error)) => {
+                tell(&error.to_string());
+                code = 1;
+            }
             Err(Stop::Input(error)) => {
                 tell(&format!("{}: {error}", file.display()));
                 code = 1;
@@ -99,7 +105,7 @@ fn ended(error: &io::Error) -> u8 {
 }
 
 async fn one(path: &Path, out: &mut Stdout) -> Result<(), Stop> {
-    let mut file = fs::File::open(path).await.map_err(Stop::Input)?;
+    let mut file = fs::File::open(path).await.map_err(Stop::Open)?;
     refuse_output(file.as_fd(), out).await?;
     transfer(&mut file, out).await
 }

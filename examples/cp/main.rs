@@ -118,7 +118,13 @@ async fn target(options: &Options) -> Result<PathBuf, String> {
             None => Err(format!("{}: it has no file name", options.from.display())),
         },
         Ok(_) => Ok(options.to.clone()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(options.to.clone()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let to = &options.to;
+            if to.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                return Err(format!("{}: there is no such directory", to.display()));
+            }
+            Ok(to.clone())
+        }
         Err(error) => Err(error.to_string()),
     }
 }
