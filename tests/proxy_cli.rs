@@ -244,6 +244,9 @@ fn a_connection_on_which_nothing_moves_is_closed() {
 fn what_is_wrong_is_one_line_that_says_what_to_try() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let busy = taken.local_addr().expect("its name").to_string();
+    let other = path("no-socket");
+    std::fs::write(&other, "a file").expect("room");
+    let file = format!("unix:{}", other.display());
     // (arguments, exit code, words)
     for (arguments, code, words) in [
         (&["--upstream", "nonsense"][..], 2, "try 127.0.0.1:8080"),
@@ -258,6 +261,16 @@ fn what_is_wrong_is_one_line_that_says_what_to_try() {
             &["--upstream", "a:1", "--listen", &busy],
             1,
             "another socket has this address",
+        ),
+        (
+            &["--upstream", "a:1", "--workers", "0"],
+            2,
+            "a whole number from 1",
+        ),
+        (
+            &["--upstream", "a:1", "--listen", &file],
+            1,
+            "another program listens there, or something else",
         ),
         (
             &["--upstream", "a:1", "--listen", "unix:/no/such/dir/x"],
@@ -277,4 +290,5 @@ fn what_is_wrong_is_one_line_that_says_what_to_try() {
             assert_eq!(stderr.lines().count(), 1, "{stderr}");
         }
     }
+    std::fs::remove_file(other).expect("it is left alone");
 }

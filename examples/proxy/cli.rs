@@ -42,16 +42,21 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
 
     /// Connections at once; more wait until one ends [default: what the descriptor limit allows].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) max_connections: Option<NonZeroUsize>,
 
     /// Threads [default: the CPUs this process may use].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) workers: Option<NonZeroUsize>,
 
     /// How to wait for the kernel: auto, uring or epoll.
     #[arg(long, value_name = "DRIVER", default_value = "auto")]
     pub(crate) driver: Driver,
+}
+
+/// A number of threads or connections.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
 /// A number of seconds, whole or not, not negative.

@@ -20,7 +20,7 @@ mod address;
 mod cli;
 mod relay;
 
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,7 +30,7 @@ use wakeline::net::{Listener, serve};
 use wakeline::signal::unix::{Signal, SignalKind, exit_at_second, signal};
 use wakeline::{Runtime, select};
 
-use address::Stream;
+use address::{Address, Stream};
 use cli::Options;
 use relay::Stats;
 
@@ -69,7 +69,12 @@ async fn proxy(options: &Options) -> Result<(), String> {
         exit_at_second(SignalKind::interrupt(), 130).map_err(|e| format!("{caught}: {e}"))?;
 
     let listener = options.listen.bind().await;
-    let listener = listener.map_err(|error| format!("cannot listen: {error}"))?;
+    let listener = listener.map_err(|error| match &options.listen {
+        at @ Address::Unix(_) if error.kind() == ErrorKind::AddrInUse => format!(
+            "cannot listen on {at}: another program listens there, or something else has that path"
+        ),
+        _ => format!("cannot listen: {error}"),
+    })?;
     let name = listener
         .local_name()
         .map_err(|error| format!("cannot tell the address: {error}"))?;
