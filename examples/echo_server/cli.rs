@@ -26,7 +26,7 @@ pub(crate) struct Options {
     pub(crate) listen: Vec<Address>,
 
     /// Threads that serve [default: the CPUs this process may use].
-    #[arg(long, value_name = "N", env = "WAKELINE_WORKERS")]
+    #[arg(long, value_name = "N", env = "WAKELINE_WORKERS", value_parser = count)]
     pub(crate) workers: Option<NonZeroUsize>,
 
     /// How to wait for the kernel: auto, uring or epoll.
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     pub(crate) driver: Driver,
 
     /// Connections served at once; more wait until one ends [default: what the descriptor limit allows].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) max_connections: Option<NonZeroUsize>,
 
     /// Close a connection that sends or takes nothing for so many seconds; 0: never.
@@ -59,6 +59,11 @@ impl Options {
         let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.workers.unwrap_or_else(available).get()
     }
+}
+
+/// A number of threads or connections.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
 /// A number of seconds, whole or not, not negative.

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// How many URLs are fetched at the same time.
-    #[arg(long, value_name = "N", default_value = "16")]
+    #[arg(long, value_name = "N", default_value = "16", value_parser = count)]
     concurrency: NonZeroUsize,
     /// First fetch one by one, then concurrently, and print how much faster that was.
     #[arg(long)]
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DRIVER", default_value = "auto")]
     pub(crate) driver: wakeline::Driver,
     /// Threads that run tasks.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
     pub(crate) workers: NonZeroUsize,
     /// Print the report as one JSON document.
     #[arg(long)]
@@ -207,6 +207,11 @@ fn parse_url(text: &str) -> Result<Url, String> {
             "{text:?}: {scheme} is not supported, only http and https are"
         )),
     }
+}
+
+/// A number of URLs or threads.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

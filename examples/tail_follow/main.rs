@@ -28,7 +28,9 @@ use follow::Stop;
     version,
     after_help = "A file that is cut off is read from its beginning again; one that is replaced \
         (a log that is rotated) is read to its end, and then the new one.\n\n\
-        Exit code: 0 nobody reads the output any more, 1 failure, 2 wrong usage."
+        It goes on until Ctrl-C, or until nobody reads its output.\n\n\
+        Exit code: 0 nobody reads the output any more, or --no-follow has written all; 1 failure; \
+        2 wrong usage."
 )]
 struct Options {
     /// The file to follow.
