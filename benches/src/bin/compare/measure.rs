@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::args::Options;
+use crate::args::{Cpus, Options};
 use crate::cell::{Cell, HEAVY, Kind};
 use crate::servers::{Server, beside, pin, places};
 
@@ -96,9 +96,9 @@ pub(crate) fn measure(server: &Server, cell: &Cell, options: &Options) -> Result
     let heavy = (cell.kind == Kind::Imbalance).then(|| {
         let (rate, time) = (HEAVY * HEAVY_RATE, window + 400);
         let heavy = format!("-c {HEAVY} -s {bytes} -t {time}ms -w 0ms -d 1 --first 255");
-        load(server, &format!("{heavy} --rate {rate}"))
+        load(server, &format!("{heavy} --rate {rate}"), Cpus::One)
     });
-    let light = load(server, &arguments)?;
+    let light = load(server, &arguments, options.cpus)?;
     let what = || format!("{} at {cell}: ", server.name);
     let result = result(light).map_err(|error| what() + &error);
     let heavy = heavy.map(|heavy| self::result(heavy?));
@@ -149,12 +149,14 @@ pub(crate) fn measure(server: &Server, cell: &Cell, options: &Options) -> Result
     Ok(figures.into_iter().collect())
 }
 
-fn load(server: &Server, arguments: &str) -> Result<Child, String> {
+fn load(server: &Server, arguments: &str, cpus: Cpus) -> Result<Child, String> {
     Command::new(beside("load")?)
         .arg(&server.address)
         .args(["--pid", &server.pid(), "--json", "-", "--quiet"])
         // A neighbour that has the processor is no fault of the server.
         .args(["--drain", "30s"])
+        // With a processor to itself the client is no part of what is measured.
+        .args(["--spin", if cpus == Cpus::Two { "100us" } else { "0s" }])
         .args(arguments.split(' '))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

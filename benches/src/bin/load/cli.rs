@@ -86,6 +86,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DRIVER", default_value = "auto")]
     pub(crate) driver: Driver,
 
+    /// How long our client looks again before it sleeps, where it has a processor
+    /// to itself: 100us
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_or_none)]
+    pub(crate) spin: Duration,
+
     /// The server's process, for its memory and processor time.
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Option<u32>,

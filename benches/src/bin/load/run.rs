@@ -33,6 +33,7 @@ pub(crate) struct Run {
     pub(crate) depth: usize,
     pub(crate) threads: usize,
     pub(crate) driver: Driver,
+    pub(crate) spin: Duration,
     /// Between two messages of one connection, in an open loop.
     pub(crate) interval: Option<Duration>,
     warmup: Duration,
@@ -77,6 +78,7 @@ impl Run {
             },
             threads,
             driver: options.driver,
+            spin: options.spin,
             interval,
             warmup: options.warmup,
             duration: options.duration,

@@ -23,6 +23,7 @@ pub(crate) fn runtime(run: &Run) -> Result<Runtime, String> {
     Runtime::builder()
         .workers(1)
         .driver(run.driver)
+        .spin(run.spin)
         .build()
         .map_err(|error| format!("cannot start: {error}"))
 }
