@@ -168,6 +168,8 @@ impl<T> Core<T> {
             Place::Queued(ticket) => match self.getters.fate(ticket) {
                 Fate::Waiting => return None,
                 Fate::Granted => self.claimed -= 1,
+                // A job was put back since: nobody else may be left to take it.
+                Fate::Refused if self.store.len() > self.claimed => {}
                 Fate::Refused => return Some(Err(Closed(()))),
             },
             Place::New | Place::Done if self.store.len() > self.claimed => {}

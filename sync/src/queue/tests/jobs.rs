@@ -109,6 +109,21 @@ fn a_job_outlives_both_ends() {
     assert_eq!(Arc::strong_count(&alive), 1);
 }
 
+/// It was told that nothing will come, and then a job came back: nobody else may
+/// be left who would take it.
+#[test]
+fn who_was_refused_looks_for_a_job_that_was_put_back_meanwhile() {
+    let (tx, rx) = Builder::fifo(1).build();
+    put(&tx, [1]);
+    let job = rx.try_recv().unwrap();
+    let (_, waker) = Count::new();
+    let mut next = rx.recv();
+    assert!(poll_with(&mut next, &waker).is_pending());
+    tx.shutdown(Shutdown::Graceful);
+    job.requeue();
+    assert_eq!(*ready(poll_with(&mut next, &waker)).unwrap(), 1);
+}
+
 #[test]
 fn consumers_of_a_requeueing_queue_wait_for_the_jobs_of_others() {
     let (tx, rx) = Builder::fifo(1).requeue_on_drop(true).build();
