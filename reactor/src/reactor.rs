@@ -14,7 +14,7 @@
 use crate::clock::Clock;
 use crate::config::{Backend, Config, Offload};
 use crate::current::Entered;
-use crate::driver::{Driver, Sleep, Turning, probe};
+use crate::driver::{Beside, Driver, Sleep, Turning, probe};
 use crate::error::ForkedRuntime;
 use crate::harvest::{Garbage, Harvest};
 use crate::inbox::Message;
@@ -369,16 +369,23 @@ impl Core {
         }
     }
 
-    /// Has the driver watch a direction of `source`, or both.
+    /// Has the driver watch a direction of `source`, or both; `other` tells where
+    /// the other one is watched.
     pub(crate) fn arm(
         &self,
         source: &Arc<Shared>,
         direction: Direction,
+        other: Option<&Armed>,
     ) -> io::Result<(Armed, bool)> {
+        let beside = match other {
+            None => Beside::Nothing,
+            Some(armed) if armed.home.id == self.home.id => Beside::Here(armed.key),
+            Some(_) => Beside::Elsewhere,
+        };
         let (key, both) = self
             .driver
             .borrow_mut()
-            .arm(source, direction, &self.counts)?;
+            .arm(source, direction, beside, &self.counts)?;
         Ok((
             Armed {
                 home: Arc::clone(&self.home),

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Nothing is registered when a source is made. The first wait arms it on the
-//! reactor of the thread that waits, one direction at a time under io_uring,
-//! both at once under epoll. The event may be delivered on any thread's turn.
+//! reactor of the thread that waits, one direction at a time. The event may be
+//! delivered on any thread's turn.
 
 mod futures;
 mod seen;
@@ -385,8 +385,9 @@ impl Source {
             Wait::NotArmed => {}
         }
         // Making a lazy reactor runs foreign code, so this comes before the lock.
-        let armed = current::get()
-            .and_then(|core| state.arm(direction, || core.arm(&self.shared, direction)));
+        let armed = current::get().and_then(|core| {
+            state.arm(direction, |other| core.arm(&self.shared, direction, other))
+        });
         if armed.is_err() {
             state.unlist(direction, *who);
         }
@@ -462,7 +463,7 @@ impl Source {
     fn release(&self) {
         let mut wakers = Vec::new();
         let [read, write] = self.shared.state.release(&mut wakers);
-        // epoll watches both directions by one registration.
+        // epoll may watch both directions by one registration.
         let same = matches!((&read, &write), (Some(r), Some(w)) if w.is(r.home.id, r.key));
         // Relaxed: this is the only owner, and its writes are its own.
         let at_once = self.shared.listens.load(Ordering::Relaxed);

@@ -32,6 +32,15 @@ pub enum Direction {
     Write,
 }
 
+impl Direction {
+    fn other(self) -> Direction {
+        match self {
+            Direction::Read => Direction::Write,
+            Direction::Write => Direction::Read,
+        }
+    }
+}
+
 /// What an event says about both directions, in bits of `readiness.rs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -155,18 +164,18 @@ impl<A: Clone> State<A> {
     }
 
     /// Calls `make`, which stages the watch in a driver, unless somebody armed
-    /// this direction meanwhile. A driver that watches both directions by one
-    /// registration says so by `true`.
+    /// this direction meanwhile. It is told where the other direction is armed;
+    /// a driver that now watches both by one registration says so by `true`.
     pub(crate) fn arm(
         &self,
         direction: Direction,
-        make: impl FnOnce() -> io::Result<(A, bool)>,
+        make: impl FnOnce(Option<&A>) -> io::Result<(A, bool)>,
     ) -> io::Result<()> {
         let mut sides = self.sides.lock();
         if sides.side(direction).armed.is_some() {
             return Ok(());
         }
-        let (armed, both) = make()?;
+        let (armed, both) = make(sides.side(direction.other()).armed.as_ref())?;
         if both {
             // One of them may be watched already, by a reactor that watches
             // each direction by itself.

@@ -51,6 +51,56 @@ fn nothing_is_registered_before_the_first_wait() {
 }
 
 #[test]
+fn who_waits_to_read_hears_nothing_of_room_to_write() {
+    for_each_driver(|reactor| {
+        let (source, mut other) = half_pair();
+        let _entered = reactor.enter();
+        let mut read = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        for _ in 0..3 {
+            source
+                .try_io(Direction::Write, |fd| {
+                    Ok(Done::Full(stream(fd).write(b"x")?))
+                })
+                .unwrap();
+            other.read_exact(&mut [0]).unwrap();
+            let turn = reactor.turn(Some(Duration::ZERO)).unwrap();
+            assert_eq!((turn.events, turn.woken), (0, 0));
+        }
+        other.write_all(b"y").unwrap();
+        turn_until(reactor, || poll_once(&mut read, Waker::noop()).is_ready());
+    });
+}
+
+#[test]
+fn a_wait_to_write_is_added_to_a_wait_to_read() {
+    for_each_driver(|reactor| {
+        let (source, mut other) = half_pair();
+        let _entered = reactor.enter();
+        let mut read = source.ready(Direction::Read, Kind::Read, Location::caller());
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        let fill = || {
+            source.io(Direction::Write, Kind::Write, Location::caller(), |fd| {
+                Ok(Done::Full(stream(fd).write(&[7; 10_000])?))
+            })
+        };
+        let mut sent = 0;
+        let mut write = loop {
+            let mut write = fill();
+            match poll_once(&mut write, Waker::noop()) {
+                Poll::Ready(n) => sent += n.unwrap(),
+                Poll::Pending => break write,
+            }
+        };
+        other.read_exact(&mut vec![0; sent]).unwrap();
+        turn_until(reactor, || poll_once(&mut write, Waker::noop()).is_ready());
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        other.write_all(b"y").unwrap();
+        turn_until(reactor, || poll_once(&mut read, Waker::noop()).is_ready());
+    });
+}
+
+#[test]
 fn an_end_of_file_is_read_without_waiting_again() {
     for_each_driver(|reactor| {
         let (source, mut other) = half_pair();

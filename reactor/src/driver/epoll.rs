@@ -1,7 +1,8 @@
 //! The epoll driver, on mio.
 //!
 //! ```text
-//!   arm      epoll_ctl(ADD, IN|OUT|RDHUP|ET), one registration per source
+//!   arm      epoll_ctl(ADD, IN|RDHUP|ET), one registration per source;
+//!            from the first wait to write on with OUT (MOD)
 //!   turn     epoll_wait, then for each event: slot -> source -> bits, wakers
 //!   release  epoll_ctl(DEL), before anybody closes the descriptor
 //! ```
@@ -15,7 +16,7 @@
 //! registered already, by a source) and the operation is tried again at each
 //! event; what cannot be watched runs on the blocking pool.
 
-use super::Turning;
+use super::{Beside, Turning};
 use crate::clock;
 use crate::error::setup;
 use crate::harvest::{Garbage, Harvest};
@@ -80,18 +81,43 @@ impl Epoll {
         })
     }
 
-    pub(crate) fn arm(&mut self, source: &Arc<Shared>, counts: &Counts) -> io::Result<Key> {
-        let key = self.slots.insert(Slot::Source(Arc::clone(source)));
+    /// Who reads seldom has to wait for room to write, and the kernel tells of
+    /// that room each time the peer reads: so a source is watched for reading
+    /// alone until its first wait to write. The other way round, a connect for
+    /// instance, a read comes next: both at once.
+    pub(crate) fn arm(
+        &mut self,
+        source: &Arc<Shared>,
+        direction: Direction,
+        beside: Beside,
+        counts: &Counts,
+    ) -> io::Result<(Key, bool)> {
+        let fd = source.fd.as_raw_fd();
         add(&counts.controls, 1);
-        let registered = self.poll.registry().register(
-            &mut SourceFd(&source.fd.as_raw_fd()),
-            token(Kind::Source, key),
-            Interest::READABLE | Interest::WRITABLE,
-        );
+        if let Beside::Here(key) = beside {
+            debug_assert!(self.slots.get(key).is_some(), "armed, so registered");
+            // It tells again what is possible already, so no edge is lost.
+            let all = Interest::READABLE | Interest::WRITABLE;
+            let changed =
+                self.poll
+                    .registry()
+                    .reregister(&mut SourceFd(&fd), token(Kind::Source, key), all);
+            return changed.map(|()| (key, false));
+        }
+        let (interest, both) = match (direction, beside) {
+            (Direction::Read, _) => (Interest::READABLE, false),
+            (Direction::Write, Beside::Elsewhere) => (Interest::WRITABLE, false),
+            (Direction::Write, _) => (Interest::READABLE | Interest::WRITABLE, true),
+        };
+        let key = self.slots.insert(Slot::Source(Arc::clone(source)));
+        let registered =
+            self.poll
+                .registry()
+                .register(&mut SourceFd(&fd), token(Kind::Source, key), interest);
         if registered.is_err() {
             self.slots.remove(key);
         }
-        registered.map(|()| key)
+        registered.map(|()| (key, both))
     }
 
     pub(crate) fn release(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {

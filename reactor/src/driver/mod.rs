@@ -39,6 +39,16 @@ pub(crate) enum Sleep {
     Until(Option<u64>),
 }
 
+/// Where the other direction of a source is watched, when one is armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Nothing,
+    /// By this driver.
+    Here(Key),
+    /// By another thread's.
+    Elsewhere,
+}
+
 /// What a turn gives its driver, and what it learns from it.
 pub(crate) struct Turning<'a> {
     pub(crate) sleep: Sleep,
@@ -77,10 +87,11 @@ impl Driver {
         &mut self,
         source: &Arc<Shared>,
         direction: Direction,
+        beside: Beside,
         counts: &Counts,
     ) -> io::Result<(Key, bool)> {
         match self {
-            Driver::Epoll(epoll) => epoll.arm(source, counts).map(|key| (key, true)),
+            Driver::Epoll(epoll) => epoll.arm(source, direction, beside, counts),
             Driver::Uring(uring) => Ok((uring.arm(source, direction), false)),
             Driver::Gone => unreachable!("armed on a reactor that has ended"),
         }

@@ -24,7 +24,7 @@ const READ: Event = Event {
 
 fn armed() -> State<u32> {
     let state = State::new();
-    state.arm(Direction::Read, || Ok((1, false))).unwrap();
+    state.arm(Direction::Read, |_| Ok((1, false))).unwrap();
     state
 }
 
@@ -99,17 +99,21 @@ mod tables {
     #[test]
     fn a_watch_for_both_directions_leaves_an_earlier_one_alone() {
         let state = armed();
-        state.arm(Direction::Write, || Ok((2, true))).unwrap();
+        let make = |beside: Option<&u32>| {
+            assert_eq!(beside, Some(&1), "it is told of the other");
+            Ok((2, true))
+        };
+        state.arm(Direction::Write, make).unwrap();
         assert_eq!(state.release(&mut Vec::new()), [Some(1), Some(2)]);
         let state = State::new();
-        state.arm(Direction::Write, || Ok((3, true))).unwrap();
+        state.arm(Direction::Write, |_| Ok((3, true))).unwrap();
         assert_eq!(state.release(&mut Vec::new()), [Some(3), Some(3)]);
     }
 
     #[test]
     fn the_end_of_one_watch_is_not_the_end_of_another() {
         let state = armed();
-        state.arm(Direction::Write, || Ok((2, false))).unwrap();
+        state.arm(Direction::Write, |_| Ok((2, false))).unwrap();
         state.disarm(|key| *key == 2, None, &mut Vec::new());
         assert_eq!(state.release(&mut Vec::new()), [Some(1), None]);
     }
@@ -203,7 +207,8 @@ mod models {
             let made = Arc::new(AtomicUsize::new(0));
             let wait = |state: Arc<State<u32>>, made: Arc<AtomicUsize>, waker: Waker| {
                 if state.wait(Direction::Read, &mut Who::Future(None), &waker) == Wait::NotArmed {
-                    let make = || Ok((made.fetch_add(1, Ordering::SeqCst) as u32, false));
+                    let make =
+                        |_: Option<&u32>| Ok((made.fetch_add(1, Ordering::SeqCst) as u32, false));
                     state.arm(Direction::Read, make).unwrap();
                 }
             };

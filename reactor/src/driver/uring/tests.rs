@@ -43,7 +43,7 @@ impl Bench {
     /// Arms `source` as if the kernel had the watch; it never hears of it.
     fn watch(&mut self, source: &Arc<Shared>, direction: Direction) -> Key {
         let mut made = Key::NONE;
-        let armed = source.state.arm(direction, || {
+        let armed = source.state.arm(direction, |_| {
             made = self.uring.arm(source, direction);
             let home = Arc::clone(&self.home);
             Ok((crate::source::Armed { home, key: made }, false))
