@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Ready, Source};
 
@@ -41,8 +41,6 @@ pub(crate) trait Operation: Unpin {
 
 /// See the module's story.
 pub(crate) struct Leaf<'a, O> {
-    source: &'a Source,
-    direction: Direction,
     ready: Ready<'a>,
     op: O,
 }
@@ -57,8 +55,6 @@ impl<'a, O: Operation> Leaf<'a, O> {
         op: O,
     ) -> Leaf<'a, O> {
         Leaf {
-            source,
-            direction,
             ready: source.ready(direction, kind, location),
             op,
         }
@@ -75,26 +71,18 @@ impl<O: Operation> Future for Leaf<'_, O> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Some(output) = this.op.at_once() {
+        let Leaf { ready, op, .. } = &mut *self;
+        if let Some(output) = op.at_once() {
             return Poll::Ready(Ok(output));
         }
-        loop {
-            ready!(Pin::new(&mut this.ready).poll(cx))?;
-            match this.source.try_io(this.direction, |fd| this.op.run(fd)) {
-                // `try_io` has noted it, so `Ready` waits now.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        ready.poll_io(cx, |fd| op.run(fd))
     }
 }
 
 impl<O> fmt::Debug for Leaf<'_, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leaf")
-            .field("source", self.source)
-            .field("direction", &self.direction)
+            .field("ready", &self.ready)
             .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,11 @@ impl Seen {
     pub(crate) fn has_failed(self) -> bool {
         self.0 & FAILED != 0
     }
+
+    /// Whether an event was counted after `earlier`.
+    pub(crate) fn is_after(self, earlier: Seen) -> bool {
+        self.0 / EVENT != earlier.0 / EVENT
+    }
 }
 
 /// The word of one direction.

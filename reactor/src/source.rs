@@ -25,6 +25,7 @@ use crate::accepts::{Accepted, Accepts};
 use crate::current;
 use crate::faults;
 use crate::reactor::Core;
+use crate::readiness::Readiness;
 use crate::remote::Home;
 use crate::slots::Key;
 use crate::state::{Direction, State, Wait};
@@ -310,7 +311,21 @@ impl Source {
     ) -> io::Result<T> {
         let readiness = self.shared.state.readiness(direction);
         let seen = readiness.look();
-        if !seen.is_ready() || faults::spurious() {
+        if !seen.is_ready() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.attempt(readiness, seen, &mut op)
+    }
+
+    /// A try of a source that was `seen` to be ready; notes what it shows.
+    #[inline]
+    fn attempt<T>(
+        &self,
+        readiness: &Readiness,
+        seen: Seen,
+        op: &mut impl FnMut(BorrowedFd<'_>) -> io::Result<Done<T>>,
+    ) -> io::Result<T> {
+        if faults::spurious() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         match op(self.as_fd()) {
@@ -343,10 +358,11 @@ impl Source {
             waiting_on(Kind::Yield, self.id(), location);
             return Poll::Pending;
         };
+        let readiness = self.shared.state.readiness(direction);
         loop {
-            let seen = self.shared.state.readiness(direction).look();
+            let seen = readiness.look();
             if seen.is_ready() {
-                match self.try_io(direction, &mut op) {
+                match self.attempt(readiness, seen, &mut op) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     result => {

@@ -12,9 +12,10 @@
 //! 4 `State::disarm`   the kernel ended the watch, or its reactor is gone;
 //!   the waiters are woken and arm again where they run then
 //!
-//! `deliver` sets the bits before it takes the lock, `wait` looks at them after
-//! it has listed its waker under the lock. So one of the two sees the other,
-//! and a wake is never lost.
+//! `deliver` sets the bits before it takes the lock, `wait` looks at them under
+//! the lock and lists its waker there. So one of the two sees the other, and a
+//! wake is never lost. And who sees that an event was counted since it was
+//! listed knows that it is taken out, or about to be.
 
 use crate::readiness::{CLOSED, FAILED, READY, Readiness, Seen};
 use crate::sync::{Guard, Lock};
@@ -145,14 +146,15 @@ impl<A: Clone> State<A> {
         let waker = waker.clone();
         let mut sides = self.sides.lock();
         let side = sides.side(direction);
-        let unneeded = side.waiters.set(who, waker);
-        // The look must come after the listing: see the module's story.
-        if Self::has_something(self.readiness(direction).look()) {
+        // Under the lock: see the module's story.
+        let seen = self.readiness(direction).look();
+        if Self::has_something(seen) {
             let unlisted = side.waiters.unset(*who);
             drop(sides);
-            drop((unneeded, unlisted));
+            drop((waker, unlisted));
             return Wait::Ready;
         }
+        let unneeded = side.waiters.set(who, waker, seen);
         let wait = if side.armed.is_some() {
             Wait::Listed
         } else {
@@ -238,9 +240,18 @@ impl<A: Clone> State<A> {
     }
 
     /// `who` waits no more.
+    #[inline]
     pub(crate) fn unlist(&self, direction: Direction, who: Who) {
-        let unlisted = self.sides.lock().side(direction).waiters.unset(who);
-        drop(unlisted);
+        let listed = match who {
+            Who::Slot => true,
+            Who::Future(None) => false,
+            // Mostly it goes because of the event that has taken its waker.
+            Who::Future(Some(listing)) => !self.readiness(direction).look().is_after(listing.at),
+        };
+        if listed {
+            let unlisted = self.sides.lock().side(direction).waiters.unset(who);
+            drop(unlisted);
+        }
     }
 
     /// Takes where each direction is armed: the owner is about to let go. The

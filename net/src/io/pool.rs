@@ -35,6 +35,7 @@ impl Class {
     }
 
     /// The smallest that holds `bytes`, if one does.
+    #[inline]
     fn holding(bytes: usize) -> Option<Class> {
         let index = CLASSES.iter().position(|(size, _)| *size >= bytes)?;
         Some(Class(index as u8))
@@ -189,13 +190,14 @@ impl AsRef<[u8]> for PooledBuf {
 impl Drop for PooledBuf {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        let Some(index) = CLASSES.iter().position(|(size, _)| *size == bytes.len()) else {
+        let Some(class) = Class::holding(bytes.len()).filter(|class| class.bytes() == bytes.len())
+        else {
             return;
         };
         // The thread may be ending; then the buffer is simply freed.
         let _ = FREE.try_with(|free| {
-            let free = &mut free.borrow_mut()[index];
-            if free.len() < CLASSES[index].1 {
+            let free = &mut free.borrow_mut()[class.index()];
+            if free.len() < CLASSES[class.index()].1 {
                 free.push(bytes);
             }
         });

@@ -39,8 +39,15 @@ impl<'a> Ready<'a> {
         }
     }
 
+    /// Instead of a poll of this future: tries `op` as soon as it may succeed.
+    ///
+    /// For futures with a name of their own that are to wait like [`Source::io`].
+    ///
+    /// # Errors
+    ///
+    /// As of [`Source::poll_io`].
     #[inline]
-    fn drive<T>(
+    pub fn poll_io<T>(
         &mut self,
         cx: &mut Context<'_>,
         op: impl FnMut(BorrowedFd<'_>) -> io::Result<Done<T>>,
@@ -60,16 +67,14 @@ impl Future for Ready<'_> {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.drive(cx, |_| Ok(Done::Full(())))
+        self.poll_io(cx, |_| Ok(Done::Full(())))
     }
 }
 
 impl Drop for Ready<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.who, Who::Future(None)) {
-            self.source.shared.state.unlist(self.direction, self.who);
-        }
+        self.source.shared.state.unlist(self.direction, self.who);
     }
 }
 
@@ -95,7 +100,7 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Io { ready, op } = &mut *self;
-        ready.drive(cx, op)
+        ready.poll_io(cx, op)
     }
 }
 

@@ -80,6 +80,18 @@ mod tables {
     }
 
     #[test]
+    fn a_future_that_goes_without_an_event_leaves_the_list() {
+        let state = armed();
+        let (_, waker) = counter();
+        let mut who = Who::Future(None);
+        assert_eq!(state.wait(Direction::Read, &mut who, &waker), Wait::Listed);
+        state.unlist(Direction::Read, who);
+        let mut left = Vec::new();
+        state.deliver(READ, &mut left);
+        assert!(left.is_empty());
+    }
+
+    #[test]
     fn a_failed_watch_tells_its_error_once() {
         let state = armed();
         let mut out = Vec::new();
@@ -146,6 +158,34 @@ mod models {
                 Wait::Listed => assert_eq!(woken, 1),
                 Wait::NotArmed => unreachable!("it is armed from the start"),
             }
+        });
+    }
+
+    /// A future that goes while an event comes leaves no waker behind: either it
+    /// takes its own, or the event has.
+    #[test]
+    fn loom_a_future_that_goes_while_an_event_comes_is_listed_no_more() {
+        loom::model(|| {
+            let state = Arc::new(armed());
+            let (_, waker) = counter();
+            let mut who = Who::Future(None);
+            let driver = thread::spawn({
+                let state = Arc::clone(&state);
+                move || {
+                    let mut out = Vec::new();
+                    state.deliver(READ, &mut out);
+                    state.disarm(|_| true, Some(libc::ENOMEM), &mut out);
+                }
+            });
+            let _ = state.wait(Direction::Read, &mut who, &waker);
+            let readiness = state.readiness(Direction::Read);
+            readiness.clear(readiness.look());
+            let _ = state.wait(Direction::Read, &mut who, &waker);
+            state.unlist(Direction::Read, who);
+            driver.join().unwrap();
+            let mut left = Vec::new();
+            state.release(&mut left);
+            assert!(left.is_empty());
         });
     }
 
