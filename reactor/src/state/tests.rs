@@ -174,7 +174,6 @@ mod models {
                 move || {
                     let mut out = Vec::new();
                     state.deliver(READ, &mut out);
-                    state.disarm(|_| true, Some(libc::ENOMEM), &mut out);
                 }
             });
             let _ = state.wait(Direction::Read, &mut who, &waker);
