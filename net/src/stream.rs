@@ -60,8 +60,18 @@ impl Stream {
         self.source.into_fd()
     }
 
+    /// How to write to it.
     pub(crate) fn family(&self) -> Family {
         self.family
+    }
+
+    /// How to read from it now, by what is known before the call.
+    #[inline]
+    pub(crate) fn reading(&self) -> Family {
+        match self.family {
+            Family::Tcp if self.source.is_quiet() => Family::QuietTcp,
+            family => family,
+        }
     }
 
     #[track_caller]
@@ -76,20 +86,20 @@ impl Stream {
     #[inline]
     #[track_caller]
     pub(crate) fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
-        let family = self.family;
-        Read(self.leaf(Direction::Read, ReadOp { family, buf }))
+        let stream = self;
+        Read(self.leaf(Direction::Read, ReadOp { stream, buf }))
     }
 
     #[track_caller]
     pub(crate) fn read_vectored<'a>(&'a self, bufs: &'a mut [IoSliceMut<'a>]) -> ReadVectored<'a> {
-        let family = self.family;
-        ReadVectored(self.leaf(Direction::Read, ReadVectoredOp { family, bufs }))
+        let stream = self;
+        ReadVectored(self.leaf(Direction::Read, ReadVectoredOp { stream, bufs }))
     }
 
     #[track_caller]
     pub(crate) fn read_pooled(&self) -> ReadPooled<'_> {
-        let (family, hint) = (self.family, &self.hint);
-        ReadPooled(self.leaf(Direction::Read, ReadPooledOp { family, hint }))
+        let stream = self;
+        ReadPooled(self.leaf(Direction::Read, ReadPooledOp { stream }))
     }
 
     #[track_caller]
@@ -121,12 +131,12 @@ impl Stream {
     }
 
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let op = |fd: BorrowedFd<'_>| sys::read(fd, self.family, buf);
+        let op = |fd: BorrowedFd<'_>| sys::read(fd, self.reading(), buf);
         try_now(&self.source, Direction::Read, op)
     }
 
     pub(crate) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let op = |fd: BorrowedFd<'_>| sys::read_vectored(fd, self.family, bufs);
+        let op = |fd: BorrowedFd<'_>| sys::read_vectored(fd, self.reading(), bufs);
         try_now(&self.source, Direction::Read, op)
     }
 
@@ -153,7 +163,7 @@ impl Stream {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let op = |fd: BorrowedFd<'_>| sys::read(fd, self.family, buf);
+        let op = |fd: BorrowedFd<'_>| sys::read(fd, self.reading(), buf);
         self.source.poll_io(cx, Direction::Read, op)
     }
 
@@ -165,7 +175,7 @@ impl Stream {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        let op = |fd: BorrowedFd<'_>| sys::read_vectored(fd, self.family, bufs);
+        let op = |fd: BorrowedFd<'_>| sys::read_vectored(fd, self.reading(), bufs);
         self.source.poll_io(cx, Direction::Read, op)
     }
 
@@ -211,7 +221,7 @@ impl AsFd for Stream {
 
 #[derive(Debug)]
 pub(crate) struct ReadOp<'a> {
-    family: Family,
+    stream: &'a Stream,
     buf: &'a mut [u8],
 }
 
@@ -224,7 +234,7 @@ impl Operation for ReadOp<'_> {
 
     #[inline]
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        sys::read(fd, self.family, self.buf)
+        sys::read(fd, self.stream.reading(), self.buf)
     }
 }
 
@@ -235,7 +245,7 @@ named_future! {
 
 #[derive(Debug)]
 pub(crate) struct ReadVectoredOp<'a> {
-    family: Family,
+    stream: &'a Stream,
     bufs: &'a mut [IoSliceMut<'a>],
 }
 
@@ -247,7 +257,7 @@ impl Operation for ReadVectoredOp<'_> {
     }
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        sys::read_vectored(fd, self.family, self.bufs)
+        sys::read_vectored(fd, self.stream.reading(), self.bufs)
     }
 }
 
@@ -258,8 +268,7 @@ named_future! {
 
 #[derive(Debug)]
 pub(crate) struct ReadPooledOp<'a> {
-    family: Family,
-    hint: &'a SizeHint,
+    stream: &'a Stream,
 }
 
 impl Operation for ReadPooledOp<'_> {
@@ -267,10 +276,11 @@ impl Operation for ReadPooledOp<'_> {
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<PooledBuf>> {
         // Borrowed only now: while it waited, nothing was held.
-        let mut buf = pool::take(self.hint.get());
-        let done = sys::read(fd, self.family, buf.space())?;
+        let hint = &self.stream.hint;
+        let mut buf = pool::take(hint.get());
+        let done = sys::read(fd, self.stream.reading(), buf.space())?;
         let (Done::Full(n) | Done::Short(n)) = done;
-        self.hint.learn(n);
+        hint.learn(n);
         buf.advance(n);
         Ok(match done {
             Done::Full(_) => Done::Full(buf),

@@ -12,7 +12,7 @@
 //! It knows no future and no reactor.
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use rustix::net::{SocketAddrAny, SocketFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -33,10 +33,14 @@ pub(crate) enum Family {
     /// The kernel tells with each read what is left, since [`count_received`].
     /// Less than was asked for proves nothing: a read stops at an urgent mark.
     Tcp,
+    /// A TCP stream of which the reactor would have told urgent data. Then less
+    /// than was asked for is all that there is, and the lighter call will do.
+    QuietTcp,
     /// The kernel does not tell, and less than was asked for proves nothing
-    /// here either: a read never crosses a message with descriptors, nor an
-    /// urgent mark. The first shows, as we take no descriptors and the kernel
-    /// marks their message as truncated; after the other short reads we ask.
+    /// here either: a read never crosses a message with descriptors (which it
+    /// closes, as nobody asked for them), nor an urgent mark. So after a short
+    /// read we ask: `SO_INQ` would tell with the read, but only since Linux
+    /// 6.17, and by a call that costs as much more as to ask.
     Unix,
     /// A pipe that we made: less than was asked for is all that there is.
     Pipe,
@@ -86,8 +90,9 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
     let most = faults::length(buf.len());
     let buf = &mut buf[..most];
     match family {
+        Family::QuietTcp => Ok(transferred(receive_plain(fd, buf)?, buf.len())),
         Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
-        Family::Unix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
+        Family::Unix => Ok(look_for_more(fd, receive_plain(fd, buf)?, buf.len())),
         Family::Pipe => {
             let n = retry(|| rustix::io::read(fd, &mut *buf))?;
             Ok(transferred(n, buf.len()))
@@ -97,6 +102,10 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
             Ok(look_for_more(fd, n, buf.len()))
         }
     }
+}
+
+fn receive_plain(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::empty())).map(|(n, _)| n)
 }
 
 /// Reads from a stream into several buffers, in order.
@@ -109,12 +118,11 @@ pub(crate) fn read_vectored(
     let bufs = &mut bufs[..most];
     match family {
         Family::Tcp => receive_counted(fd, bufs),
-        Family::Unix => receive_message(fd, bufs),
-        Family::Pipe => {
+        Family::Pipe | Family::QuietTcp => {
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(transferred(n, length(bufs)))
         }
-        Family::ForeignPipe => {
+        Family::Unix | Family::ForeignPipe => {
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(look_for_more(fd, n, length(bufs)))
         }
@@ -130,18 +138,14 @@ pub(crate) fn read_owned<B: IoBufMut>(
 ) -> io::Result<Done<usize>> {
     match family {
         Family::Tcp => {
-            let came = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
-            Ok(received(came.bytes, came.left, wanted))
+            let (n, left) = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
+            Ok(received(n, left, wanted))
         }
-        Family::Unix => {
-            let came = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
-            Ok(message(fd, came.bytes, wanted, came.truncated))
-        }
-        Family::Pipe => {
+        Family::Pipe | Family::QuietTcp => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(transferred(n, wanted))
         }
-        Family::ForeignPipe => {
+        Family::Unix | Family::ForeignPipe => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(look_for_more(fd, n, wanted))
         }
@@ -175,26 +179,6 @@ fn received(n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
     }
 }
 
-/// Reads from a Unix stream, and finds out whether that drained it. The kernel
-/// closes descriptors that come along, as nobody asked for them.
-fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
-    let wanted = length(bufs);
-    let mut control = RecvAncillaryBuffer::default();
-    let came = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
-    let truncated = came.flags.contains(ReturnFlags::CTRUNC);
-    Ok(message(fd, came.bytes, wanted, truncated))
-}
-
-/// `n` of `wanted` bytes came from a Unix stream.
-fn message(fd: BorrowedFd<'_>, n: usize, wanted: usize, truncated: bool) -> Done<usize> {
-    if truncated {
-        return Done::Full(n);
-    }
-    // `SO_INQ` would tell with the read, but only since Linux 6.17, and in a
-    // place that any descriptors take first.
-    look_for_more(fd, n, wanted)
-}
-
 /// `n` of `wanted` bytes were read, and if that is short it still proves
 /// nothing: asks, which costs less than the read into `EAGAIN` that it saves.
 pub(crate) fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done<usize> {
@@ -217,7 +201,9 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>
 pub(crate) fn write(fd: BorrowedFd<'_>, family: Family, buf: &[u8]) -> io::Result<Done<usize>> {
     let buf = &buf[..faults::length(buf.len())];
     let n = match family {
-        Family::Tcp | Family::Unix => retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?,
+        Family::Tcp | Family::QuietTcp | Family::Unix => {
+            retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?
+        }
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::write(fd, buf))?,
     };
     Ok(transferred(n, buf.len()))
@@ -232,7 +218,7 @@ pub(crate) fn write_vectored(
     let bufs = &bufs[..faults::length(bufs.len().min(BUFFERS_MAX))];
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
     let n = match family {
-        Family::Tcp | Family::Unix => {
+        Family::Tcp | Family::QuietTcp | Family::Unix => {
             let mut control = SendAncillaryBuffer::default();
             retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?
         }

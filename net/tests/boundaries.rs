@@ -73,6 +73,35 @@ fn urgent_data_does_not_stall_the_reader() {
     });
 }
 
+/// The first message tells the reader that the stream is quiet; then it is not.
+#[test]
+fn urgent_data_after_quiet_traffic_does_not_stall_the_reader() {
+    on_each_driver(|| async {
+        let (here, there) = tcp_pair().await?;
+        let mut buf = [0; 64];
+        for _ in 0..3 {
+            there.write(b"quiet").await?;
+            assert_eq!(here.read(&mut buf).await?, 5);
+        }
+        for wait in [false, true] {
+            there.write(b"ab").await?;
+            if wait {
+                yield_times(3).await;
+            }
+            SockRef::from(&there).send_out_of_band(b"!")?;
+            there.write(b"cd").await?;
+            let mut all = Vec::new();
+            while all.len() < 4 {
+                let n = here.read(&mut buf).await?;
+                assert_ne!(n, 0);
+                all.extend_from_slice(&buf[..n]);
+            }
+            assert_eq!(all, b"abcd");
+        }
+        Ok(())
+    });
+}
+
 #[test]
 fn urgent_data_does_not_stall_the_reader_of_a_unix_stream() {
     on_each_driver(|| async {

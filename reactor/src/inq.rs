@@ -94,24 +94,12 @@ pub fn recv_counted(
     // std promises that an `IoSliceMut` is an `iovec` in memory.
     let parts: *mut libc::iovec = bufs.as_mut_ptr().cast();
     // SAFETY: `parts` are `bufs`, borrowed mutably until this returns.
-    let received = unsafe { receive(fd, parts, bufs.len()) }?;
-    Ok((received.bytes, received.left))
-}
-
-/// What [`recv_owned`] got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Received {
-    /// How many bytes came.
-    pub bytes: usize,
-    /// How many were left then, as of [`recv_counted`].
-    pub left: Option<usize>,
-    /// Something that came along was dropped, such as descriptors.
-    pub truncated: bool,
+    unsafe { receive(fd, parts, bufs.len()) }
 }
 
 /// Receives into the room of `bufs`, in order, each until it is full; at most
-/// 1,024 of them.
+/// 1,024 of them: how many bytes came and how many were left, as of
+/// [`recv_counted`].
 ///
 /// # Errors
 ///
@@ -128,21 +116,24 @@ pub struct Received {
 /// let (here, mut there) = UnixStream::pair()?;
 /// there.write_all(b"hello")?;
 /// let mut buf: Vec<u8> = Vec::with_capacity(64);
-/// let received = recv_owned(here.as_fd(), std::slice::from_mut(&mut buf))?;
-/// assert_eq!((received.bytes, &buf[..]), (5, &b"hello"[..]));
+/// let (n, _left) = recv_owned(here.as_fd(), std::slice::from_mut(&mut buf))?;
+/// assert_eq!((n, &buf[..]), (5, &b"hello"[..]));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn recv_owned<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result<Received> {
-    let received = with_room(bufs, |parts, count| {
+pub fn recv_owned<B: IoBufMut>(
+    fd: BorrowedFd<'_>,
+    bufs: &mut [B],
+) -> io::Result<(usize, Option<usize>)> {
+    let (n, left) = with_room(bufs, |parts, count| {
         // SAFETY: each part is the room of a buffer, and all of those are
         // borrowed mutably until this returns.
         unsafe { receive(fd, parts, count) }
     })?;
-    share_out(bufs, received.bytes);
-    Ok(received)
+    share_out(bufs, n);
+    Ok((n, left))
 }
 
-/// Reads into the room of `bufs` as [`recv_owned`] does, from what is no socket.
+/// Reads into the room of `bufs` as [`recv_owned`] does, and counts nothing.
 ///
 /// # Errors
 ///
@@ -195,7 +186,7 @@ unsafe fn receive(
     fd: BorrowedFd<'_>,
     parts: *mut libc::iovec,
     count: usize,
-) -> io::Result<Received> {
+) -> io::Result<(usize, Option<usize>)> {
     let mut control: Control = [0; _];
     // SAFETY: `msghdr` consists of integers and pointers, for which zero is a
     // value; by name they cannot all be set, as musl has padding in there.
@@ -207,11 +198,7 @@ unsafe fn receive(
     // SAFETY: `message` names `control`, borrowed mutably by this function
     // until it returns, and the memory of the caller's promise.
     let bytes = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) })?;
-    Ok(Received {
-        bytes,
-        left: left(&message),
-        truncated: message.msg_flags & libc::MSG_CTRUNC != 0,
-    })
+    Ok((bytes, left(&message)))
 }
 
 /// Looks the count up among the control messages.

@@ -1,7 +1,7 @@
 //! What is known to be possible on one direction of a source: one atomic word.
 //!
 //! ```text
-//!   [ events seen: 56 ][ FAILED ][ CLOSED ][ READY ]
+//!   [ events seen: 56 ][ URGENT ][ EXACT ][ FAILED ][ CLOSED ][ READY ]
 //! ```
 //!
 //! The driver sets bits and counts; the caller that finds nothing to do clears
@@ -17,6 +17,10 @@ pub(crate) const READY: u64 = 1;
 pub(crate) const CLOSED: u64 = 2;
 /// The source could not be armed; the error waits beside the waiters.
 pub(crate) const FAILED: u64 = 4;
+/// The last event came from a driver that tells of urgent data.
+pub(crate) const EXACT: u64 = 8;
+/// Urgent data came once.
+pub(crate) const URGENT: u64 = 16;
 
 const EVENT: u64 = 1 << 8;
 
@@ -31,6 +35,11 @@ impl Seen {
 
     pub(crate) fn has_failed(self) -> bool {
         self.0 & FAILED != 0
+    }
+
+    /// Whether urgent data would have been told, and was not.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.0 & (EXACT | URGENT) == EXACT
     }
 
     /// Whether an event was counted after `earlier`.
@@ -74,7 +83,7 @@ impl Readiness {
         // pairs with `look`; Relaxed on failure, as the loop looks again.
         while let Err(now) = self.word.compare_exchange_weak(
             word,
-            word.wrapping_add(EVENT) | bits,
+            (word & !EXACT).wrapping_add(EVENT) | bits,
             Ordering::Release,
             Ordering::Relaxed,
         ) {

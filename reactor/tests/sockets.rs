@@ -58,6 +58,35 @@ fn urgent_data_does_not_hide_what_follows() {
 }
 
 #[test]
+fn epoll_tells_a_quiet_stream_from_one_with_urgent_data() {
+    for_each_driver(|reactor| {
+        let (source, there) = tcp_pair();
+        let there = Socket::from(there);
+        let epoll = reactor.backend().name() == "epoll";
+        assert!(!source.is_quiet(), "nothing is known yet");
+        let read = async || {
+            let mut buf = [0; 100];
+            let read = source.io(Direction::Read, Kind::Read, Location::caller(), |fd| {
+                Ok(Done::Short(stream(fd).read(&mut buf)?))
+            });
+            read.await.unwrap()
+        };
+        block_on(reactor, async {
+            there.send(b"quiet").unwrap();
+            assert_eq!(read().await, 5);
+            assert_eq!(source.is_quiet(), epoll);
+            there.send_out_of_band(b"!").unwrap();
+            there.send(b"after").unwrap();
+            assert_eq!(read().await, 5);
+            assert!(!source.is_quiet());
+            there.send(b"later").unwrap();
+            assert_eq!(read().await, 5);
+            assert!(!source.is_quiet(), "once is enough");
+        });
+    });
+}
+
+#[test]
 fn an_error_that_passes_does_not_make_it_spin() {
     for_each_driver(|reactor| {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

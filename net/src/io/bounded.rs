@@ -259,19 +259,19 @@ impl fmt::Debug for PoolBuf {
     }
 }
 
-struct ReadInto {
-    family: sys::Family,
+struct ReadInto<'a> {
+    stream: &'a Stream,
     buf: Option<PoolBuf>,
 }
 
-impl Operation for ReadInto {
+impl Operation for ReadInto<'_> {
     type Output = bool;
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<bool>> {
         let Some(buf) = &mut self.buf else {
             return Ok(Done::Full(false)); // transition 1
         };
-        let done = sys::read(fd, self.family, &mut buf.bytes)?;
+        let done = sys::read(fd, self.stream.reading(), &mut buf.bytes)?;
         let (Done::Full(n) | Done::Short(n)) = done;
         buf.len = n;
         Ok(match done {
@@ -288,7 +288,7 @@ impl Operation for ReadInto {
 /// When polled again after it was ready.
 #[must_use = "futures do nothing unless awaited"]
 pub struct ReadFromPool<'a> {
-    leaf: Leaf<'a, ReadInto>,
+    leaf: Leaf<'a, ReadInto<'a>>,
     claim: Claim,
     wanted: bool,
     location: &'static Location<'static>,
@@ -297,10 +297,7 @@ pub struct ReadFromPool<'a> {
 impl<'a> ReadFromPool<'a> {
     #[track_caller]
     pub(crate) fn new(stream: &'a Stream, pool: &BufferPool) -> ReadFromPool<'a> {
-        let op = ReadInto {
-            family: stream.family(),
-            buf: None,
-        };
+        let op = ReadInto { stream, buf: None };
         ReadFromPool {
             leaf: stream.leaf(Direction::Read, op),
             claim: Claim {

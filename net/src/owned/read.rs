@@ -3,7 +3,7 @@
 use super::{Bufs, One, Stopped, cancelled, debug_as};
 use crate::leaf::{Leaf, Operation};
 use crate::stream::Stream;
-use crate::sys::{self, Family};
+use crate::sys;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use wakeline_reactor::op::IoBufMut;
 use wakeline_reactor::{Direction, Done};
 
 /// Receives into the room of its buffers.
-pub(crate) struct Receiving<P> {
-    family: Family,
+pub(crate) struct Receiving<'a, P> {
+    stream: &'a Stream,
     bufs: Option<P>,
     room: usize,
 }
 
-impl<P: Bufs<Buf: IoBufMut>> Operation for Receiving<P> {
+impl<P: Bufs<Buf: IoBufMut>> Operation for Receiving<'_, P> {
     type Output = usize;
 
     fn at_once(&mut self) -> Option<usize> {
@@ -27,18 +27,18 @@ impl<P: Bufs<Buf: IoBufMut>> Operation for Receiving<P> {
 
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<usize>> {
         let bufs = self.bufs.as_mut().expect("polled after it was ready");
-        sys::read_owned(fd, self.family, bufs.as_mut(), self.room)
+        sys::read_owned(fd, self.stream.reading(), bufs.as_mut(), self.room)
     }
 }
 
-struct Reading<'a, P>(Leaf<'a, Receiving<P>>);
+struct Reading<'a, P>(Leaf<'a, Receiving<'a, P>>);
 
 impl<P: Bufs<Buf: IoBufMut>> Reading<'_, P> {
     #[track_caller]
     fn new(stream: &Stream, mut bufs: P) -> Reading<'_, P> {
         let room = bufs.as_mut().iter_mut().map(|buf| buf.room().1).sum();
         let receiving = Receiving {
-            family: stream.family(),
+            stream,
             bufs: Some(bufs),
             room,
         };

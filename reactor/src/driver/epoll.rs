@@ -22,6 +22,7 @@ use crate::error::setup;
 use crate::harvest::{Garbage, Harvest};
 use crate::metrics::{Counts, add};
 use crate::op::{AnyOp, Attempt};
+use crate::readiness::{EXACT, URGENT};
 use crate::remote::Home;
 use crate::slots::{Key, Kind, Slots};
 use crate::source::Shared;
@@ -35,6 +36,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const MILLI: u64 = 1_000_000;
+
+/// What a source is watched for to be read. Urgent data is not read by us, but a
+/// read stops at it: see `Source::is_quiet`.
+const READ: Interest = Interest::READABLE.add(Interest::PRIORITY);
 
 enum Slot {
     Source(Arc<Shared>),
@@ -97,17 +102,17 @@ impl Epoll {
         if let Beside::Here(key) = beside {
             debug_assert!(self.slots.get(key).is_some(), "armed, so registered");
             // It tells again what is possible already, so no edge is lost.
-            let all = Interest::READABLE | Interest::WRITABLE;
+            let both = READ | Interest::WRITABLE;
             let changed =
                 self.poll
                     .registry()
-                    .reregister(&mut SourceFd(&fd), token(Kind::Source, key), all);
+                    .reregister(&mut SourceFd(&fd), token(Kind::Source, key), both);
             return changed.map(|()| (key, false));
         }
         let (interest, both) = match (direction, beside) {
-            (Direction::Read, _) => (Interest::READABLE, false),
+            (Direction::Read, _) => (READ, false),
             (Direction::Write, Beside::Elsewhere) => (Interest::WRITABLE, false),
-            (Direction::Write, _) => (Interest::READABLE | Interest::WRITABLE, true),
+            (Direction::Write, _) => (READ | Interest::WRITABLE, true),
         };
         let key = self.slots.insert(Slot::Source(Arc::clone(source)));
         let registered =
@@ -338,5 +343,12 @@ fn bits(event: &mio::event::Event) -> Event {
             poll |= bit;
         }
     }
-    Event::from_poll(poll)
+    let mut told = Event::from_poll(poll);
+    if event.is_priority() {
+        told.read |= URGENT;
+    }
+    if told.read != 0 {
+        told.read |= EXACT;
+    }
+    told
 }

@@ -29,6 +29,33 @@ impl Source {
         self.shared.state.readiness(direction).look()
     }
 
+    /// Whether a read that gives less than was asked for has drained a stream
+    /// that has no other bounds in it: urgent data stops a read although more
+    /// follows, and none has come of which the reactor would not have told.
+    ///
+    /// Under epoll each event tells of it; a poll of io_uring does not, nor is
+    /// anything known before the first event.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::os::fd::OwnedFd;
+    /// use std::os::unix::net::UnixStream;
+    /// use wakeline_reactor::Source;
+    ///
+    /// let (here, _there) = UnixStream::pair()?;
+    /// here.set_nonblocking(true)?;
+    /// let source = Source::new(OwnedFd::from(here));
+    /// assert!(!source.is_quiet(), "nothing is known yet");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        let readiness = self.shared.state.readiness(Direction::Read);
+        readiness.look().is_quiet()
+    }
+
     /// Notes that a try in `direction` met `WouldBlock`, if no event came since
     /// it was `seen`: the next wait then waits for one.
     ///
