@@ -140,6 +140,7 @@ impl<A: Clone> State<A> {
     }
 
     /// Lists `who` with `waker`, unless an event came meanwhile.
+    #[inline]
     pub(crate) fn wait(&self, direction: Direction, who: &mut Who, waker: &Waker) -> Wait {
         // A clone is foreign code: not under the lock. It is mostly needed, as an
         // event takes the waker that was listed before.

@@ -48,6 +48,7 @@ impl Waiters {
 
     /// Lists `who`, or changes its waker, and returns the waker that is no
     /// longer needed: the caller drops it after unlocking. `at`: what is known.
+    #[inline]
     pub(crate) fn set(&mut self, who: &mut Who, waker: Waker, at: Seen) -> Option<Waker> {
         let Who::Future(listing) = who else {
             return self.slot.replace(waker);
@@ -88,6 +89,7 @@ impl Waiters {
     }
 
     /// Moves every waker into `out`: each will look for itself.
+    #[inline]
     pub(crate) fn take_all(&mut self, out: &mut Vec<Waker>) {
         if let Some(waker) = self.slot.take() {
             out.push(waker);

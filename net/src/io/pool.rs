@@ -18,27 +18,54 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The sizes, in bytes, and how many free ones of each a thread keeps.
-const CLASSES: [(usize, usize); 3] = [(4 << 10, 64), (16 << 10, 16), (64 << 10, 8)];
-
-/// One of the sizes.
+/// The sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Class(u8);
+pub(crate) enum Class {
+    #[default]
+    Small,
+    Medium,
+    Large,
+}
 
 impl Class {
-    fn index(self) -> usize {
-        usize::from(self.0)
+    const COUNT: usize = 3;
+
+    #[inline]
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Class::Small => 4 << 10,
+            Class::Medium => 16 << 10,
+            Class::Large => 64 << 10,
+        }
     }
 
-    pub(crate) fn bytes(self) -> usize {
-        CLASSES[self.index()].0
+    /// How many free ones a thread keeps.
+    const fn kept(self) -> usize {
+        match self {
+            Class::Small => 64,
+            Class::Medium => 16,
+            Class::Large => 8,
+        }
+    }
+
+    #[inline]
+    const fn of_number(number: u8) -> Class {
+        match number {
+            0 => Class::Small,
+            1 => Class::Medium,
+            _ => Class::Large,
+        }
     }
 
     /// The smallest that holds `bytes`, if one does.
     #[inline]
     fn holding(bytes: usize) -> Option<Class> {
-        let index = CLASSES.iter().position(|(size, _)| *size >= bytes)?;
-        Some(Class(index as u8))
+        match bytes {
+            _ if bytes <= Class::Small.bytes() => Some(Class::Small),
+            _ if bytes <= Class::Medium.bytes() => Some(Class::Medium),
+            _ if bytes <= Class::Large.bytes() => Some(Class::Large),
+            _ => None,
+        }
     }
 }
 
@@ -48,44 +75,51 @@ impl Class {
 pub(crate) struct SizeHint(AtomicU8);
 
 impl SizeHint {
+    #[inline]
     pub(crate) fn get(&self) -> Class {
         // Relaxed, here and below: a hint, and nothing depends on it.
-        Class(self.0.load(Ordering::Relaxed))
+        Class::of_number(self.0.load(Ordering::Relaxed))
     }
 
     /// A read into a buffer of this hint's size gave `n` bytes.
+    #[inline]
     pub(crate) fn learn(&self, n: usize) {
-        let class = self.get();
-        let next = if n >= class.bytes() {
-            (class.0 + 1).min(CLASSES.len() as u8 - 1)
-        } else if class.0 > 0 && n <= Class(class.0 - 1).bytes() / 2 {
-            class.0 - 1
-        } else {
-            return;
+        let next = match self.get() {
+            Class::Small if n >= Class::Small.bytes() => Class::Medium,
+            Class::Medium if n >= Class::Medium.bytes() => Class::Large,
+            Class::Large if n <= Class::Medium.bytes() / 2 => Class::Medium,
+            Class::Medium if n <= Class::Small.bytes() / 2 => Class::Small,
+            _ => return,
         };
-        self.0.store(next, Ordering::Relaxed);
+        self.0.store(next as u8, Ordering::Relaxed);
     }
 }
 
-type Free = [Vec<Box<[u8]>>; CLASSES.len()];
+type Free = [Vec<Box<[u8]>>; Class::COUNT];
 
 thread_local! {
-    static FREE: RefCell<Free> = const { RefCell::new([const { Vec::new() }; CLASSES.len()]) };
+    static FREE: RefCell<Free> = const { RefCell::new([const { Vec::new() }; Class::COUNT]) };
 }
 
 /// Borrows a buffer of this size.
+#[inline]
 pub(crate) fn take(class: Class) -> PooledBuf {
-    let free = FREE.try_with(|free| free.borrow_mut()[class.index()].pop());
+    let free = FREE.try_with(|free| free.borrow_mut()[class as usize].pop());
     let bytes = match free {
         Ok(Some(bytes)) => bytes,
         // None is free, or the thread is ending.
-        _ => vec![0; class.bytes()].into_boxed_slice(),
+        _ => make(class),
     };
     PooledBuf {
         bytes,
         start: 0,
         end: 0,
     }
+}
+
+#[cold]
+fn make(class: Class) -> Box<[u8]> {
+    vec![0; class.bytes()].into_boxed_slice()
 }
 
 /// Bytes in a borrowed buffer, which goes back to its pool on drop.
@@ -196,8 +230,8 @@ impl Drop for PooledBuf {
         };
         // The thread may be ending; then the buffer is simply freed.
         let _ = FREE.try_with(|free| {
-            let free = &mut free.borrow_mut()[class.index()];
-            if free.len() < CLASSES[class.index()].1 {
+            let free = &mut free.borrow_mut()[class as usize];
+            if free.len() < class.kept() {
                 free.push(bytes);
             }
         });

@@ -22,7 +22,7 @@ use crate::error::setup;
 use crate::harvest::{Garbage, Harvest};
 use crate::metrics::{Counts, add};
 use crate::op::{AnyOp, Attempt};
-use crate::readiness::{EXACT, URGENT};
+use crate::readiness::{CLOSED, EXACT, READY, URGENT};
 use crate::remote::Home;
 use crate::slots::{Key, Kind, Slots};
 use crate::source::Shared;
@@ -328,22 +328,21 @@ fn timeout(
 
 /// An event in the bits of `readiness.rs`.
 fn bits(event: &mio::event::Event) -> Event {
-    let mut poll = 0;
-    for (is, bit) in [
-        (event.is_readable(), libc::EPOLLIN),
-        (event.is_writable(), libc::EPOLLOUT),
-        (event.is_read_closed(), libc::EPOLLRDHUP),
-        (
-            event.is_read_closed() && event.is_write_closed(),
-            libc::EPOLLHUP,
-        ),
-        (event.is_error(), libc::EPOLLERR),
-    ] {
-        if is {
-            poll |= bit;
-        }
+    let mut told = Event::default();
+    // Also for urgent data, and for the end of either side.
+    if event.is_readable() {
+        told.read = READY;
     }
-    let mut told = Event::from_poll(poll);
+    if event.is_writable() {
+        told.write = READY;
+    }
+    if event.is_read_closed() {
+        told.read |= READY | CLOSED;
+    }
+    if event.is_error() || (event.is_read_closed() && event.is_write_closed()) {
+        told.read |= READY | CLOSED;
+        told.write |= READY | CLOSED;
+    }
     if event.is_priority() {
         told.read |= URGENT;
     }
