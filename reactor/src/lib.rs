@@ -55,7 +55,7 @@
 //! # Read in this order
 //!
 //! `source.rs` (a future meets `WouldBlock`), `state.rs` (how a wake is not
-//! lost), `reactor.rs` (a turn), `driver/epoll.rs`, then `driver/uring.rs`;
+//! lost), `reactor/turn.rs` (a turn), `driver/epoll.rs`, then `driver/uring.rs`;
 //! beside them `op/` for operations and `time/` for timers.
 //!
 #![deny(unsafe_code)]

@@ -15,20 +15,19 @@
 //! reactor of the thread that waits, one direction at a time. The event may be
 //! delivered on any thread's turn.
 
+mod ahead;
 mod futures;
 mod seen;
+mod wait;
 
 pub use futures::{Io, Ready};
 pub use seen::Seen;
 
-use crate::accepts::{Accepted, Accepts};
-use crate::current;
-use crate::faults;
+use crate::accepts::Accepts;
 use crate::reactor::Core;
-use crate::readiness::Readiness;
 use crate::remote::Home;
 use crate::slots::Key;
-use crate::state::{Direction, State, Wait};
+use crate::state::{Direction, State};
 use crate::waiters::Who;
 use std::fmt;
 use std::io;
@@ -36,8 +35,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
-use wakeline_context::{Kind, budget, waiting_on};
+use std::task::{Context, Poll};
+use wakeline_context::Kind;
 
 /// Where a direction is watched.
 #[derive(Clone, Debug)]
@@ -315,154 +314,6 @@ impl Source {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.attempt(readiness, seen, &mut op)
-    }
-
-    /// A try of a source that was `seen` to be ready; notes what it shows.
-    #[inline]
-    fn attempt<T>(
-        &self,
-        readiness: &Readiness,
-        seen: Seen,
-        op: &mut impl FnMut(BorrowedFd<'_>) -> io::Result<Done<T>>,
-    ) -> io::Result<T> {
-        if faults::spurious() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        match op(self.as_fd()) {
-            Ok(Done::Full(value)) => Ok(value),
-            Ok(Done::Short(value)) => {
-                readiness.clear_short(seen);
-                Ok(value)
-            }
-            Err(error) => {
-                if error.kind() == io::ErrorKind::WouldBlock {
-                    readiness.clear(seen);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Tries, and waits when there is nothing: see the drawing above.
-    #[inline]
-    fn drive<T>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        who: &mut Who,
-        kind: Kind,
-        location: &'static Location<'static>,
-        mut op: impl FnMut(BorrowedFd<'_>) -> io::Result<Done<T>>,
-    ) -> Poll<io::Result<T>> {
-        let Poll::Ready(unit) = budget::poll_proceed(cx) else {
-            waiting_on(Kind::Yield, self.id(), location);
-            return Poll::Pending;
-        };
-        let readiness = self.shared.state.readiness(direction);
-        loop {
-            let seen = readiness.look();
-            if seen.is_ready() {
-                match self.attempt(readiness, seen, &mut op) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    result => {
-                        unit.spend();
-                        return Poll::Ready(result);
-                    }
-                }
-            }
-            match self.wait(cx.waker(), direction, who) {
-                Ok(true) => {}
-                Ok(false) => {
-                    unit.refund();
-                    waiting_on(kind, self.id(), location);
-                    return Poll::Pending;
-                }
-                Err(error) => {
-                    unit.spend();
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-    }
-
-    /// Lists the waker and sees to it that somebody watches. `true`: an event
-    /// came meanwhile, try again.
-    fn wait(&self, waker: &Waker, direction: Direction, who: &mut Who) -> io::Result<bool> {
-        let state = &self.shared.state;
-        if state.readiness(direction).look().has_failed()
-            && let Some(error) = state.take_error(direction)
-        {
-            return Err(error);
-        }
-        match state.wait(direction, who, waker) {
-            Wait::Ready => return Ok(true),
-            Wait::Listed => return Ok(false),
-            Wait::NotArmed => {}
-        }
-        // Making a lazy reactor runs foreign code, so this comes before the lock.
-        let armed = current::get().and_then(|core| {
-            state.arm(direction, |other| core.arm(&self.shared, direction, other))
-        });
-        if armed.is_err() {
-            state.unlist(direction, *who);
-        }
-        armed.map(|()| false)
-    }
-
-    /// Lets the kernel accept up to about `bound` connections before they are
-    /// asked for, from the next wait on; for a listening socket, and of effect
-    /// on io_uring only. The first call counts.
-    ///
-    /// The bound is looked at when the reactor takes what the kernel has done.
-    /// What came in one burst before that is accepted already: as many as the
-    /// ring has completion entries ([`Config::ring_completions`]), in the worst
-    /// case.
-    ///
-    /// [`Config::ring_completions`]: crate::Config::ring_completions
-    ///
-    /// From then on [`take_accepted`](Source::take_accepted) must be asked
-    /// first. What it has is closed with the source.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # mod doc { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doc.rs")); }
-    /// # use doc::block_on;
-    /// use std::io::ErrorKind;
-    /// use std::net::{TcpListener, TcpStream};
-    /// use std::os::fd::OwnedFd;
-    /// use std::panic::Location;
-    /// use wakeline_context::Kind;
-    /// use wakeline_reactor::{Accepted, Config, Direction, Done, Reactor, Source};
-    ///
-    /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// listener.set_nonblocking(true)?;
-    /// let source = Source::new(OwnedFd::from(listener.try_clone()?));
-    /// source.accept_ahead(16);
-    /// let accept = source.io(Direction::Read, Kind::Accept, Location::caller(), |_fd| {
-    ///     match source.take_accepted() {
-    ///         Accepted::Connection(fd) => Ok(Done::Full(fd)),
-    ///         Accepted::None => Err(ErrorKind::WouldBlock.into()),
-    ///         Accepted::Ask => Ok(Done::Full(listener.accept()?.0.into())),
-    ///     }
-    /// });
-    /// let client = TcpStream::connect(listener.local_addr()?)?;
-    /// let reactor = Reactor::new(&Config::default())?;
-    /// let stream = TcpStream::from(block_on(&reactor, accept)??);
-    /// assert_eq!(stream.peer_addr()?, client.local_addr()?);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn accept_ahead(&self, bound: usize) {
-        // A second call changes nothing.
-        let _ = self.shared.accepts.set(Accepts::new(bound));
-    }
-
-    /// A connection that was accepted ahead, or what to do for one.
-    #[must_use = "a connection that is dropped is closed"]
-    pub fn take_accepted(&self) -> Accepted {
-        let accepts = self.shared.accepts.get();
-        accepts.map_or(Accepted::Ask, Accepts::take)
     }
 
     /// What an operation on this descriptor holds, so that it stays open.

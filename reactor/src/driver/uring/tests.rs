@@ -325,7 +325,7 @@ fn operations_beyond_the_completion_ring_wait() {
     assert!(bench.uring.flush(&bench.counts).unwrap());
     assert_eq!(bench.uring.ops_in_kernel, bench.uring.ops_max);
     assert_eq!(bench.uring.ops.len(), 5);
-    let deadline = clock::now_nanos() + 10_000_000_000;
+    let deadline = crate::clock::now_nanos() + 10_000_000_000;
     assert_eq!(
         bench
             .uring
