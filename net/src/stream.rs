@@ -70,6 +70,7 @@ impl Stream {
     pub(crate) fn reading(&self) -> Family {
         match self.family {
             Family::Tcp if self.source.is_quiet() => Family::QuietTcp,
+            Family::Unix if self.source.is_quiet() => Family::QuietUnix,
             family => family,
         }
     }

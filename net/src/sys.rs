@@ -12,7 +12,7 @@
 //! It knows no future and no reactor.
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags};
 use rustix::net::{SocketAddrAny, SocketFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -42,6 +42,10 @@ pub(crate) enum Family {
     /// read we ask: `SO_INQ` would tell with the read, but only since Linux
     /// 6.17, and by a call that costs as much more as to ask.
     Unix,
+    /// A Unix stream of which the reactor would have told urgent data. Then only
+    /// descriptors are left as a reason, and the kernel marks their message as
+    /// truncated.
+    QuietUnix,
     /// A pipe that we made: less than was asked for is all that there is.
     Pipe,
     /// A pipe that others made. Its writer may have set `O_DIRECT`, which does
@@ -93,6 +97,7 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
         Family::QuietTcp => Ok(transferred(receive_plain(fd, buf)?, buf.len())),
         Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
         Family::Unix => Ok(look_for_more(fd, receive_plain(fd, buf)?, buf.len())),
+        Family::QuietUnix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
         Family::Pipe => {
             let n = retry(|| rustix::io::read(fd, &mut *buf))?;
             Ok(transferred(n, buf.len()))
@@ -122,6 +127,7 @@ pub(crate) fn read_vectored(
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(transferred(n, length(bufs)))
         }
+        Family::QuietUnix => receive_message(fd, bufs),
         Family::Unix | Family::ForeignPipe => {
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(look_for_more(fd, n, length(bufs)))
@@ -145,7 +151,7 @@ pub(crate) fn read_owned<B: IoBufMut>(
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(transferred(n, wanted))
         }
-        Family::Unix | Family::ForeignPipe => {
+        Family::Unix | Family::QuietUnix | Family::ForeignPipe => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(look_for_more(fd, n, wanted))
         }
@@ -179,6 +185,19 @@ fn received(n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
     }
 }
 
+/// Reads from a Unix stream without urgent data, and with it whether that
+/// drained it.
+fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
+    let wanted = length(bufs);
+    let mut control = RecvAncillaryBuffer::default();
+    let came = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
+    Ok(if came.flags.contains(ReturnFlags::CTRUNC) {
+        Done::Full(came.bytes)
+    } else {
+        transferred(came.bytes, wanted)
+    })
+}
+
 /// `n` of `wanted` bytes were read, and if that is short it still proves
 /// nothing: asks, which costs less than the read into `EAGAIN` that it saves.
 pub(crate) fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done<usize> {
@@ -201,7 +220,7 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>
 pub(crate) fn write(fd: BorrowedFd<'_>, family: Family, buf: &[u8]) -> io::Result<Done<usize>> {
     let buf = &buf[..faults::length(buf.len())];
     let n = match family {
-        Family::Tcp | Family::QuietTcp | Family::Unix => {
+        Family::Tcp | Family::QuietTcp | Family::Unix | Family::QuietUnix => {
             retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?
         }
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::write(fd, buf))?,
@@ -218,7 +237,7 @@ pub(crate) fn write_vectored(
     let bufs = &bufs[..faults::length(bufs.len().min(BUFFERS_MAX))];
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
     let n = match family {
-        Family::Tcp | Family::QuietTcp | Family::Unix => {
+        Family::Tcp | Family::QuietTcp | Family::Unix | Family::QuietUnix => {
             let mut control = SendAncillaryBuffer::default();
             retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?
         }
