@@ -1,9 +1,13 @@
 //! Unix datagrams: whole messages, in order, and none is lost.
 
+mod futures;
+
+pub(crate) use futures::RecvFromOp;
+pub use futures::{RecvFrom, SendTo};
+
 use super::addr;
-use super::pace::Pace;
 use crate::error::{self, Context as ErrorContext};
-use crate::leaf::{Leaf, Operation, named_future, try_now};
+use crate::leaf::{Leaf, Operation, try_now};
 use crate::stream::{Readable, ReadyOp, Writable};
 use crate::sys;
 use crate::udp::{Recv, RecvOp, Send, SendOp};
@@ -15,9 +19,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{self, SocketAddr};
 use std::panic::Location;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use wakeline_context::{Kind, waiting_on};
+use wakeline_context::Kind;
 use wakeline_reactor::{Direction, Done, Source};
 
 /// A Unix datagram socket.
@@ -349,72 +351,6 @@ fn explain(doing: &str, source: io::Error) -> io::Error {
 fn receive_from(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<(usize, SocketAddr)>> {
     let (Done::Full((n, from)) | Done::Short((n, from))) = sys::receive_from(fd, buf, false)?;
     Ok(Done::Full((n, addr::to_std(from)?)))
-}
-
-#[derive(Debug)]
-pub(crate) struct RecvFromOp<'a> {
-    buf: &'a mut [u8],
-}
-
-impl Operation for RecvFromOp<'_> {
-    type Output = (usize, SocketAddr);
-
-    fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<Self::Output>> {
-        receive_from(fd, self.buf)
-    }
-}
-
-named_future! {
-    /// The future of [`UnixDatagram::recv_from`]: how many bytes came, and from
-    /// whom.
-    RecvFrom, RecvFromOp<'a>, (usize, SocketAddr)
-}
-
-/// The future of [`UnixDatagram::send_to`]: how many bytes were sent.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct SendTo<'a> {
-    socket: &'a UnixDatagram,
-    buf: &'a [u8],
-    /// The address, or why there is none; taken by the poll that tells it.
-    addr: Result<SocketAddr, Option<io::Error>>,
-    pace: Pace,
-    location: &'static Location<'static>,
-}
-
-impl<'a> SendTo<'a> {
-    #[track_caller]
-    fn new(socket: &'a UnixDatagram, buf: &'a [u8], addr: io::Result<SocketAddr>) -> SendTo<'a> {
-        SendTo {
-            socket,
-            buf,
-            addr: addr.map_err(Some),
-            pace: Pace::default(),
-            location: Location::caller(),
-        }
-    }
-}
-
-impl Future for SendTo<'_> {
-    type Output = io::Result<usize>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let addr = match &mut this.addr {
-            Ok(addr) => &*addr,
-            Err(error) => {
-                let error = error.take().expect("a send was polled after it was ready");
-                return Poll::Ready(Err(error));
-            }
-        };
-        let attempt = || this.socket.try_send_to_addr(this.buf, addr);
-        let poll = this.pace.poll(cx, attempt);
-        if poll.is_pending() {
-            let id = this.socket.as_raw_fd() as u64;
-            waiting_on(Kind::Write, id, this.location);
-        }
-        poll
-    }
 }
 
 impl AsFd for UnixDatagram {

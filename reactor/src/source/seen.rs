@@ -34,7 +34,8 @@ impl Source {
     /// follows, and none has come of which the reactor would not have told.
     ///
     /// Under epoll each event tells of it; a poll of io_uring does not, nor is
-    /// anything known before the first event.
+    /// anything known before the first event. Who takes the urgent byte out by a
+    /// call of their own (`MSG_OOB`) before its event is delivered is on their own.
     ///
     /// # Example
     ///
