@@ -121,9 +121,7 @@ impl Ring {
         let pushed = unsafe { self.push(&opcode::Nop::new().build()) };
         assert!(pushed, "the ring is new");
         self.enter(Some(None), &Counts::default())?;
-        let mut completions = Vec::new();
-        self.reap(&mut completions);
-        if completions.len() == 1 {
+        if self.completions() == 1 && self.reap().is_some() {
             let known = optional.iter().filter(|code| probe.is_supported(**code));
             Ok(known.copied().collect())
         } else {
@@ -169,10 +167,6 @@ impl Ring {
         self.ring.submission().cq_overflow()
     }
 
-    pub(super) fn has_completions(&mut self) -> bool {
-        !self.ring.completion().is_empty()
-    }
-
     /// Submits, runs the deferred work, and waits for a completion if `sleep`
     /// says so: `None` not at all, else until then or without end.
     pub(super) fn enter(&mut self, sleep: Option<Option<u64>>, counts: &Counts) -> io::Result<()> {
@@ -215,14 +209,22 @@ impl Ring {
         }
     }
 
-    /// Moves what has completed into `out`.
-    pub(super) fn reap(&mut self, out: &mut Vec<Completion>) {
-        out.extend(self.ring.completion().map(|entry| Completion {
+    /// How many completions can be reaped now.
+    #[inline]
+    pub(super) fn completions(&mut self) -> usize {
+        self.ring.completion().len()
+    }
+
+    /// Takes one completion out.
+    #[inline]
+    pub(super) fn reap(&mut self) -> Option<Completion> {
+        let entry = self.ring.completion().next()?;
+        Some(Completion {
             data: entry.user_data(),
             result: entry.result(),
             more: cqueue::more(entry.flags()),
             notification: cqueue::notif(entry.flags()),
-        }));
+        })
     }
 
     /// Has the kernel cancel all it holds, and waits for that, at most `limit`.

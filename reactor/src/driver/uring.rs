@@ -65,7 +65,7 @@ mod complete;
 mod end;
 mod slot;
 
-use super::ring::{Completion, Ring};
+use super::ring::Ring;
 use super::{Sleep, Turning};
 use crate::accepts::Accepts;
 use crate::harvest::{Garbage, Harvest};
@@ -107,7 +107,6 @@ pub(crate) struct Uring {
     bell: bool,
     bell_fd: RawFd,
     home: u64,
-    batch: Vec<Completion>,
 }
 
 fn cancelled() -> io::Error {
@@ -131,7 +130,6 @@ impl Uring {
             bell: false,
             bell_fd: home.eventfd.as_raw_fd(),
             home: home.id,
-            batch: Vec::new(),
         })
     }
 
@@ -368,7 +366,7 @@ impl Uring {
     pub(crate) fn turn(&mut self, turning: &mut Turning<'_>) -> io::Result<()> {
         let counts = turning.counts;
         let all_sent = self.flush(counts)?;
-        if !all_sent || self.ring.has_completions() {
+        if !all_sent || self.ring.completions() > 0 {
             turning.sleep = Sleep::No;
         }
         let entered = turning.around_sleep(|sleep| match sleep {

@@ -6,6 +6,7 @@ use crate::driver::ring::Completion;
 use crate::harvest::{Garbage, Harvest};
 use crate::metrics::{Counts, add};
 use crate::slots::{Key, Kind};
+use crate::source::Shared;
 use crate::state::Event;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use std::sync::Arc;
 impl Uring {
     /// Step 3 for all that has completed; returns how many events that were.
     pub(super) fn reap(&mut self, harvest: &mut Harvest, counts: &Counts) -> usize {
-        let mut batch = std::mem::take(&mut self.batch);
-        self.ring.reap(&mut batch);
-        let events = batch
-            .drain(..)
-            .filter(|done| self.complete(*done, harvest, counts))
-            .count();
-        self.batch = batch;
+        let mut events = 0;
+        // Those that are there now: what comes meanwhile is for the next turn.
+        for _ in 0..self.ring.completions() {
+            let Some(done) = self.ring.reap() else {
+                break;
+            };
+            events += usize::from(self.complete(done, harvest, counts));
+        }
         events
     }
 
@@ -43,6 +45,18 @@ impl Uring {
             Kind::Source | Kind::Op => {}
         }
         match self.slots.get_mut(key) {
+            // By far the most: a socket that is watched has data.
+            Some(Slot {
+                what:
+                    What::Watch {
+                        source,
+                        released: false,
+                        accepts: false,
+                        ..
+                    },
+                stage: Stage::InKernel,
+                ..
+            }) if done.more && kind == Kind::Source => tell(source, done, harvest),
             Some(slot) if slot.kind() == kind && slot.stage == Stage::InKernel => {
                 if !done.more {
                     slot.stage = Stage::Done;
@@ -115,19 +129,11 @@ impl Uring {
         else {
             return;
         };
-        if !released {
-            match done.value() {
-                Ok(bits) => {
-                    let event = Event::from_poll(bits as libc::c_int);
-                    source.state.deliver(event, &mut harvest.wakers);
-                }
-                Err(_) => debug_assert!(!done.more, "an error ends a poll"),
-            }
-        }
         if done.more {
-            return;
+            return; // it was released
         }
         if !released {
+            tell(source, done, harvest);
             // A one-shot poll has done its work, or the kernel ended a
             // multishot one (no room, no memory): armed again when needed.
             let error = Some(-done.result).filter(|error| *error > 0 && *error != libc::ECANCELED);
@@ -190,5 +196,17 @@ impl Uring {
         };
         op.complete(result, &mut harvest.wakers);
         self.free(key, harvest);
+    }
+}
+
+/// What a poll tells of a source.
+#[inline]
+fn tell(source: &Shared, done: Completion, harvest: &mut Harvest) {
+    match done.value() {
+        Ok(bits) => {
+            let event = Event::from_poll(bits as libc::c_int);
+            source.state.deliver(event, &mut harvest.wakers);
+        }
+        Err(_) => debug_assert!(!done.more, "an error ends a poll"),
     }
 }

@@ -1,6 +1,7 @@
 //! Completions that a kernel gives rarely, or never: handed in by the test.
 
 use super::*;
+use crate::driver::ring::Completion;
 use crate::op;
 use crate::state::State;
 use crate::waiters::Who;
