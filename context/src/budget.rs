@@ -14,18 +14,23 @@ use std::task::{Context, Poll};
 /// Units of progress that one poll of a task may make.
 pub const PER_POLL: u8 = 128;
 
-/// What is left of a poll's budget; `None` is "not limited".
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget(Option<u8>);
+/// What is left of a poll's budget, in one byte: each poll saves and restores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget(u8);
 
 impl Budget {
+    const UNLIMITED: Budget = Budget(u8::MAX);
+    const SPENT: Budget = Budget(0);
+
     pub(crate) const fn full() -> Budget {
-        Budget(Some(PER_POLL))
+        Budget(PER_POLL)
     }
 }
 
+const _: () = assert!(PER_POLL < Budget::UNLIMITED.0);
+
 thread_local! {
-    static BUDGET: Cell<Budget> = const { Cell::new(Budget(None)) };
+    static BUDGET: Cell<Budget> = const { Cell::new(Budget::UNLIMITED) };
 }
 
 #[inline]
@@ -53,11 +58,10 @@ impl Unit {
     /// large, a copy of many bytes for instance.
     #[inline]
     pub fn spend_with(self, more: usize) {
-        if more > 0
-            && let Budget(Some(left)) = BUDGET.get()
-        {
+        let left = BUDGET.get();
+        if more > 0 && left != Budget::UNLIMITED {
             let more = u8::try_from(more).unwrap_or(u8::MAX);
-            BUDGET.set(Budget(Some(left.saturating_sub(more))));
+            BUDGET.set(Budget(left.0.saturating_sub(more)));
         }
     }
 }
@@ -80,17 +84,15 @@ impl Unit {
 #[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
     let before = BUDGET.get();
-    match before.0 {
-        None => Poll::Ready(Unit(before)),
-        Some(0) => {
+    match before {
+        Budget::UNLIMITED => {}
+        Budget::SPENT => {
             cx.waker().wake_by_ref();
-            Poll::Pending
+            return Poll::Pending;
         }
-        Some(left) => {
-            BUDGET.set(Budget(Some(left - 1)));
-            Poll::Ready(Unit(before))
-        }
+        Budget(left) => BUDGET.set(Budget(left - 1)),
     }
+    Poll::Ready(Unit(before))
 }
 
 /// Whether a task is being polled here, under its budget: what blocks this
@@ -108,14 +110,14 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
 #[inline]
 #[must_use]
 pub fn is_limited() -> bool {
-    BUDGET.get().0.is_some()
+    BUDGET.get() != Budget::UNLIMITED
 }
 
 /// Whether the poll in progress has nothing left to spend.
 #[inline]
 #[must_use]
 pub fn is_spent() -> bool {
-    matches!(BUDGET.get().0, Some(0))
+    BUDGET.get() == Budget::SPENT
 }
 
 /// Runs `f` without a limit: for a timeout's own timer, which must be looked
@@ -128,7 +130,7 @@ pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
             BUDGET.set(self.0);
         }
     }
-    let _restore = Restore(replace(Budget(None)));
+    let _restore = Restore(replace(Budget::UNLIMITED));
     f()
 }
 

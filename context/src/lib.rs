@@ -69,7 +69,8 @@ impl PollScope {
     pub fn enter() -> PollScope {
         PollScope {
             outer_budget: budget::replace(budget::Budget::full()),
-            outer_waiting: waiting::take(),
+            // Something only for a poll inside of another.
+            outer_waiting: waiting::take_rare(),
         }
     }
 

@@ -144,6 +144,17 @@ pub(crate) fn take() -> Option<WaitingOn> {
     Some(WaitingOn { kind, id, location })
 }
 
+/// As `take`, where there is nothing as a rule.
+#[inline]
+pub(crate) fn take_rare() -> Option<WaitingOn> {
+    #[cold]
+    #[inline(never)]
+    fn some() -> Option<WaitingOn> {
+        take()
+    }
+    LOCATION.get().and_then(|_| some())
+}
+
 #[inline]
 pub(crate) fn restore(waiting: Option<WaitingOn>) {
     match waiting {

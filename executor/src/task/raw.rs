@@ -1,5 +1,6 @@
 //! A task whose future's type is forgotten: references, wakers, one run.
 
+use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::mem::{self, ManuallyDrop};
@@ -8,7 +9,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use wakeline_context::{PollScope, Reason};
+use wakeline_context::{PollScope, Reason, WaitingOn};
 use wakeline_sync::cancel::Node;
 
 use super::JoinError;
@@ -20,7 +21,7 @@ use super::refs::{Runnable, Task};
 use super::running::Entered;
 use super::state::{Pause, Start};
 use super::waker::waker;
-use crate::debug::{Reporter, Subject, SubjectKind, Then};
+use crate::debug::{Subject, SubjectKind, Then};
 use crate::shared::Shared;
 use crate::trace::Watched;
 
@@ -123,33 +124,25 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
-    let (id, runtime) = (cell.header.id, cell.scheduler.runtime());
-    let ended = match start {
-        Start::Cancel => Some(Err(cancelled(cell, runtime.debug.as_deref()))),
-        Start::Poll => {
-            // Nobody looks: one branch, no clock.
-            let watched = runtime
-                .is_watched()
-                .then(|| Watched::begin(runtime, id, !S::MAY_BLOCK));
-            // SAFETY: `start` set RUNNING on this thread, which keeps every other
-            // thread out of the stage until `pause` or `finish`; the borrow ends
-            // with the poll.
-            poll(
-                &cell.header,
-                task,
-                unsafe { &mut *cell.stage.get() },
-                watched,
-            )
-        }
-    };
-    match ended {
-        Some(result) => {
+    let runtime = cell.scheduler.runtime();
+    let polled = match start {
+        Start::Cancel => {
+            let error = cancelled(cell);
             // SAFETY: RUNNING is this thread's, as above.
-            unsafe { complete::<F, S>(task, result, entered) };
-            Pause::Idle
+            unsafe { complete::<F, S>(task, Err(error), entered) };
+            return Pause::Idle;
         }
-        None => {
-            drop(entered);
+        // Nobody looks: one branch, no clock.
+        // SAFETY: `start` set RUNNING on this thread, which keeps every other
+        // thread out of the stage until `pause` or `finish`.
+        Start::Poll if !runtime.is_watched() => unsafe { poll(task, cell) }.0,
+        // SAFETY: as above.
+        Start::Poll => unsafe { poll_watched(task, cell) },
+    };
+    let result = match polled {
+        Ok(Poll::Pending) => {
+            entered.leave();
+            let id = cell.header.id;
             // The last look at the task: after an `Idle` another thread may run it.
             let paused = cell.header.pause();
             if paused == Pause::Requeue
@@ -157,20 +150,23 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
             {
                 trace.woken_in_poll(id);
             }
-            paused
+            return paused;
         }
-    }
+        Ok(Poll::Ready(output)) => Ok(output),
+        Err(payload) => Err(panicked(&cell.header, payload)),
+    };
+    // SAFETY: RUNNING is this thread's, as above.
+    unsafe { complete::<F, S>(task, result, entered) };
+    Pause::Idle
 }
 
 /// The end of an aborted task, with the reason.
-fn cancelled<F: Future + 'static, S: Schedule>(
-    cell: &Cell<F, S>,
-    debug: Option<&Reporter>,
-) -> JoinError {
-    let header = &cell.header;
+#[inline(never)]
+fn cancelled<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
+    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     let own = header.reason();
-    let reason = own.unwrap_or_else(|| unspoken(&cell.scheduler.runtime().node, header.spawned_at));
-    if let Some(debug) = debug
+    let reason = own.unwrap_or_else(|| unspoken(&runtime.node, header.spawned_at));
+    if let Some(debug) = &runtime.debug
         && !header.waiting.was_polled()
     {
         debug.never_polled(|| subject(header), &reason);
@@ -189,14 +185,21 @@ unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error:
     unsafe { complete::<F, S>(task, Err(refused), entered) }
 }
 
-/// One poll; the task's end, if this was it.
-fn poll<F: Future>(
-    header: &Header,
+/// What came of one poll.
+type Polled<F> = Result<Poll<<F as Future>::Output>, Box<dyn Any + Send>>;
+
+/// One poll, and what it waits for.
+///
+/// # Safety
+///
+/// The stage of the task, which `cell` is, is the caller's, who has set RUNNING.
+#[inline(always)]
+unsafe fn poll<F: Future, S>(
     task: NonNull<Header>,
-    stage: &mut Stage<F>,
-    watched: Option<Watched<'_>>,
-) -> Option<Result<F::Output, JoinError>> {
-    let Stage::Future(future) = stage else {
+    cell: &Cell<F, S>,
+) -> (Polled<F>, Option<WaitingOn>) {
+    // SAFETY: the caller's; the borrow ends with the poll.
+    let Stage::Future(future) = (unsafe { &mut *cell.stage.get() }) else {
         unreachable!("a task without a future was started")
     };
     // SAFETY: the future stays where it is, in the task's allocation, until
@@ -209,26 +212,39 @@ fn poll<F: Future>(
         future.poll(&mut Context::from_waker(&waker))
     }));
     let waiting = scope.leave();
-    if let Some(watched) = watched {
-        let then = match &polled {
-            Ok(Poll::Pending) => Then::waits(waiting),
-            Ok(Poll::Ready(_)) => Then::Ended,
-            Err(_) => Then::Panicked,
-        };
-        watched.ended(header.id, || subject(header), then);
+    if matches!(polled, Ok(Poll::Pending)) {
+        cell.header.waiting.set(waiting);
     }
-    match polled {
-        Ok(Poll::Pending) => {
-            header.waiting.set(waiting);
-            None
-        }
-        Ok(Poll::Ready(output)) => Some(Ok(output)),
-        Err(payload) => Some(Err(JoinError::panicked(
-            header.id,
-            header.name.clone(),
-            payload,
-        ))),
-    }
+    (polled, waiting)
+}
+
+/// One poll that somebody looks at.
+///
+/// # Safety
+///
+/// As [`poll`].
+#[cold]
+#[inline(never)]
+unsafe fn poll_watched<F: Future, S: Schedule>(
+    task: NonNull<Header>,
+    cell: &Cell<F, S>,
+) -> Polled<F> {
+    let header = &cell.header;
+    let watched = Watched::begin(cell.scheduler.runtime(), header.id, !S::MAY_BLOCK);
+    // SAFETY: by the contract.
+    let (polled, waiting) = unsafe { poll(task, cell) };
+    let then = match &polled {
+        Ok(Poll::Pending) => Then::waits(waiting),
+        Ok(Poll::Ready(_)) => Then::Ended,
+        Err(_) => Then::Panicked,
+    };
+    watched.ended(header.id, || subject(header), then);
+    polled
+}
+
+#[cold]
+fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
+    JoinError::panicked(header.id, header.name.clone(), payload)
 }
 
 /// Runs foreign code whose panic has nowhere to go: the panic hook has told

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   poll or drop of a task               poll or drop of the future of a `block_on`
-//!     RUNNING   = the task                 RUNNING   = its root
+//!     TASK      = the task                 ROOT      = its root, and no TASK
 //!     task id   = the task's               task id   = the root's, of its own
 //!     locals    = those of its spawn       locals    = the thread's own
 //!     token     = none                     token     = that of the call
@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
@@ -31,20 +31,24 @@ use crate::debug::{Began, EnteredRoot as Entry, Reporter, Subject, SubjectKind, 
 use crate::trace::{RootTrace, Tracer};
 
 thread_local! {
-    static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
+    /// The task that the thread polls or drops. Alive while it stands here.
+    static TASK: Cell<Option<NonNull<Header>>> = const { Cell::new(None) };
+    /// If there is no task: the future of a `block_on`. Alive while it stands here.
+    static ROOT: Cell<Option<NonNull<Root>>> = const { Cell::new(None) };
 }
 
-/// What a thread polls or drops. Alive while it stands in [`RUNNING`].
+/// What a thread polls or drops.
 #[derive(Clone, Copy)]
 pub(super) enum Running {
     Task(NonNull<Header>),
     Root(NonNull<Root>),
 }
 
-/// What this thread polls or drops, if anything.
+/// What this thread polls or drops, if anything. Alive while that stands there.
 #[inline]
 pub(super) fn running() -> Option<Running> {
-    RUNNING.get()
+    let task = TASK.get().map(Running::Task);
+    task.or_else(|| ROOT.get().map(Running::Root))
 }
 
 /// Whether that is the future of a `block_on`.
@@ -55,14 +59,14 @@ pub(crate) fn is_root() -> bool {
 /// Whether this thread is just polling or dropping this very task.
 #[inline]
 pub(super) fn is_running(task: &Task) -> bool {
-    matches!(RUNNING.get(), Some(Running::Task(running)) if running == task.as_raw())
+    TASK.get() == Some(task.as_raw())
 }
 
-/// Marks a task as the one that this thread runs, until it is dropped.
+/// Marks a task as the one that this thread runs, until it leaves.
 pub(super) struct Entered {
     task: NonNull<Header>,
-    before: Option<Running>,
-    task_before: u64,
+    before: Option<NonNull<Header>>,
+    id_before: u64,
     locals_before: Locals,
 }
 
@@ -71,7 +75,7 @@ impl Entered {
     ///
     /// The caller has set the task's RUNNING. The task lives, and RUNNING or
     /// the right to its end stays the caller's, until this is dropped.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn new(task: NonNull<Header>) -> Entered {
         // SAFETY: the caller vouches that the task lives.
         let header = unsafe { task.as_ref() };
@@ -79,24 +83,37 @@ impl Entered {
         let locals = mem::take(unsafe { &mut *header.locals.get() });
         Entered {
             task,
-            before: RUNNING.replace(Some(Running::Task(task))),
-            task_before: replace_task(header.id.get()),
+            before: TASK.replace(Some(task)),
+            id_before: replace_task(header.id.get()),
             // Moved and not cloned: no count is touched by a poll.
             locals_before: replace_locals(locals),
         }
     }
+
+    /// As a drop, and in line: this is how each poll ends.
+    #[inline(always)]
+    pub(super) fn leave(self) {
+        ManuallyDrop::new(self).put_back();
+    }
+
+    /// Once.
+    #[inline(always)]
+    fn put_back(&mut self) {
+        let locals = replace_locals(mem::take(&mut self.locals_before));
+        if !locals.is_empty() {
+            // SAFETY: as `new` was promised, the task lives and its locals are ours.
+            let place = unsafe { self.task.as_ref() }.locals.get();
+            // SAFETY: as above. Nothing is dropped by the write: `new` left none.
+            unsafe { place.write(locals) };
+        }
+        replace_task(self.id_before);
+        TASK.set(self.before);
+    }
 }
 
 impl Drop for Entered {
-    #[inline]
     fn drop(&mut self) {
-        let locals = replace_locals(mem::take(&mut self.locals_before));
-        // SAFETY: as `new` was promised, the task lives and its locals are ours.
-        let place = unsafe { self.task.as_ref() }.locals.get();
-        // SAFETY: as above. Nothing is dropped by the write: `new` left none.
-        unsafe { place.write(locals) };
-        replace_task(self.task_before);
-        RUNNING.set(self.before);
+        self.put_back();
     }
 }
 
@@ -151,7 +168,9 @@ impl Root {
     /// Around each poll of the future and around its drop.
     pub(crate) fn enter(&self) -> EnteredRoot<'_> {
         EnteredRoot {
-            before: RUNNING.replace(Some(Running::Root(NonNull::from(self)))),
+            // No task: it would hide the root.
+            hidden: TASK.take(),
+            before: ROOT.replace(Some(NonNull::from(self))),
             task_before: replace_task(self.id.get()),
             _token: self
                 .token
@@ -164,17 +183,19 @@ impl Root {
 
 /// The guard of [`Root::enter`].
 pub(crate) struct EnteredRoot<'a> {
-    before: Option<Running>,
+    hidden: Option<NonNull<Header>>,
+    before: Option<NonNull<Root>>,
     task_before: u64,
     _token: Option<InstalledToken>,
-    /// It lives as long as it stands in [`RUNNING`].
+    /// It lives as long as it stands in [`ROOT`].
     root: PhantomData<&'a Root>,
 }
 
 impl Drop for EnteredRoot<'_> {
     fn drop(&mut self) {
         replace_task(self.task_before);
-        RUNNING.set(self.before);
+        ROOT.set(self.before);
+        TASK.set(self.hidden);
     }
 }
 
