@@ -69,6 +69,8 @@ thread_local! {
     /// no destructor and so no look whether it has run.
     static ANY_LOCALS: Cell<bool> = const { Cell::new(false) };
     static LOCALS: RefCell<Locals> = const { RefCell::new(Locals(None)) };
+    /// The same for `TOKEN`.
+    static ANY_TOKEN: Cell<bool> = const { Cell::new(false) };
     static TOKEN: RefCell<Option<AnyToken>> = const { RefCell::new(None) };
 }
 
@@ -214,6 +216,14 @@ pub fn outlive_the_rest() {
 #[must_use]
 #[inline]
 pub fn current_token() -> Option<AnyToken> {
+    if !ANY_TOKEN.get() {
+        return None;
+    }
+    some_token()
+}
+
+#[inline(never)]
+fn some_token() -> Option<AnyToken> {
     TOKEN
         .try_with(|token| token.borrow().clone())
         .ok()
@@ -229,7 +239,17 @@ pub fn install_token(token: Option<AnyToken>) -> InstalledToken {
     }
 }
 
+#[inline]
 fn swap_token(token: Option<AnyToken>) -> Option<AnyToken> {
+    if token.is_none() && !ANY_TOKEN.get() {
+        return None;
+    }
+    swap_some(token)
+}
+
+#[inline(never)]
+fn swap_some(token: Option<AnyToken>) -> Option<AnyToken> {
+    ANY_TOKEN.set(token.is_some());
     TOKEN
         .try_with(|current| mem::replace(&mut *current.borrow_mut(), token))
         .ok()

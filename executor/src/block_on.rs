@@ -39,6 +39,8 @@ pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) struct Core {
     pub(crate) context: Rc<Context>,
     driver: Box<dyn Driver>,
+    /// Of the last `block_on`; the next one's, if nobody has it any more.
+    wake: Option<Arc<RootWake>>,
     /// Its tasks are gone and its driver is shut down.
     ended: bool,
 }
@@ -57,7 +59,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         "`block_on` inside a task or another `block_on` would stop the tasks of this thread: await the future, \
          or call `block_on` on a thread of its own (`spawn_blocking`)"
     );
-    let core = match take_bound(shared).map_or_else(|| make_core(shared), Ok) {
+    let mut core = match take_bound(shared).map_or_else(|| make_core(shared), Ok) {
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
@@ -65,15 +67,11 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
     let listed = own.list(shared.debug.as_deref());
     let traced = own.trace(shared.trace.as_ref());
     let _none = install_token(None);
+    let wake = core.root_wake(traced.as_ref());
+    let waker = Waker::from(Arc::clone(&wake));
     let result = core.enter(|context, driver| {
         // Pinned in here, so that its destructor still has its runtime.
         let future = pin!(Some(future));
-        let wake = Arc::new(RootWake {
-            woken: AtomicBool::new(true),
-            home: Arc::downgrade(&context.home),
-            traced: traced.as_ref().map(RootTrace::waker),
-        });
-        let waker = Waker::from(Arc::clone(&wake));
         worker::run(
             context,
             driver,
@@ -101,9 +99,11 @@ pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
     let taken = BOUND.try_with(|bound| {
         let mut bound = bound.borrow_mut();
         // Those whose executor was dropped elsewhere end on the way.
-        let ended: Vec<Core> = bound
-            .extract_if(.., |core| core.is_orphan(shared))
-            .collect();
+        let ended = if bound.iter().any(|core| core.is_orphan(shared)) {
+            orphans(&mut bound, shared)
+        } else {
+            Vec::new()
+        };
         let place = bound
             .iter()
             .position(|core| Arc::ptr_eq(&core.context.shared, shared));
@@ -112,6 +112,13 @@ pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
     let (core, ended) = taken.ok()?;
     drop(ended);
     core
+}
+
+#[cold]
+fn orphans(bound: &mut Vec<Core>, shared: &Arc<Shared>) -> Vec<Core> {
+    bound
+        .extract_if(.., |core| core.is_orphan(shared))
+        .collect()
 }
 
 /// A core for this thread: the executor's only one if it has none yet.
@@ -150,8 +157,27 @@ impl Core {
         Core {
             context: Rc::new(context),
             driver,
+            wake: None,
             ended: false,
         }
+    }
+
+    /// For the waker of a `block_on` that begins, which is woken already.
+    fn root_wake(&mut self, traced: Option<&RootTrace>) -> Arc<RootWake> {
+        if traced.is_none()
+            && let Some(kept) = &mut self.wake
+            && let Some(wake) = Arc::get_mut(kept)
+        {
+            *wake.woken.get_mut() = true;
+            return Arc::clone(kept);
+        }
+        let wake = Arc::new(RootWake {
+            woken: AtomicBool::new(true),
+            home: Arc::downgrade(&self.context.home),
+            traced: traced.map(RootTrace::waker),
+        });
+        self.wake = traced.is_none().then(|| Arc::clone(&wake));
+        wake
     }
 
     /// Makes the thread one that runs tasks while `f` runs. Then the core of
