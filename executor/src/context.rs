@@ -12,7 +12,6 @@
 mod entered;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -20,9 +19,9 @@ use std::task::Waker;
 
 use crate::home::{Home, Local, Place};
 use crate::metrics::WorkerCounters;
-use crate::queue::{Inject, Owner, Push};
+use crate::queue::{Fifo, Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
-use crate::task::{self, Header, JoinHandle, Origin, Received, Runnable};
+use crate::task::{self, Header, JoinHandle, Origin, Received, Runnable, Task};
 
 pub(crate) use entered::{
     Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
@@ -40,7 +39,7 @@ pub(crate) struct Context {
     pub(crate) place: Arc<Place>,
     pub(crate) counters: Arc<WorkerCounters>,
     /// Tasks that stay on this thread, in the order of their wakes.
-    local: RefCell<VecDeque<Runnable>>,
+    local: Fifo<Header>,
     pub(crate) kind: Kind,
     /// Those who yielded: woken after the next turn.
     deferred: RefCell<Vec<Deferred>>,
@@ -87,17 +86,46 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let current = entered::current().expect(
+    let place = with(|current| current.map(|current| Arc::clone(&current.place)));
+    let place = place.expect(
         "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
     );
-    let scheduler = Local(Arc::clone(&current.place));
-    let (owned, handle, runnable) = task::new(future, scheduler, origin);
-    match current.home.owned.insert(owned) {
-        Ok(()) => current.push_local(runnable),
-        Err(task) => cancel(&task, runnable),
-    }
+    let (owned, handle, runnable) = task::new(future, Local(place), origin);
+    adopt(owned, runnable);
     // SAFETY: `handle` is the handle's reference of a task with this output.
     unsafe { JoinHandle::new(handle) }
+}
+
+/// Takes in a new task of this thread.
+fn adopt(owned: Task, runnable: Runnable) {
+    let refused = with(|current| {
+        let current = current.expect("a thread does not leave its context in a spawn");
+        match current.home.owned.insert(owned) {
+            Ok(()) => {
+                current.push_local(runnable);
+                None
+            }
+            Err(task) => Some((task, runnable)),
+        }
+    });
+    if let Some((task, runnable)) = refused {
+        cancel(&task, runnable);
+    }
+}
+
+/// Queues a local task that was woken at home, where this thread is; false if
+/// that is to be written down.
+#[inline]
+pub(crate) fn push_at_home(task: &Task) -> bool {
+    with(|current| {
+        let current = current.expect("who is at home is in its context");
+        let unseen = current.shared.trace.is_none();
+        if unseen {
+            // SAFETY: the wake made the caller the one who queues it.
+            current.push_local(unsafe { Runnable::from_raw(task.as_raw()) });
+        }
+        unseen
+    })
 }
 
 /// Wakes `waker` after every task that is ready now and the driver had a turn.
@@ -134,7 +162,7 @@ impl Context {
             shared,
             home,
             counters,
-            local: RefCell::default(),
+            local: Fifo::new(),
             kind,
             deferred: RefCell::default(),
             polls: Cell::new(0),
@@ -187,7 +215,14 @@ impl Context {
 
     #[inline]
     pub(crate) fn push_local(&self, runnable: Runnable) {
-        self.local.borrow_mut().push_back(runnable);
+        // SAFETY: a `Runnable` is the right to be in one queue of a thread, and the task
+        // lives until it has been run, which who pops it does.
+        unsafe { self.local.push(runnable.into_raw()) }
+    }
+
+    #[inline]
+    fn pop_local(&self) -> Option<Runnable> {
+        self.local.pop().map(runnable)
     }
 
     /// The next task to run, from this thread's queues.
@@ -195,17 +230,17 @@ impl Context {
     pub(crate) fn next(&self) -> Option<Runnable> {
         match &self.kind {
             Kind::Worker(worker) => self.next_of(worker),
-            Kind::Only | Kind::Root => self.local.borrow_mut().pop_front(),
+            Kind::Only | Kind::Root => self.pop_local(),
         }
     }
 
     fn next_of(&self, worker: &Worker) -> Option<Runnable> {
         // In turn, so that neither kind of task can starve the other.
         let local_first = !self.local_first.replace(!self.local_first.get());
-        if local_first && let Some(local) = self.local.borrow_mut().pop_front() {
+        if local_first && let Some(local) = self.pop_local() {
             return Some(local);
         }
-        worker.pop().or_else(|| self.local.borrow_mut().pop_front())
+        worker.pop().or_else(|| self.pop_local())
     }
 
     /// Takes in what other threads have queued; true if there was any.
@@ -224,7 +259,7 @@ impl Context {
             any = true;
             match &self.kind {
                 Kind::Worker(worker) => worker.queue.push(task),
-                Kind::Only | Kind::Root => self.local.borrow_mut().push_back(runnable(task)),
+                Kind::Only | Kind::Root => self.push_local(runnable(task)),
             }
         }
         // On their way from there to here nobody could see them: a worker that
@@ -252,13 +287,13 @@ impl Context {
 
     /// Tasks that are queued for this thread alone: all, if it is the only one.
     pub(crate) fn queued(&self) -> usize {
-        self.local.borrow().len()
+        self.local.len()
     }
 
     /// Whether another worker could help with what is queued here.
     pub(crate) fn has_surplus(&self) -> bool {
         // What this thread may run before the queue's only task is work enough.
-        let busy = || !self.local.borrow().is_empty();
+        let busy = || !self.local.is_empty();
         self.worker()
             .is_some_and(|worker| match worker.queue.len() {
                 0 => false,

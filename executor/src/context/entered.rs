@@ -112,13 +112,3 @@ impl Drop for EnteredShared {
         drop(ENTERED.try_with(|entered| entered.replace(before)));
     }
 }
-
-/// This thread's context, for longer than a look at it.
-#[inline]
-pub(super) fn current() -> Option<Rc<Context>> {
-    let current = CURRENT.get()?.as_ptr();
-    // SAFETY: the pointer is of an `Rc`, of which the guard has a count.
-    unsafe { Rc::increment_strong_count(current) };
-    // SAFETY: this is the count from above.
-    Some(unsafe { Rc::from_raw(current) })
-}

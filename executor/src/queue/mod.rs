@@ -3,8 +3,9 @@
 //! - [`deque`]: a worker's own ring. The owner pushes and pops, idle workers
 //!   take half of what is there.
 //! - [`inject`]: the shared way in, for wakes from threads that own no ring.
+//! - [`fifo`]: what stays on its thread, in a list.
 //!
-//! Both carry bare pointers and know nothing of tasks. Whoever takes a pointer
+//! All carry bare pointers and know nothing of tasks. Whoever takes a pointer
 //! out has it alone, with everything the pusher wrote before; nobody else's
 //! copy of it means anything.
 //!
@@ -16,9 +17,12 @@
 )]
 pub(crate) mod deque;
 #[allow(unsafe_code, reason = "the links are inside the queued items")]
+pub(crate) mod fifo;
+#[allow(unsafe_code, reason = "the links are inside the queued items")]
 pub(crate) mod inject;
 
 pub(crate) use deque::{Owner, Stealer};
+pub(crate) use fifo::{Fifo, Next};
 pub(crate) use inject::{Inject, Link, Push};
 
 #[cfg(test)]

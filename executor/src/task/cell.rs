@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use std::task::Waker;
 
 use wakeline_context::{Kind, Locals, Reason, WaitingOn};
@@ -17,7 +17,7 @@ use super::life::Life;
 use super::node::Place;
 use super::state::{Pause, Start};
 use super::{Id, JoinError};
-use crate::queue::Link;
+use crate::queue::{Link, Next};
 
 /// What is known of a task without knowing its future.
 pub(crate) struct Header {
@@ -25,9 +25,9 @@ pub(crate) struct Header {
     pub(super) vtable: &'static Vtable,
     /// The next task of whichever intrusive queue holds this one.
     link: crate::sync::atomic::AtomicPtr<Header>,
-    /// It woke itself in the poll in progress, or is queued for that. Written by
-    /// who has the right to run it; others only look.
-    yields: AtomicBool,
+    /// The next task of the queue of a thread. A local task may be in the mailbox at
+    /// the same time, which has the other link.
+    next: std::cell::Cell<Option<NonNull<Header>>>,
     /// Where the owned list keeps its reference; written before the task is
     /// queued, read by whoever finishes it.
     pub(super) owned_key: AtomicUsize,
@@ -78,7 +78,7 @@ pub(super) struct Vtable {
     pub(super) schedule: unsafe fn(NonNull<Header>),
     /// Tells the scheduler of an abort that found the task queued or running.
     pub(super) aborted: unsafe fn(NonNull<Header>),
-    /// Moves the output to `*mut Result<T, JoinError>`: the handle's right.
+    /// Moves the output to a `*mut Result<T, JoinError>`: the handle's right.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output where it stands: the handle's right.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
@@ -109,20 +109,26 @@ pub(super) enum Stage<F: Future> {
 
 impl Header {
     #[inline(always)]
-    pub(super) fn new(vtable: &'static Vtable, home: Option<usize>, origin: Origin) -> Header {
+    pub(super) fn new(
+        vtable: &'static Vtable,
+        home: Option<usize>,
+        at: &'static Location<'static>,
+        name: Option<Arc<str>>,
+        locals: Locals,
+    ) -> Header {
         Header {
             life: Life::new(home),
             vtable,
             link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
-            yields: AtomicBool::new(false),
+            next: std::cell::Cell::new(None),
             owned_key: AtomicUsize::new(usize::MAX),
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
-            locals: UnsafeCell::new(origin.locals),
-            node: Place::new(origin.node),
+            locals: UnsafeCell::new(locals),
+            node: Place::new(),
             id: Id::next(),
-            spawned_at: origin.at,
-            name: origin.name,
+            spawned_at: at,
+            name,
         }
     }
 }
@@ -134,11 +140,11 @@ impl Header {
         match &self.life {
             // Relaxed, here and below: it is passed on with the right to run the
             // task, and what orders that orders it.
-            Life::Stealable(state) if self.yields.load(Relaxed) => {
-                self.yields.store(false, Relaxed);
+            Life::Stealable(state, yields) if yields.load(Relaxed) => {
+                yields.store(false, Relaxed);
                 state.resume()
             }
-            Life::Stealable(state) => state.start(),
+            Life::Stealable(state, _) => state.start(),
             Life::Local(local) => local.near.start(),
         }
     }
@@ -147,25 +153,15 @@ impl Header {
     #[inline]
     pub(super) fn pause(&self) -> Pause {
         match &self.life {
-            Life::Stealable(_) if self.yields.load(Relaxed) => Pause::Requeue,
-            Life::Stealable(state) => state.pause(),
+            Life::Stealable(_, yields) if yields.load(Relaxed) => Pause::Requeue,
+            Life::Stealable(state, _) => state.pause(),
             Life::Local(local) => local.near.pause(),
         }
     }
 
-    /// The thread that polls the task woke it: by its own hands it needs no
-    /// atomic operation to be queued again.
-    #[inline]
-    pub(super) fn wake_self(&self) {
-        self.yields.store(true, Relaxed);
-    }
-
-    /// What the task does, as a word for a task list.
-    pub(super) fn describe(&self) -> &'static str {
-        match self.life.describe() {
-            "running" if self.yields.load(Relaxed) => "queued",
-            word => word,
-        }
+    /// Gives a new task another place than the usual one.
+    pub(super) fn place_at(&self, node: Node) {
+        self.node.fill(node);
     }
 
     /// The task's node, made now if there is none; `task` is this very task.
@@ -190,6 +186,14 @@ impl Header {
     /// Why the task was cancelled, if someone has said so.
     pub(super) fn reason(&self) -> Option<Reason> {
         self.node.reason()
+    }
+}
+
+// SAFETY: a field of the header, which only the queue that holds the task touches.
+unsafe impl Next for Header {
+    #[inline]
+    fn next(&self) -> &std::cell::Cell<Option<NonNull<Header>>> {
+        &self.next
     }
 }
 

@@ -21,7 +21,7 @@ use wakeline_context::Locals;
 use super::cell::{Cell, Header, Stage};
 use super::life::Life;
 use super::near::Finished;
-use super::raw::{Schedule, cell, quietly, subject};
+use super::raw::{Schedule, cell, panicked, quietly, subject};
 use super::running::Entered;
 use super::{Id, JoinError};
 use crate::debug::error_in;
@@ -37,38 +37,33 @@ use crate::unobserved::Unobserved;
 /// The caller has set RUNNING, and touches the task no more.
 pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    result: Result<F::Output, JoinError>,
+    mut result: Result<F::Output, JoinError>,
     entered: Entered,
 ) {
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
-    let replace = |with: Stage<F>| {
-        // SAFETY: RUNNING is this thread's, or, after `finish`, nobody has a
-        // right to the stage but this thread (see each call). The assignment
-        // drops what was there; the borrow ends with it.
-        catch_unwind(AssertUnwindSafe(|| unsafe { *cell.stage.get() = with }))
-    };
     // First the future, so that a handle never resolves before it is gone. A
     // panic of its destructor is the task's panic; the output goes with it.
     let dropped = if mem::needs_drop::<F>() {
-        replace(Stage::Consumed)
+        // SAFETY: RUNNING is this thread's, and so the stage. The assignment drops
+        // what was there; the borrow ends with it.
+        catch_unwind(AssertUnwindSafe(|| unsafe {
+            *cell.stage.get() = Stage::Consumed;
+        }))
     } else {
         Ok(())
     };
-    let result = match dropped {
-        Ok(()) => result,
-        Err(payload) => {
-            quietly(|| drop(result));
-            Err(JoinError::panicked(header.id, header.name.clone(), payload))
-        }
-    };
+    if let Err(payload) = dropped {
+        let unseen = mem::replace(&mut result, Err(panicked(header, payload)));
+        quietly(|| drop(unseen));
+    }
     if let Some(trace) = &cell.scheduler.runtime().trace {
         trace.ended(header.id, &result);
     }
-    // Nothing is dropped by this one: the future is gone, or of a kind that has
-    // nothing to drop.
-    let _ = replace(Stage::Output(result));
+    // SAFETY: the stage is this thread's. Nothing has to be dropped there: the future
+    // is gone, or of a kind that has nothing to drop.
+    unsafe { cell.stage.get().write(Stage::Output(result)) };
     header.waiting.set(None);
     match header.life.local() {
         // SAFETY: RUNNING is this thread's; nothing of the task is touched after it.
@@ -102,7 +97,7 @@ unsafe fn drop_unread_late<F: Future + 'static, S: Schedule>(task: NonNull<Heade
     let entered = unsafe { Entered::new(task) };
     // SAFETY: the caller's, by the contract.
     unsafe { drop_unread(cell) };
-    drop(entered);
+    entered.leave();
     // SAFETY: they are this thread's until the task is let go.
     drop_locals(unsafe { mem::take(&mut *cell.header.locals.get()) });
 }
@@ -112,11 +107,11 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>,
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
-    let Life::Stealable(state) = &header.life else {
+    let Life::Stealable(state, _) = &header.life else {
         unreachable!("the caller has looked")
     };
     let leave = |entered: Entered| {
-        drop(entered);
+        entered.leave();
         // SAFETY: they are this thread's until the task is let go, below.
         drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
     };
@@ -163,13 +158,16 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, ent
         // SAFETY: no handle any more, so the stage is this thread's.
         unsafe { drop_unread(cell) };
     }
-    drop(entered);
+    entered.leave();
     // SAFETY: they are this thread's until the task is let go, below.
-    drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
-    if !output_dropped && !local.near.has_handle() {
-        output_dropped = true;
-        // SAFETY: as above; the handle went away with the values.
-        unsafe { drop_unread_late::<F, S>(task) };
+    let locals = unsafe { mem::take(&mut *header.locals.get()) };
+    if !locals.is_empty() {
+        drop_locals(locals);
+        if !output_dropped && !local.near.has_handle() {
+            output_dropped = true;
+            // SAFETY: as above; the handle went away with the values.
+            unsafe { drop_unread_late::<F, S>(task) };
+        }
     }
     // Out of the list while it is this thread's: nobody comes to it through that.
     // Relaxed: written on this thread.
@@ -216,9 +214,13 @@ fn drop_locals(locals: Locals) {
 #[inline]
 fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
     if let Some(waker) = waker {
-        let trace = runtime.trace.as_deref();
-        let _ending = trace.map(|trace| trace.tells_of_end(id));
-        quietly(|| waker.wake());
+        match runtime.trace.as_deref() {
+            None => quietly(|| waker.wake()),
+            Some(trace) => {
+                let _ending = trace.tells_of_end(id);
+                quietly(|| waker.wake());
+            }
+        }
     }
 }
 

@@ -13,27 +13,35 @@ pub struct Id(NonZeroU64);
 const BLOCK: u64 = 256;
 
 thread_local! {
-    /// The next id of this thread's block, and the block's end.
-    static BLOCK_LEFT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    /// The last id that this thread gave. A multiple of [`BLOCK`] ends a block;
+    /// so does 0, before the first.
+    static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Id {
     /// A new id. Ids of one thread grow; those of two say nothing of order.
     #[inline]
     pub(crate) fn next() -> Id {
+        let last = LAST.get();
+        let id = if last % BLOCK == 0 {
+            Id::of_next_block()
+        } else {
+            last + 1
+        };
+        LAST.set(id);
+        Id(NonZeroU64::new(id).expect("the counter starts at 1 and cannot wrap in centuries"))
+    }
+
+    #[cold]
+    fn of_next_block() -> u64 {
         static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
-        let (mut next, mut end) = BLOCK_LEFT.get();
-        if next == end {
-            // Relaxed: uniqueness is all that is asked, and atomicity gives it.
-            next = NEXT_BLOCK.fetch_add(BLOCK, Relaxed);
-            end = next + BLOCK;
-        }
-        BLOCK_LEFT.set((next + 1, end));
-        Id(NonZeroU64::new(next).expect("the counter starts at 1 and cannot wrap in centuries"))
+        // Relaxed: uniqueness is all that is asked, and atomicity gives it.
+        NEXT_BLOCK.fetch_add(BLOCK, Relaxed)
     }
 
     /// The id as a number.
     #[must_use]
+    #[inline]
     pub fn get(self) -> u64 {
         self.0.get()
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -186,17 +187,30 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        if !self.is_finished() && self.offer(cx.waker()) {
+        if self.waits(cx) {
             return Poll::Pending;
         }
+        Poll::Ready(self.take())
+    }
+
+    /// Whether the task goes on; then it wakes the caller when it has ended.
+    #[inline]
+    fn waits(&self, cx: &mut Context<'_>) -> bool {
+        !self.is_finished() && self.offer(cx.waker())
+    }
+
+    /// The output of a task that has ended.
+    #[inline]
+    fn take(&mut self) -> Result<T, JoinError> {
         self.taken = true;
-        let mut output = Poll::Pending;
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
         // SAFETY: the task is complete and this is its handle, so the output
         // is ours; `output` is a place for the type that `new` vouched for.
         unsafe {
-            (self.task.header().vtable.take_output)(self.task.as_raw(), (&raw mut output).cast())
+            (self.task.header().vtable.take_output)(self.task.as_raw(), output.as_mut_ptr().cast())
         };
-        output
+        // SAFETY: `take_output` has written it; if it panicked we are not here.
+        unsafe { output.assume_init() }
     }
 
     /// Leaves a waker with the task; false if it has completed.
@@ -224,12 +238,12 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = std::task::ready!(budget::poll_proceed(cx));
-        let polled = self.poll_output(cx);
-        if polled.is_pending() {
+        if self.waits(cx) {
             unit.refund();
             waiting_on(Kind::Join, self.id().get(), self.location);
+            return Poll::Pending;
         }
-        polled
+        Poll::Ready(self.take())
     }
 }
 

@@ -6,6 +6,8 @@
 //! | local     | [`Near`], plain| [`Near`], `*_away` |
 
 use std::cell::{Cell, UnsafeCell};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use super::near::Near;
@@ -32,7 +34,9 @@ pub(crate) fn is_home(home: usize) -> bool {
 }
 
 pub(super) enum Life {
-    Stealable(State),
+    /// And whether it woke itself in the poll in progress, or is queued for that.
+    /// Written by who has the right to run it; others only look.
+    Stealable(State, AtomicBool),
     Local(Local),
 }
 
@@ -54,7 +58,7 @@ impl Life {
     #[inline(always)]
     pub(super) fn new(home: Option<usize>) -> Life {
         match home {
-            None => Life::Stealable(State::new()),
+            None => Life::Stealable(State::new(), AtomicBool::new(false)),
             Some(home) => Life::Local(Local {
                 near: Near::new(),
                 home,
@@ -65,16 +69,22 @@ impl Life {
 
     pub(super) fn abort(&self) -> Wake {
         match self {
-            Life::Stealable(state) => state.abort(),
+            Life::Stealable(state, _) => state.abort(),
             Life::Local(local) if local.is_home() => local.near.abort(),
             Life::Local(local) => local.near.abort_away(),
         }
     }
 
+    /// Whether this is a local task, and its home the thread's.
+    #[inline]
+    pub(super) fn is_home(&self) -> bool {
+        matches!(self, Life::Local(local) if local.is_home())
+    }
+
     #[inline]
     pub(super) fn is_complete(&self) -> bool {
         match self {
-            Life::Stealable(state) => state.is_complete(),
+            Life::Stealable(state, _) => state.is_complete(),
             Life::Local(local) if local.is_home() => local.near.is_complete(),
             Life::Local(local) => local.near.is_complete_away(),
         }
@@ -82,7 +92,10 @@ impl Life {
 
     pub(super) fn describe(&self) -> &'static str {
         match self {
-            Life::Stealable(state) => state.describe(),
+            Life::Stealable(state, yields) => match state.describe() {
+                "running" if yields.load(Relaxed) => "queued",
+                word => word,
+            },
             Life::Local(local) => local.near.describe(),
         }
     }
@@ -92,7 +105,7 @@ impl Life {
     #[inline]
     pub(super) fn offer(&self, slot: &UnsafeCell<Option<Waker>>, waker: &Waker) -> bool {
         match self {
-            Life::Stealable(state) => offer(
+            Life::Stealable(state, _) => offer(
                 slot,
                 waker,
                 || state.reclaim_join_waker(),
@@ -123,7 +136,7 @@ impl Life {
         slot: &'a UnsafeCell<Option<Waker>>,
     ) -> (Detached, &'a UnsafeCell<Option<Waker>>) {
         match self {
-            Life::Stealable(state) => (state.detach(), slot),
+            Life::Stealable(state, _) => (state.detach(), slot),
             Life::Local(local) if local.is_home() => (local.near.detach(), slot),
             Life::Local(local) => (local.near.detach_away(), &local.away_slot),
         }
@@ -132,7 +145,7 @@ impl Life {
     #[inline]
     pub(super) fn retain(&self) {
         match self {
-            Life::Stealable(state) => state.retain(),
+            Life::Stealable(state, _) => state.retain(),
             Life::Local(local) if local.is_home() => local.near.retain(),
             Life::Local(local) => local.near.retain_away(),
         }
@@ -142,7 +155,7 @@ impl Life {
     #[inline]
     pub(super) fn release(&self) -> bool {
         match self {
-            Life::Stealable(state) => state.release(),
+            Life::Stealable(state, _) => state.release(),
             Life::Local(local) if local.is_home() => local.near.release(),
             Life::Local(local) => local.near.release_away(),
         }
@@ -152,7 +165,7 @@ impl Life {
     #[inline]
     pub(super) fn local(&self) -> Option<&Local> {
         match self {
-            Life::Stealable(_) => None,
+            Life::Stealable(..) => None,
             Life::Local(local) => {
                 debug_assert!(local.is_home(), "a local task was run away from home");
                 Some(local)
@@ -160,11 +173,16 @@ impl Life {
         }
     }
 
+    /// `running` tells whether this thread just polls the task: who is woken by its
+    /// own hands needs no atomic operation to be queued again.
     #[inline]
-    pub(super) fn wake(&self, wake_self: impl FnOnce() -> bool) -> Wake {
+    pub(super) fn wake(&self, running: impl FnOnce() -> bool) -> Wake {
         match self {
-            Life::Stealable(_) if wake_self() => Wake::Nothing,
-            Life::Stealable(state) => state.wake(),
+            Life::Stealable(_, yields) if running() => {
+                yields.store(true, Relaxed);
+                Wake::Nothing
+            }
+            Life::Stealable(state, _) => state.wake(),
             Life::Local(local) if local.is_home() => local.near.wake(),
             Life::Local(local) => local.near.wake_away(),
         }

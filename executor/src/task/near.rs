@@ -207,7 +207,7 @@ impl Near {
 
     /// 3: the stage holds the output, or nothing if home saw no handle. `owned`
     /// says whether the owned list's reference is to be counted down with this.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&self, owned: bool, output_dropped: bool) -> Finished {
         let near = self.get();
         debug_assert!(near & RUNNING != 0, "a task that did not run was finished");

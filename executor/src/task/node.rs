@@ -23,13 +23,15 @@ enum Filled {
 
 impl Place {
     #[inline(always)]
-    pub(super) fn new(node: Option<Node>) -> Place {
-        let place = OnceLock::new();
-        if let Some(node) = node {
-            // It is empty.
-            let _ = place.set(Filled::Node(node));
-        }
-        Place(place)
+    pub(super) const fn new() -> Place {
+        Place(OnceLock::new())
+    }
+
+    /// 1: of a task that nobody has seen yet.
+    #[cold]
+    pub(super) fn fill(&self, node: Node) {
+        // It is empty.
+        let _ = self.0.set(Filled::Node(node));
     }
 
     /// 1, 3: the node, which `make` makes if there is none; with the reason of a
@@ -68,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_node_that_is_asked_for_after_the_cancel_is_born_cancelled() {
-        let place = Place::new(None);
+        let place = Place::new();
         assert!(place.cancel(|| Reason::new("first")).is_none());
         assert!(place.cancel(|| Reason::new("second")).is_none());
         let node = place.node(|reason| {
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_node_that_was_asked_for_before_is_the_cancellers_to_tell() {
-        let (place, above) = (Place::new(None), Node::root());
+        let (place, above) = (Place::new(), Node::root());
         let node = place.node(|reason| {
             assert!(reason.is_none());
             above.child()

@@ -25,6 +25,7 @@ struct Shard {
 }
 
 impl Shard {
+    #[inline]
     fn push(&mut self, task: Task, index: usize) {
         let entry = self.tasks.vacant_entry();
         // Relaxed: the push to a run queue orders it before any reader.
@@ -122,5 +123,5 @@ impl Owned {
 /// Threads take ids in blocks of 256, so the shards follow the threads.
 #[inline]
 fn shard_of(id: Id) -> usize {
-    (id.get() / 256) as usize % SHARDS
+    ((id.get() - 1) / 256) as usize % SHARDS
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
 use wakeline_context::{PollScope, Reason, WaitingOn};
@@ -68,6 +68,7 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 }
 
 /// Makes a task: its owned reference, its handle's reference, its first entry.
+#[inline(always)]
 pub(crate) fn new<F: Future + 'static, S: Schedule>(
     future: F,
     scheduler: S,
@@ -75,10 +76,16 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
 ) -> (Task, Task, Runnable) {
     let room = memory::allocate::<Cell<F, S>>();
     let home = scheduler.home();
+    let Origin {
+        at,
+        name,
+        locals,
+        node,
+    } = origin;
     // SAFETY: room for a cell, which nobody else knows of.
     unsafe {
         room.write(Cell {
-            header: Header::new(const { &vtable::<F, S>() }, home, origin),
+            header: Header::new(const { &vtable::<F, S>() }, home, at, name, locals),
             scheduler,
             stage: std::cell::UnsafeCell::new(Stage::Future(future)),
         });
@@ -86,6 +93,9 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     let task = room.cast::<Header>();
     // SAFETY: written above; the borrow ends here.
     let made = unsafe { room.as_ref() };
+    if let Some(node) = node {
+        made.header.place_at(node);
+    }
     if let Some(trace) = &made.scheduler.runtime().trace {
         trace.created(&made.header);
     }
@@ -243,7 +253,7 @@ unsafe fn poll_watched<F: Future, S: Schedule>(
 }
 
 #[cold]
-fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
+pub(super) fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
     JoinError::panicked(header.id, header.name.clone(), payload)
 }
 
@@ -280,15 +290,16 @@ unsafe fn take_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>, t
     let cell = unsafe { cell::<F, S>(task) };
     // SAFETY: COMPLETE and JOIN make the stage the handle's, which calls this.
     let stage = unsafe { &mut *cell.stage.get() };
-    let Stage::Output(output) = mem::replace(stage, Stage::Consumed) else {
+    let Stage::Output(output) = stage else {
         panic!("`JoinHandle` polled after it gave its output");
     };
+    // SAFETY: read once, as nothing is left in the stage with the next line.
+    let output = unsafe { ptr::read(output) };
+    // SAFETY: the stage is the handle's. Nothing is dropped: the output was moved.
+    unsafe { ptr::write(stage, Stage::Consumed) };
     // SAFETY: the handle passes a place for exactly this type, as its `T` is
     // the output type of the future that the task was made from.
-    unsafe {
-        to.cast::<Poll<Result<F::Output, JoinError>>>()
-            .write(Poll::Ready(output))
-    }
+    unsafe { to.cast::<Result<F::Output, JoinError>>().write(output) }
 }
 
 unsafe fn drop_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {

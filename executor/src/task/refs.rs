@@ -58,7 +58,7 @@ impl Task {
         TaskInfo {
             id: header.id,
             name: header.name.clone(),
-            state: TaskState::from_word(header.describe()),
+            state: TaskState::from_word(header.life.describe()),
             started: header.waiting.was_polled(),
             spawned_at: header.spawned_at,
             waiting_on: header.waiting.get(),
@@ -70,7 +70,7 @@ impl Task {
         ManuallyDrop::new(self).0
     }
 
-    pub(super) fn as_raw(&self) -> NonNull<Header> {
+    pub(crate) fn as_raw(&self) -> NonNull<Header> {
         self.0
     }
 }
@@ -150,7 +150,8 @@ impl Runnable {
 
     /// # Safety
     ///
-    /// `task` comes from `into_raw`, and each such pointer comes back once.
+    /// `task` comes from `into_raw`, and each such pointer comes back once; or a wake
+    /// of it has just said `Enqueue`.
     #[inline]
     pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Runnable {
         Runnable(task)

@@ -8,6 +8,7 @@ use super::cell::Header;
 use super::refs::Task;
 use super::running::is_running;
 use super::state::Wake;
+use crate::context;
 
 static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
 
@@ -57,14 +58,11 @@ unsafe fn drop_waker(data: *const ()) {
 #[inline]
 fn wake_task(task: &Task) {
     let header = task.header();
-    let by_itself = || {
-        let running = is_running(task);
-        if running {
-            header.wake_self();
-        }
-        running
-    };
-    if header.life.wake(by_itself) == Wake::Enqueue {
+    if header.life.wake(|| is_running(task)) == Wake::Nothing {
+        return;
+    }
+    // Past the scheduler, where that would do the same.
+    if !header.life.is_home() || !context::push_at_home(task) {
         // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
         unsafe { (header.vtable.schedule)(task.0) }
     }
