@@ -77,7 +77,8 @@ mod limiter;
     unsafe_code,
     reason = "the one place that turns a flag into a reference"
 )]
-mod lock;
+#[doc(hidden)] // for lists of other crates, such as the executor's of its tasks
+pub mod lock;
 pub mod mpsc;
 mod mutex;
 mod notify;

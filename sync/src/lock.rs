@@ -36,7 +36,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 /// A value for one at a time; see the module.
-pub(crate) struct Lock<T> {
+pub struct Lock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
 }
@@ -50,15 +50,18 @@ impl<T> UnwindSafe for Lock<T> {}
 impl<T> RefUnwindSafe for Lock<T> {}
 
 impl<T> Lock<T> {
-    pub(crate) fn new(value: T) -> Lock<T> {
+    /// One that is open.
+    #[must_use]
+    pub fn new(value: T) -> Lock<T> {
         Lock {
             taken: AtomicBool::new(false),
             value: UnsafeCell::new(value),
         }
     }
 
+    /// Waits until it is open, and takes it. No user code may run under it.
     #[inline]
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    pub fn lock(&self) -> Guard<'_, T> {
         match self.try_lock() {
             Some(guard) => guard,
             None => self.wait(),
@@ -96,13 +99,14 @@ impl<T> Lock<T> {
         }
     }
 
-    pub(crate) fn into_inner(self) -> T {
+    /// The value of a lock that is no longer needed.
+    pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 /// The right to the value. Stays on its thread: the pointer in it sees to that.
-pub(crate) struct Guard<'a, T> {
+pub struct Guard<'a, T> {
     // The order of the fields is the protocol: the access ends before others may.
     access: MutPtr<T>,
     _open: Open<'a>,
@@ -135,6 +139,12 @@ impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and `&mut self` lends it once at a time.
         self.access.with(|value| unsafe { &mut *value })
+    }
+}
+
+impl<T> fmt::Debug for Guard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@
 use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
@@ -35,6 +35,7 @@ use crate::unobserved::Unobserved;
 /// # Safety
 ///
 /// The caller has set RUNNING, and touches the task no more.
+#[inline(always)]
 pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
     mut result: Result<F::Output, JoinError>,
@@ -46,10 +47,10 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     // First the future, so that a handle never resolves before it is gone. A
     // panic of its destructor is the task's panic; the output goes with it.
     let dropped = if mem::needs_drop::<F>() {
-        // SAFETY: RUNNING is this thread's, and so the stage. The assignment drops
-        // what was there; the borrow ends with it.
+        // SAFETY: RUNNING is this thread's, and so the stage, which is written below
+        // before anybody looks at it again.
         catch_unwind(AssertUnwindSafe(|| unsafe {
-            *cell.stage.get() = Stage::Consumed;
+            ptr::drop_in_place(cell.stage.get());
         }))
     } else {
         Ok(())

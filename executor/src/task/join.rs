@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,8 +35,6 @@ pub struct JoinHandle<T> {
     task: Task,
     /// It gave the output, so the task has ended and there is nothing to drop.
     taken: bool,
-    /// Where the handle was made: the line of the spawn.
-    location: &'static Location<'static>,
     output: PhantomData<fn() -> T>,
     /// `Send` and `Sync` if the output may be taken or dropped elsewhere.
     not_send: PhantomData<*const T>,
@@ -60,11 +57,9 @@ impl<T> JoinHandle<T> {
     /// whose output is `T`.
     #[inline]
     pub(crate) unsafe fn new(task: Task) -> JoinHandle<T> {
-        let location = task.header().spawned_at;
         JoinHandle {
             task,
             taken: false,
-            location,
             output: PhantomData,
             not_send: PhantomData,
         }
@@ -187,16 +182,10 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        if self.waits(cx) {
+        if self.offer(cx.waker()) {
             return Poll::Pending;
         }
         Poll::Ready(self.take())
-    }
-
-    /// Whether the task goes on; then it wakes the caller when it has ended.
-    #[inline]
-    fn waits(&self, cx: &mut Context<'_>) -> bool {
-        !self.is_finished() && self.offer(cx.waker())
     }
 
     /// The output of a task that has ended.
@@ -238,9 +227,10 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = std::task::ready!(budget::poll_proceed(cx));
-        if self.waits(cx) {
+        if self.offer(cx.waker()) {
             unit.refund();
-            waiting_on(Kind::Join, self.id().get(), self.location);
+            let header = self.task.header();
+            waiting_on(Kind::Join, header.id.get(), header.spawned_at);
             return Poll::Pending;
         }
         Poll::Ready(self.take())
@@ -343,7 +333,7 @@ impl<T> Future for AbortOnDrop<T> {
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
-        let at = self.handle.location;
+        let at = self.handle.task.header().spawned_at;
         self.handle.task.cancel(Reason::at(Cause::Dropped, at));
     }
 }

@@ -75,10 +75,13 @@ impl Life {
         }
     }
 
-    /// Whether this is a local task, and its home the thread's.
+    /// The state of a local task whose home is this thread's.
     #[inline]
-    pub(super) fn is_home(&self) -> bool {
-        matches!(self, Life::Local(local) if local.is_home())
+    pub(super) fn at_home(&self) -> Option<&Near> {
+        match self {
+            Life::Local(local) if local.is_home() => Some(&local.near),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -105,12 +108,6 @@ impl Life {
     #[inline]
     pub(super) fn offer(&self, slot: &UnsafeCell<Option<Waker>>, waker: &Waker) -> bool {
         match self {
-            Life::Stealable(state, _) => offer(
-                slot,
-                waker,
-                || state.reclaim_join_waker(),
-                || state.offer_join_waker(),
-            ),
             Life::Local(local) if local.is_home() => {
                 if local.near.is_complete() {
                     return false;
@@ -120,6 +117,19 @@ impl Life {
                 local.near.offer();
                 true
             }
+            _ => !self.is_complete() && self.offer_away(slot, waker),
+        }
+    }
+
+    #[inline(never)]
+    fn offer_away(&self, slot: &UnsafeCell<Option<Waker>>, waker: &Waker) -> bool {
+        match self {
+            Life::Stealable(state, _) => offer(
+                slot,
+                waker,
+                || state.reclaim_join_waker(),
+                || state.offer_join_waker(),
+            ),
             Life::Local(local) => offer(
                 &local.away_slot,
                 waker,
@@ -173,17 +183,16 @@ impl Life {
         }
     }
 
-    /// `running` tells whether this thread just polls the task: who is woken by its
+    /// Of a stealable task, or from away. `running` tells whether this thread just polls the task: who is woken by its
     /// own hands needs no atomic operation to be queued again.
     #[inline]
-    pub(super) fn wake(&self, running: impl FnOnce() -> bool) -> Wake {
+    pub(super) fn wake_away(&self, running: impl FnOnce() -> bool) -> Wake {
         match self {
             Life::Stealable(_, yields) if running() => {
                 yields.store(true, Relaxed);
                 Wake::Nothing
             }
             Life::Stealable(state, _) => state.wake(),
-            Life::Local(local) if local.is_home() => local.near.wake(),
             Life::Local(local) => local.near.wake_away(),
         }
     }

@@ -217,6 +217,19 @@ impl Near {
         // Before others see it: then home counts in `far`, too.
         self.set(COMPLETE);
         let mut far = self.far.load(Acquire);
+        if far == 0 && owned && near & JOIN != 0 {
+            // As below, of a task that nobody away has touched.
+            if counted == REF {
+                return Finished::Last;
+            }
+            match self
+                .far
+                .compare_exchange(0, counted - REF | COMPLETE, AcqRel, Acquire)
+            {
+                Ok(_) => return Finished::Released,
+                Err(changed) => far = changed,
+            }
+        }
         loop {
             let sum = (far & !(REF - 1)).wrapping_add(counted);
             let rest = Rest {

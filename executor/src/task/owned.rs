@@ -4,10 +4,9 @@
 //! how a shutdown finds those who wait for something. Split into shards, so
 //! that two workers that spawn do not meet at one lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use slab::Slab;
 use wakeline_context::Reason;
+use wakeline_sync::lock::{Guard, Lock};
 
 use super::{Id, Task, TaskInfo, TaskState};
 
@@ -15,7 +14,7 @@ const SHARDS: usize = 8;
 
 /// The tasks of an executor, or the local tasks of one of its threads.
 pub(crate) struct Owned {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Lock<Shard>; SHARDS],
 }
 
 #[derive(Default)]
@@ -40,7 +39,7 @@ impl Shard {
 impl Owned {
     pub(crate) fn new() -> Owned {
         Owned {
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: std::array::from_fn(|_| Lock::default()),
         }
     }
 
@@ -49,6 +48,7 @@ impl Owned {
     /// # Errors
     ///
     /// Gives the task back if the list is closed: it must not run.
+    #[inline]
     pub(crate) fn insert(&self, task: Task) -> Result<(), Task> {
         let index = shard_of(task.header().id);
         let mut shard = self.shard(index);
@@ -66,6 +66,7 @@ impl Owned {
     }
 
     /// Takes a completed task out.
+    #[inline]
     pub(crate) fn remove(&self, key: usize) -> Option<Task> {
         self.shard(key % SHARDS).tasks.try_remove(key / SHARDS)
     }
@@ -111,12 +112,10 @@ impl Owned {
         (0..SHARDS).map(|index| self.shard(index).tasks.len()).sum()
     }
 
+    /// No foreign code runs under the lock.
     #[inline]
-    fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
-        // No foreign code runs under the lock, so it cannot be poisoned by any.
-        self.shards[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, index: usize) -> Guard<'_, Shard> {
+        self.shards[index].lock()
     }
 }
 

@@ -135,13 +135,8 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
     let runtime = cell.scheduler.runtime();
-    let polled = match start {
-        Start::Cancel => {
-            let error = cancelled(cell);
-            // SAFETY: RUNNING is this thread's, as above.
-            unsafe { complete::<F, S>(task, Err(error), entered) };
-            return Pause::Idle;
-        }
+    let ended = match start {
+        Start::Cancel => Some(Err(cancelled(cell))),
         // Nobody looks: one branch, no clock.
         // SAFETY: `start` set RUNNING on this thread, which keeps every other
         // thread out of the stage until `pause` or `finish`.
@@ -149,25 +144,21 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
         // SAFETY: as above.
         Start::Poll => unsafe { poll_watched(task, cell) },
     };
-    let result = match polled {
-        Ok(Poll::Pending) => {
-            entered.leave();
-            let id = cell.header.id;
-            // The last look at the task: after an `Idle` another thread may run it.
-            let paused = cell.header.pause();
-            if paused == Pause::Requeue
-                && let Some(trace) = &runtime.trace
-            {
-                trace.woken_in_poll(id);
-            }
-            return paused;
-        }
-        Ok(Poll::Ready(output)) => Ok(output),
-        Err(payload) => Err(panicked(&cell.header, payload)),
-    };
-    // SAFETY: RUNNING is this thread's, as above.
-    unsafe { complete::<F, S>(task, result, entered) };
-    Pause::Idle
+    if let Some(result) = ended {
+        // SAFETY: RUNNING is this thread's, as above.
+        unsafe { complete::<F, S>(task, result, entered) };
+        return Pause::Idle;
+    }
+    entered.leave();
+    let id = cell.header.id;
+    // The last look at the task: after an `Idle` another thread may run it.
+    let paused = cell.header.pause();
+    if paused == Pause::Requeue
+        && let Some(trace) = &runtime.trace
+    {
+        trace.woken_in_poll(id);
+    }
+    paused
 }
 
 /// The end of an aborted task, with the reason.
@@ -185,6 +176,9 @@ fn cancelled<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
 }
 
 unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error: io::Error) {
+    if !S::MAY_BLOCK {
+        unreachable!("only a blocking job may find no thread");
+    }
     // SAFETY: the vtable's types; alive through the owned list, as in `run`.
     let header = &unsafe { cell::<F, S>(task) }.header;
     let _ = header.start();
@@ -195,10 +189,10 @@ unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error:
     unsafe { complete::<F, S>(task, Err(refused), entered) }
 }
 
-/// What came of one poll.
-type Polled<F> = Result<Poll<<F as Future>::Output>, Box<dyn Any + Send>>;
+/// The task's end, if a poll was that.
+type Ended<F> = Option<Result<<F as Future>::Output, JoinError>>;
 
-/// One poll, and what it waits for.
+/// One poll; and what the task waits for, if that was not its end.
 ///
 /// # Safety
 ///
@@ -207,7 +201,7 @@ type Polled<F> = Result<Poll<<F as Future>::Output>, Box<dyn Any + Send>>;
 unsafe fn poll<F: Future, S>(
     task: NonNull<Header>,
     cell: &Cell<F, S>,
-) -> (Polled<F>, Option<WaitingOn>) {
+) -> (Ended<F>, Option<WaitingOn>) {
     // SAFETY: the caller's; the borrow ends with the poll.
     let Stage::Future(future) = (unsafe { &mut *cell.stage.get() }) else {
         unreachable!("a task without a future was started")
@@ -222,10 +216,15 @@ unsafe fn poll<F: Future, S>(
         future.poll(&mut Context::from_waker(&waker))
     }));
     let waiting = scope.leave();
-    if matches!(polled, Ok(Poll::Pending)) {
-        cell.header.waiting.set(waiting);
-    }
-    (polled, waiting)
+    let ended = match polled {
+        Ok(Poll::Pending) => {
+            cell.header.waiting.set(waiting);
+            None
+        }
+        Ok(Poll::Ready(output)) => Some(Ok(output)),
+        Err(payload) => Some(Err(panicked(&cell.header, payload))),
+    };
+    (ended, waiting)
 }
 
 /// One poll that somebody looks at.
@@ -238,21 +237,22 @@ unsafe fn poll<F: Future, S>(
 unsafe fn poll_watched<F: Future, S: Schedule>(
     task: NonNull<Header>,
     cell: &Cell<F, S>,
-) -> Polled<F> {
+) -> Ended<F> {
     let header = &cell.header;
     let watched = Watched::begin(cell.scheduler.runtime(), header.id, !S::MAY_BLOCK);
     // SAFETY: by the contract.
-    let (polled, waiting) = unsafe { poll(task, cell) };
-    let then = match &polled {
-        Ok(Poll::Pending) => Then::waits(waiting),
-        Ok(Poll::Ready(_)) => Then::Ended,
-        Err(_) => Then::Panicked,
+    let (ended, waiting) = unsafe { poll(task, cell) };
+    let then = match &ended {
+        None => Then::waits(waiting),
+        Some(Ok(_)) => Then::Ended,
+        Some(Err(_)) => Then::Panicked,
     };
     watched.ended(header.id, || subject(header), then);
-    polled
+    ended
 }
 
 #[cold]
+#[inline(never)]
 pub(super) fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
     JoinError::panicked(header.id, header.name.clone(), payload)
 }

@@ -58,11 +58,12 @@ unsafe fn drop_waker(data: *const ()) {
 #[inline]
 fn wake_task(task: &Task) {
     let header = task.header();
-    if header.life.wake(|| is_running(task)) == Wake::Nothing {
-        return;
-    }
-    // Past the scheduler, where that would do the same.
-    if !header.life.is_home() || !context::push_at_home(task) {
+    let woken = match header.life.at_home() {
+        // Past the scheduler, where that would do the same.
+        Some(near) => near.wake() == Wake::Enqueue && !context::push_at_home(task),
+        None => header.life.wake_away(|| is_running(task)) == Wake::Enqueue,
+    };
+    if woken {
         // SAFETY: `Enqueue` made us the one who queues it, and `task` is held.
         unsafe { (header.vtable.schedule)(task.0) }
     }
