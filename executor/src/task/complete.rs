@@ -35,7 +35,7 @@ use crate::unobserved::Unobserved;
 /// # Safety
 ///
 /// The caller has set RUNNING, and touches the task no more.
-#[inline(always)]
+#[inline(never)]
 pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
     mut result: Result<F::Output, JoinError>,

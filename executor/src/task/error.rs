@@ -11,7 +11,11 @@ use super::Id;
 
 /// Why a task ended without an output: it was cancelled, it panicked, or no
 /// thread could be had for it.
-pub struct JoinError {
+///
+/// Of one word, so that an output costs little beside it: most tasks have one.
+pub struct JoinError(Box<Inner>);
+
+struct Inner {
     id: Id,
     name: Option<Arc<str>>,
     cause: Cause,
@@ -26,11 +30,7 @@ enum Cause {
 
 impl JoinError {
     pub(crate) fn cancelled(id: Id, name: Option<Arc<str>>, reason: Reason) -> JoinError {
-        JoinError {
-            id,
-            name,
-            cause: Cause::Cancelled(reason),
-        }
+        JoinError::new(id, name, Cause::Cancelled(reason))
     }
 
     pub(crate) fn panicked(
@@ -38,25 +38,21 @@ impl JoinError {
         name: Option<Arc<str>>,
         payload: Box<dyn Any + Send>,
     ) -> JoinError {
-        JoinError {
-            id,
-            name,
-            cause: Cause::Panicked(Mutex::new(payload)),
-        }
+        JoinError::new(id, name, Cause::Panicked(Mutex::new(payload)))
     }
 
     pub(crate) fn refused(id: Id, name: Option<Arc<str>>, error: io::Error) -> JoinError {
-        JoinError {
-            id,
-            name,
-            cause: Cause::Refused(error),
-        }
+        JoinError::new(id, name, Cause::Refused(error))
+    }
+
+    fn new(id: Id, name: Option<Arc<str>>, cause: Cause) -> JoinError {
+        JoinError(Box::new(Inner { id, name, cause }))
     }
 
     /// Whether the task was aborted, or its runtime ended before it did.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.cause, Cause::Cancelled(_))
+        matches!(self.0.cause, Cause::Cancelled(_))
     }
 
     /// Why the task was cancelled, and by which line; nothing if it panicked.
@@ -77,7 +73,7 @@ impl JoinError {
     /// ```
     #[must_use]
     pub fn reason(&self) -> Option<&Reason> {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Cancelled(reason) => Some(reason),
             Cause::Panicked(_) | Cause::Refused(_) => None,
         }
@@ -86,7 +82,7 @@ impl JoinError {
     /// Whether the task panicked, in a poll or in a destructor.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.cause, Cause::Panicked(_))
+        matches!(self.0.cause, Cause::Panicked(_))
     }
 
     /// The panic's payload, for [`std::panic::resume_unwind`].
@@ -95,12 +91,13 @@ impl JoinError {
     ///
     /// Gives the error back if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
-        match self.cause {
-            Cause::Panicked(payload) => {
-                Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner))
-            }
-            cause => Err(JoinError { cause, ..self }),
+        if !self.is_panic() {
+            return Err(self);
         }
+        let Cause::Panicked(payload) = self.0.cause else {
+            unreachable!("it panicked")
+        };
+        Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The panic's payload, for [`std::panic::resume_unwind`].
@@ -122,11 +119,11 @@ impl JoinError {
     /// The task this is about.
     #[must_use]
     pub fn id(&self) -> Id {
-        self.id
+        self.0.id
     }
 
     fn panic_message(&self) -> Option<String> {
-        let Cause::Panicked(payload) = &self.cause else {
+        let Cause::Panicked(payload) = &self.0.cause else {
             return None;
         };
         let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,11 +136,11 @@ impl JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}", self.id)?;
-        if let Some(name) = &self.name {
+        write!(f, "task {}", self.0.id)?;
+        if let Some(name) = &self.0.name {
             write!(f, " \"{name}\"")?;
         }
-        match (&self.cause, self.panic_message()) {
+        match (&self.0.cause, self.panic_message()) {
             (Cause::Cancelled(reason), _) => {
                 write!(f, " was cancelled: {reason} (at {})", reason.location())
             }
@@ -162,7 +159,7 @@ impl fmt::Debug for JoinError {
 
 impl std::error::Error for JoinError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
+        match &self.0.cause {
             Cause::Refused(error) => Some(error),
             _ => None,
         }
@@ -171,7 +168,7 @@ impl std::error::Error for JoinError {
 
 impl From<JoinError> for io::Error {
     fn from(error: JoinError) -> io::Error {
-        match &error.cause {
+        match &error.0.cause {
             Cause::Refused(cause) => io::Error::new(cause.kind(), error),
             _ => io::Error::other(error),
         }

@@ -293,13 +293,11 @@ unsafe fn take_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>, t
     let Stage::Output(output) = stage else {
         panic!("`JoinHandle` polled after it gave its output");
     };
-    // SAFETY: read once, as nothing is left in the stage with the next line.
-    let output = unsafe { ptr::read(output) };
-    // SAFETY: the stage is the handle's. Nothing is dropped: the output was moved.
-    unsafe { ptr::write(stage, Stage::Consumed) };
     // SAFETY: the handle passes a place for exactly this type, as its `T` is
     // the output type of the future that the task was made from.
-    unsafe { to.cast::<Result<F::Output, JoinError>>().write(output) }
+    unsafe { ptr::copy_nonoverlapping(output, to.cast(), 1) };
+    // SAFETY: the stage is the handle's. Nothing is dropped: the output was moved.
+    unsafe { ptr::write(stage, Stage::Consumed) };
 }
 
 unsafe fn drop_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {

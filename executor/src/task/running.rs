@@ -74,7 +74,7 @@ impl Entered {
     /// # Safety
     ///
     /// The caller has set the task's RUNNING. The task lives, and RUNNING or
-    /// the right to its end stays the caller's, until this is dropped.
+    /// the right to its end stays the caller's, until this leaves or is dropped.
     #[inline(always)]
     pub(super) unsafe fn new(task: NonNull<Header>) -> Entered {
         // SAFETY: the caller vouches that the task lives.
