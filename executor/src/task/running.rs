@@ -65,9 +65,15 @@ pub(super) fn is_running(task: &Task) -> bool {
 /// Marks a task as the one that this thread runs, until it leaves.
 pub(super) struct Entered {
     task: NonNull<Header>,
-    before: Option<NonNull<Header>>,
-    id_before: u64,
-    locals_before: Locals,
+    /// Taken once: by `leave`, or by the drop.
+    before: ManuallyDrop<Before>,
+}
+
+/// What surrounded the thread before.
+struct Before {
+    task: Option<NonNull<Header>>,
+    id: u64,
+    locals: Locals,
 }
 
 impl Entered {
@@ -81,40 +87,61 @@ impl Entered {
         let header = unsafe { task.as_ref() };
         // SAFETY: the locals belong to who set RUNNING; the borrow ends here.
         let locals = mem::take(unsafe { &mut *header.locals.get() });
+        let before = Before {
+            task: TASK.replace(Some(task)),
+            id: replace_task(header.id.get()),
+            // Moved and not cloned: no count is touched by a poll.
+            locals: replace_locals(locals),
+        };
         Entered {
             task,
-            before: TASK.replace(Some(task)),
-            id_before: replace_task(header.id.get()),
-            // Moved and not cloned: no count is touched by a poll.
-            locals_before: replace_locals(locals),
+            before: ManuallyDrop::new(before),
         }
     }
 
     /// As a drop, and in line: this is how each poll ends.
     #[inline(always)]
     pub(super) fn leave(self) {
-        ManuallyDrop::new(self).put_back();
-    }
-
-    /// Once.
-    #[inline(always)]
-    fn put_back(&mut self) {
-        let locals = replace_locals(mem::take(&mut self.locals_before));
-        if !locals.is_empty() {
-            // SAFETY: as `new` was promised, the task lives and its locals are ours.
-            let place = unsafe { self.task.as_ref() }.locals.get();
-            // SAFETY: as above. Nothing is dropped by the write: `new` left none.
-            unsafe { place.write(locals) };
-        }
-        replace_task(self.id_before);
-        TASK.set(self.before);
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: it is not dropped any more, so this is the one time.
+        let before = unsafe { ManuallyDrop::take(&mut this.before) };
+        // SAFETY: as `new` was promised.
+        unsafe { put_back(this.task, before) }
     }
 }
 
 impl Drop for Entered {
+    /// Only while a panic unwinds that is nobody's output. By value and out of
+    /// line, so that a poll keeps all this in registers.
+    #[inline(always)]
     fn drop(&mut self) {
-        self.put_back();
+        #[cold]
+        #[inline(never)]
+        unsafe fn unwind(task: NonNull<Header>, before: Before) {
+            // SAFETY: by the contract of this very function.
+            unsafe { put_back(task, before) }
+        }
+        // SAFETY: this is the one time, as it has not left.
+        let before = unsafe { ManuallyDrop::take(&mut self.before) };
+        // SAFETY: as `new` was promised.
+        unsafe { unwind(self.task, before) }
     }
+}
+
+/// # Safety
+///
+/// The task lives, and its locals are the caller's.
+#[inline(always)]
+unsafe fn put_back(task: NonNull<Header>, before: Before) {
+    let locals = replace_locals(before.locals);
+    if !locals.is_empty() {
+        // SAFETY: by the contract.
+        let place = unsafe { task.as_ref() }.locals.get();
+        // SAFETY: by the contract. Nothing is dropped by the write: `new` left none.
+        unsafe { place.write(locals) };
+    }
+    replace_task(before.id);
+    TASK.set(before.task);
 }
 
 /// The future of one `block_on`: no task, but it owns locks and cancels.
