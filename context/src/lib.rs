@@ -60,7 +60,8 @@ pub use waiting::{Kind, WaitingOn, waiting_on};
 #[must_use = "the scope ends when this is dropped"]
 pub struct PollScope {
     outer_budget: budget::Budget,
-    outer_waiting: Option<WaitingOn>,
+    /// Something only for a poll inside of another: so it may cost an allocation.
+    outer_waiting: Option<Box<WaitingOn>>,
 }
 
 impl PollScope {
@@ -69,7 +70,6 @@ impl PollScope {
     pub fn enter() -> PollScope {
         PollScope {
             outer_budget: budget::replace(budget::Budget::full()),
-            // Something only for a poll inside of another.
             outer_waiting: waiting::take_rare(),
         }
     }
@@ -85,7 +85,7 @@ impl Drop for PollScope {
     #[inline]
     fn drop(&mut self) {
         budget::replace(self.outer_budget);
-        waiting::restore(self.outer_waiting);
+        waiting::restore(self.outer_waiting.take());
     }
 }
 

@@ -146,19 +146,25 @@ pub(crate) fn take() -> Option<WaitingOn> {
 
 /// As `take`, where there is nothing as a rule.
 #[inline]
-pub(crate) fn take_rare() -> Option<WaitingOn> {
+pub(crate) fn take_rare() -> Option<Box<WaitingOn>> {
     #[cold]
     #[inline(never)]
-    fn some() -> Option<WaitingOn> {
-        take()
+    fn some() -> Option<Box<WaitingOn>> {
+        take().map(Box::new)
     }
     LOCATION.get().and_then(|_| some())
 }
 
 #[inline]
-pub(crate) fn restore(waiting: Option<WaitingOn>) {
+pub(crate) fn restore(waiting: Option<Box<WaitingOn>>) {
+    #[cold]
+    #[inline(never)]
+    fn some(waiting: Box<WaitingOn>) {
+        let WaitingOn { kind, id, location } = *waiting;
+        waiting_on(kind, id, location);
+    }
     match waiting {
-        Some(WaitingOn { kind, id, location }) => waiting_on(kind, id, location),
+        Some(waiting) => some(waiting),
         None => LOCATION.set(None),
     }
 }

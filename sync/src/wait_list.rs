@@ -74,6 +74,12 @@ impl<S, D> WaitList<S, D> {
         }
     }
 
+    /// To put a waiter at the end, or not; wakes nobody.
+    #[inline]
+    pub(crate) fn arrivals(&self) -> Arrivals<'_, S, D> {
+        Arrivals(self.inner.lock())
+    }
+
     /// Keeps the latest waker of a waiter, or gives the list back, locked, if it
     /// is in the queue no more.
     ///
@@ -127,6 +133,18 @@ impl<S, D> WaitList<S, D> {
         // Acquire pairs with the Release in `grant`: what was done before the
         // grant is visible to the one who got it.
         ticket.0 < self.granted.load(Ordering::Acquire)
+    }
+}
+
+/// The list locked for one who may have to wait.
+pub(crate) struct Arrivals<'a, S, D>(Guard<'a, Inner<S, D>>);
+
+impl<S, D> Arrivals<'_, S, D> {
+    /// As [`Locked::push`].
+    #[inline]
+    #[must_use = "a ticket that is lost is a waiter that cannot give up"]
+    pub(crate) fn push(&mut self, waker: Waker, data: D) -> Ticket {
+        self.0.queue.push(waker, data)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The memory of tasks: what one leaves behind the next of its size takes.
 //!
-//! A thread keeps up to [`KEPT`] blocks of each size, in steps of 16 bytes, so
-//! that a burst of a million tasks gives its memory back. A block that is freed on
+//! A thread keeps up to [`KEPT`] bytes of each size, in steps of 16 bytes: enough
+//! for thousands of tasks that come and go, and a burst of a million gives its
+//! memory back. A block that is freed on
 //! another thread stays with that one. Tasks beyond [`SIZES`] steps, with a future
 //! of more than about 400 bytes, and over-aligned ones are the allocator's alone.
 //!
 //! ```text
 //!   allocate ◀── free blocks of this size ◀── free
-//!      ▲ none left                              │ KEPT of them, or the thread ends
+//!      ▲ none left                              │ KEPT of it, or the thread ends
 //!      └─────────── the allocator ◀─────────────┘
 //! ```
 
@@ -17,7 +18,12 @@ use std::ptr::{self, NonNull};
 
 const STEP: usize = 16;
 const SIZES: usize = 40;
-const KEPT: usize = 128;
+const KEPT: usize = 1 << 20;
+
+/// How many blocks of a size a thread keeps.
+const fn kept(size: usize) -> usize {
+    KEPT / ((size + 1) * STEP)
+}
 
 /// What a block holds while it is free.
 struct Block {
@@ -45,6 +51,13 @@ const fn size_of_kept<T>() -> Option<usize> {
         Some(steps - 1)
     } else {
         None
+    }
+}
+
+const fn kept_of<T>() -> usize {
+    match size_of_kept::<T>() {
+        Some(size) => kept(size),
+        None => 0,
     }
 }
 
@@ -93,7 +106,8 @@ fn fresh(layout: Layout) -> NonNull<u8> {
 pub(super) unsafe fn free<T>(room: NonNull<T>) {
     if let Some(size) = const { size_of_kept::<T>() } {
         // SAFETY: the caller gives the room up, and it has the layout of the size.
-        let kept = FREE.try_with(|free| unsafe { free.0[size].push(room.cast()) });
+        let kept = FREE
+            .try_with(|free| unsafe { free.0[size].push(room.cast(), const { kept_of::<T>() }) });
         if kept == Ok(true) {
             return;
         }
@@ -112,14 +126,14 @@ impl Blocks {
         Some(top)
     }
 
-    /// False if there are enough.
+    /// False if there are `most` already.
     ///
     /// # Safety
     ///
     /// The block is the caller's to give, and has the layout of this size.
     #[inline]
-    unsafe fn push(&self, block: NonNull<Block>) -> bool {
-        if self.len.get() == KEPT {
+    unsafe fn push(&self, block: NonNull<Block>, most: usize) -> bool {
+        if self.len.get() == most {
             return false;
         }
         // SAFETY: the caller's; a block has room for a pointer and its alignment.
@@ -167,13 +181,15 @@ mod tests {
     #[test]
     fn no_more_than_its_share_is_kept_and_a_thread_leaves_nothing() {
         std::thread::spawn(|| {
-            let rooms: Vec<_> = (0..2 * KEPT).map(|_| allocate::<[u8; 33]>()).collect();
+            let size = size_of_kept::<[u8; 33]>().expect("it is small");
+            let rooms: Vec<_> = (0..kept(size) + 1)
+                .map(|_| allocate::<[u8; 33]>())
+                .collect();
             for room in rooms {
                 // SAFETY: allocated above for this type, and not used.
                 unsafe { free(room) };
             }
-            let size = size_of_kept::<[u8; 33]>().expect("it is small");
-            assert_eq!(FREE.with(|free| free.0[size].len.get()), KEPT);
+            assert_eq!(FREE.with(|free| free.0[size].len.get()), kept(size));
         })
         .join()
         .expect("no panic");

@@ -107,7 +107,7 @@ impl Semaphore {
             taken => return taken,
         }
         let waker = waker.clone(); // foreign code: before the lock
-        let mut locked = self.list.lock();
+        let mut locked = self.list.arrivals();
         let mut word = self.word.load(Ordering::Relaxed);
         let missing = loop {
             if word & CLOSED != 0 {
