@@ -102,6 +102,18 @@ impl Reason {
         }
     }
 
+    /// Sort and line, if there are no more words than the standard ones: what
+    /// [`Reason::at`] was given.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn standard(&self) -> Option<(Cause, &'static Location<'static>)> {
+        match self.0 {
+            Inner::Standard(cause, location) => Some((cause, location)),
+            Inner::Worded(_) => None,
+        }
+    }
+
     /// The words.
     #[must_use]
     pub fn text(&self) -> &str {

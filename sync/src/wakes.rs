@@ -10,9 +10,12 @@ use std::thread;
 /// dropped only where no lock is held; `wait_list::Locked` sees to that by the
 /// order of its fields.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes {
-    /// Most of the time there is one: it costs no allocation.
-    first: Option<Waker>,
+pub(crate) struct Wakes(Option<Due>);
+
+/// Most of the time there is one: it costs no allocation.
+#[derive(Debug)]
+struct Due {
+    first: Waker,
     rest: Vec<Waker>,
 }
 
@@ -27,23 +30,35 @@ impl Wakes {
 
     #[inline]
     pub(crate) fn push(&mut self, waker: Waker) {
-        if self.first.is_none() {
-            self.first = Some(waker);
-        } else {
-            self.rest.push(waker);
+        match &mut self.0 {
+            None => {
+                self.0 = Some(Due {
+                    first: waker,
+                    rest: Vec::new(),
+                });
+            }
+            Some(wakes) => wakes.rest.push(waker),
         }
     }
 }
 
 impl Drop for Wakes {
+    /// In line: most of the time there is none at all.
     #[inline]
     fn drop(&mut self) {
-        if let Some(first) = self.first.take() {
-            if self.rest.is_empty() {
-                wake_one(first);
-            } else {
-                wake_all(first, std::mem::take(&mut self.rest));
-            }
+        if let Some(wakes) = self.0.take() {
+            wakes.wake();
+        }
+    }
+}
+
+impl Due {
+    #[inline(never)]
+    fn wake(self) {
+        if self.rest.is_empty() {
+            wake_one(self.first);
+        } else {
+            wake_all(self.first, self.rest);
         }
     }
 }

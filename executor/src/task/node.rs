@@ -7,25 +7,31 @@
 //!
 //! Most tasks that are cancelled have no node that anyone could have to be told
 //! of it: for these the reason is kept. And most tasks are not cancelled, and do
-//! not ask: these pay for one word.
+//! not ask: these pay for one word, which is
 //!
-//! | field    | who                                 | until                     |
-//! |----------|-------------------------------------|---------------------------|
-//! | `filled` | anyone, atomically: from null, once | the task is freed         |
-//! | a box    | who made it                         | the swap that put it here |
-//! | the same | all, shared                         | the task is freed         |
+//! - null;
+//! - or a line, with the cause in its lowest bits: the reasons that each abort and
+//!   each owner that goes away makes, for which nothing is allocated;
+//! - or a box.
+//!
+//! | field  | who                                 | until                      |
+//! |--------|-------------------------------------|----------------------------|
+//! | `word` | anyone, atomically: each step once  | the task is freed          |
+//! | a box  | who made it                         | the swap that put it there |
+//! | it     | all, shared                         | the task is freed          |
 
-use std::ptr::{self, NonNull};
+use std::panic::Location;
+use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
-use wakeline_context::Reason;
+use wakeline_context::{Cause, Reason};
 use wakeline_sync::cancel::Node;
 
 /// The place, which is filled once.
 pub(super) struct Place {
-    filled: AtomicPtr<Filled>,
+    word: AtomicPtr<Filled>,
 }
 
 enum Filled {
@@ -33,83 +39,134 @@ enum Filled {
     Reason(Reason, OnceLock<Node>),
 }
 
+/// What the word says.
+enum Found<'a> {
+    Empty,
+    Line(Reason),
+    Filled(&'a Filled),
+}
+
+/// The bits of a word that tell a line from a box.
+const TAG: usize = 3;
+
+const _: () = assert!(align_of::<Location<'static>>() > TAG && align_of::<Filled>() > TAG);
+
 impl Place {
     #[inline(always)]
     pub(super) const fn new() -> Place {
         Place {
-            filled: AtomicPtr::new(ptr::null_mut()),
+            word: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     /// 1: of a task that nobody has seen yet.
     #[cold]
     pub(super) fn fill(&self, node: Node) {
-        let _ = self.put(Filled::Node(node));
+        self.put(ptr::null_mut(), Filled::Node(node));
     }
 
     /// 1, 3: the node, which `make` makes if there is none; with the reason of a
     /// cancellation that came before. Of two that are made at once one is dropped.
     pub(super) fn node(&self, make: impl Fn(Option<&Reason>) -> Node) -> &Node {
-        let filled = self.get();
-        match filled.unwrap_or_else(|| self.put(Filled::Node(make(None)))) {
-            Filled::Node(node) => node,
-            Filled::Reason(reason, node) => node.get_or_init(|| make(Some(reason))),
+        loop {
+            let word = self.load();
+            // SAFETY: loaded from this place.
+            match unsafe { found(word) } {
+                Found::Empty => self.put(word, Filled::Node(make(None))),
+                Found::Line(reason) => self.put(word, Filled::Reason(reason, OnceLock::new())),
+                Found::Filled(Filled::Node(node)) => return node,
+                Found::Filled(Filled::Reason(reason, node)) => {
+                    return node.get_or_init(|| make(Some(reason)));
+                }
+            }
         }
     }
 
     /// 2: leaves the reason if nobody has asked for the node; else gives the node,
     /// which has to be told. Of two reasons the first stays.
     pub(super) fn cancel(&self, reason: impl FnOnce() -> Reason) -> Option<&Node> {
-        let filled = self.get();
-        match filled.unwrap_or_else(|| self.put(Filled::Reason(reason(), OnceLock::new()))) {
-            Filled::Node(node) => Some(node),
-            Filled::Reason(..) => None,
+        if self.load().is_null() {
+            let reason = reason();
+            let line = line_of(&reason);
+            if line.is_null() {
+                self.put(ptr::null_mut(), Filled::Reason(reason, OnceLock::new()));
+            } else {
+                // Release: as in `put`, for what was done before the cancel. If
+                // somebody was faster, see below.
+                let _ = self
+                    .word
+                    .compare_exchange(ptr::null_mut(), line, AcqRel, Acquire);
+            }
+        }
+        // SAFETY: loaded from this place.
+        match unsafe { found(self.load()) } {
+            Found::Filled(Filled::Node(node)) => Some(node),
+            Found::Filled(Filled::Reason(..)) | Found::Line(_) | Found::Empty => None,
         }
     }
 
     /// Why the task was cancelled, if it was, by words of its own.
     pub(super) fn reason(&self) -> Option<Reason> {
-        match self.get()? {
-            Filled::Node(node) => node.reason(),
-            Filled::Reason(reason, _) => Some(reason.clone()),
+        // SAFETY: loaded from this place.
+        match unsafe { found(self.load()) } {
+            Found::Empty => None,
+            Found::Line(reason) => Some(reason),
+            Found::Filled(Filled::Node(node)) => node.reason(),
+            Found::Filled(Filled::Reason(reason, _)) => Some(reason.clone()),
         }
     }
 
     #[inline]
-    fn get(&self) -> Option<&Filled> {
+    fn load(&self) -> *mut Filled {
         // Acquire pairs with the Release in `put`.
-        let filled = NonNull::new(self.filled.load(Acquire))?;
-        // SAFETY: what stands there was put by `put`, and stays until the drop.
-        Some(unsafe { filled.as_ref() })
+        self.word.load(Acquire)
     }
 
-    /// What stands there from now on: this, or what was there before.
-    fn put(&self, filled: Filled) -> &Filled {
+    /// Boxes it and puts it there, if the word is still the same.
+    fn put(&self, before: *mut Filled, filled: Filled) {
         let new = Box::into_raw(Box::new(filled));
-        // Release: who finds it sees what it holds. Acquire: so do we.
-        let put = self
-            .filled
-            .compare_exchange(ptr::null_mut(), new, AcqRel, Acquire);
-        let stands = match put {
-            Ok(_null) => new,
-            Err(before) => {
-                // SAFETY: from the box above, and nobody else has seen it.
-                drop(unsafe { Box::from_raw(new) });
-                before
-            }
-        };
-        // SAFETY: as in `get`; it is not null.
-        unsafe { &*stands }
+        // Release: who finds it sees what it holds.
+        let put = self.word.compare_exchange(before, new, AcqRel, Acquire);
+        if put.is_err() {
+            // SAFETY: from the box above, and nobody else has seen it.
+            drop(unsafe { Box::from_raw(new) });
+        }
     }
+}
+
+/// The word of a reason that is one of a line; else null.
+fn line_of(reason: &Reason) -> *mut Filled {
+    let tag = match reason.standard() {
+        Some((Cause::Aborted, _)) => 1,
+        Some((Cause::Dropped, _)) => 2,
+        _ => return ptr::null_mut(),
+    };
+    let line = ptr::from_ref(reason.location()).cast_mut();
+    line.map_addr(|address| address | tag).cast()
+}
+
+/// # Safety
+///
+/// The word is of a place that lives for `'a`.
+unsafe fn found<'a>(word: *mut Filled) -> Found<'a> {
+    let cause = match word.addr() & TAG {
+        // SAFETY: null, or put there by `put`, to stay as long as the place.
+        0 => return unsafe { word.as_ref() }.map_or(Found::Empty, Found::Filled),
+        1 => Cause::Aborted,
+        _ => Cause::Dropped,
+    };
+    let line: *const Location<'static> = word.map_addr(|address| address & !TAG).cast();
+    // SAFETY: `line_of` made it of a `&'static Location`, whose bits of `TAG` are 0.
+    Found::Line(Reason::at(cause, unsafe { &*line }))
 }
 
 impl Drop for Place {
     #[inline]
     fn drop(&mut self) {
-        let filled = *self.filled.get_mut();
-        if !filled.is_null() {
+        let word = *self.word.get_mut();
+        if !word.is_null() && word.addr() & TAG == 0 {
             // SAFETY: `put` made it of a box, and nobody else looks any more.
-            drop(unsafe { Box::from_raw(filled) });
+            drop(unsafe { Box::from_raw(word) });
         }
     }
 }
@@ -130,6 +187,23 @@ mod tests {
         });
         assert_eq!(node.reason().expect("born so").text(), "first");
         assert_eq!(place.reason().expect("kept").text(), "first");
+    }
+
+    #[test]
+    fn a_reason_of_a_line_is_kept_and_a_node_made_after_it_is_born_cancelled() {
+        for cause in [Cause::Aborted, Cause::Dropped, Cause::Deadline] {
+            let (place, reason) = (Place::new(), Reason::of(cause));
+            assert!(place.cancel(|| reason.clone()).is_none());
+            assert!(place.cancel(|| Reason::of(Cause::Shutdown)).is_none());
+            assert_eq!(place.reason().as_ref(), Some(&reason));
+            let node = place.node(|reason| {
+                let node = Node::root();
+                node.cancel(reason.expect("it was cancelled").clone());
+                node
+            });
+            assert_eq!(node.reason().as_ref(), Some(&reason));
+            assert_eq!(place.reason().as_ref(), Some(&reason), "the same in a box");
+        }
     }
 
     #[test]
