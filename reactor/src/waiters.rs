@@ -89,7 +89,7 @@ impl Waiters {
     }
 
     /// Moves every waker into `out`: each will look for itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_all(&mut self, out: &mut Vec<Waker>) {
         if let Some(waker) = self.slot.take() {
             out.push(waker);
