@@ -159,12 +159,11 @@ pub(crate) fn take_rare() -> Option<Box<WaitingOn>> {
 pub(crate) fn restore(waiting: Option<Box<WaitingOn>>) {
     #[cold]
     #[inline(never)]
-    fn some(waiting: Box<WaitingOn>) {
-        let WaitingOn { kind, id, location } = *waiting;
-        waiting_on(kind, id, location);
+    fn some(waiting: &WaitingOn) {
+        waiting_on(waiting.kind, waiting.id, waiting.location);
     }
     match waiting {
-        Some(waiting) => some(waiting),
+        Some(waiting) => some(&waiting),
         None => LOCATION.set(None),
     }
 }
