@@ -70,7 +70,6 @@ impl Stream {
     pub(crate) fn reading(&self) -> Family {
         match self.family {
             Family::Tcp if self.source.is_quiet() => Family::QuietTcp,
-            Family::Unix if self.source.is_quiet() => Family::QuietUnix,
             family => family,
         }
     }

@@ -12,7 +12,7 @@
 //! It knows no future and no reactor.
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use rustix::net::{SocketAddrAny, SocketFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -34,7 +34,8 @@ pub(crate) enum Family {
     /// Less than was asked for proves nothing: a read stops at an urgent mark.
     Tcp,
     /// A TCP stream of which the reactor would have told urgent data. Then less
-    /// than was asked for is all that there is, and the lighter call will do.
+    /// than was asked for is all that there is, and the lighter call will do:
+    /// see `Source::is_quiet`, also for what it cannot know.
     QuietTcp,
     /// The kernel does not tell, and less than was asked for proves nothing
     /// here either: a read never crosses a message with descriptors (which it
@@ -42,10 +43,6 @@ pub(crate) enum Family {
     /// read we ask: `SO_INQ` would tell with the read, but only since Linux
     /// 6.17, and by a call that costs as much more as to ask.
     Unix,
-    /// A Unix stream of which the reactor would have told urgent data. Then only
-    /// descriptors are left as a reason, and the kernel marks their message as
-    /// truncated.
-    QuietUnix,
     /// A pipe that we made: less than was asked for is all that there is.
     Pipe,
     /// A pipe that others made. Its writer may have set `O_DIRECT`, which does
@@ -97,7 +94,6 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
         Family::QuietTcp => Ok(transferred(receive_plain(fd, buf)?, buf.len())),
         Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
         Family::Unix => Ok(look_for_more(fd, receive_plain(fd, buf)?, buf.len())),
-        Family::QuietUnix => receive_message(fd, &mut [IoSliceMut::new(buf)]),
         Family::Pipe => {
             let n = retry(|| rustix::io::read(fd, &mut *buf))?;
             Ok(transferred(n, buf.len()))
@@ -127,7 +123,6 @@ pub(crate) fn read_vectored(
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(transferred(n, length(bufs)))
         }
-        Family::QuietUnix => receive_message(fd, bufs),
         Family::Unix | Family::ForeignPipe => {
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(look_for_more(fd, n, length(bufs)))
@@ -151,7 +146,7 @@ pub(crate) fn read_owned<B: IoBufMut>(
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(transferred(n, wanted))
         }
-        Family::Unix | Family::QuietUnix | Family::ForeignPipe => {
+        Family::Unix | Family::ForeignPipe => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(look_for_more(fd, n, wanted))
         }
@@ -185,19 +180,6 @@ fn received(n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
     }
 }
 
-/// Reads from a Unix stream without urgent data, and with it whether that
-/// drained it.
-fn receive_message(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
-    let wanted = length(bufs);
-    let mut control = RecvAncillaryBuffer::default();
-    let came = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::empty()))?;
-    Ok(if came.flags.contains(ReturnFlags::CTRUNC) {
-        Done::Full(came.bytes)
-    } else {
-        transferred(came.bytes, wanted)
-    })
-}
-
 /// `n` of `wanted` bytes were read, and if that is short it still proves
 /// nothing: asks, which costs less than the read into `EAGAIN` that it saves.
 pub(crate) fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done<usize> {
@@ -220,7 +202,7 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>
 pub(crate) fn write(fd: BorrowedFd<'_>, family: Family, buf: &[u8]) -> io::Result<Done<usize>> {
     let buf = &buf[..faults::length(buf.len())];
     let n = match family {
-        Family::Tcp | Family::QuietTcp | Family::Unix | Family::QuietUnix => {
+        Family::Tcp | Family::QuietTcp | Family::Unix => {
             retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?
         }
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::write(fd, buf))?,
@@ -237,7 +219,7 @@ pub(crate) fn write_vectored(
     let bufs = &bufs[..faults::length(bufs.len().min(BUFFERS_MAX))];
     let wanted = bufs.iter().map(|buf| buf.len()).sum();
     let n = match family {
-        Family::Tcp | Family::QuietTcp | Family::Unix | Family::QuietUnix => {
+        Family::Tcp | Family::QuietTcp | Family::Unix => {
             let mut control = SendAncillaryBuffer::default();
             retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?
         }

@@ -6,6 +6,7 @@ use socket2::SockRef;
 use std::io::{IoSlice, IoSliceMut, Result};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use wakeline_net::io::AsyncWriteExt;
 use wakeline_net::testing::{both, on_each_driver, tcp_pair, yield_times};
 use wakeline_net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use wakeline_reactor::recv_counted;
@@ -174,6 +175,27 @@ fn nothing_is_asked_for_and_nothing_comes_without_waiting() {
     on_each_driver(|| async {
         let (here, _there) = tcp_pair().await?;
         assert_eq!(here.read(&mut []).await?, 0, "no bytes, and not the end");
+        Ok(())
+    });
+}
+
+/// One call takes 1,024 of the buffers; that they were filled proves nothing.
+#[test]
+fn more_buffers_than_one_call_takes_do_not_stall_the_reader() {
+    fn bufs() -> Vec<Vec<u8>> {
+        (0..2_000).map(|_| Vec::with_capacity(1)).collect()
+    }
+    on_each_driver(|| async {
+        let (here, there) = tcp_pair().await?;
+        // The first read tells an epoll that the stream is quiet.
+        there.write(b"x").await?;
+        assert_eq!(here.read(&mut [0; 8]).await?, 1);
+        (&there).write_all(&[7; 3_000]).await?;
+        let mut came = 0;
+        while came < 3_000 {
+            came += here.read_vectored_owned(bufs()).await.0?;
+        }
+        assert_eq!(came, 3_000);
         Ok(())
     });
 }

@@ -17,7 +17,8 @@ pub(crate) const READY: u64 = 1;
 pub(crate) const CLOSED: u64 = 2;
 /// The source could not be armed; the error waits beside the waiters.
 pub(crate) const FAILED: u64 = 4;
-/// The last event came from a driver that tells of urgent data.
+/// The last event came from a driver that tells of urgent data. (A registration
+/// for writing alone does not, but then only a close is an event for reading.)
 pub(crate) const EXACT: u64 = 8;
 /// Urgent data came once.
 pub(crate) const URGENT: u64 = 16;

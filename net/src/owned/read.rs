@@ -36,7 +36,9 @@ struct Reading<'a, P>(Leaf<'a, Receiving<'a, P>>);
 impl<P: Bufs<Buf: IoBufMut>> Reading<'_, P> {
     #[track_caller]
     fn new(stream: &Stream, mut bufs: P) -> Reading<'_, P> {
-        let room = bufs.as_mut().iter_mut().map(|buf| buf.room().1).sum();
+        // Of the buffers that one call takes: a read that fills those is no short one.
+        let rooms = bufs.as_mut().iter_mut().map(|buf| buf.room().1);
+        let room = rooms.filter(|room| *room > 0).take(sys::BUFFERS_MAX).sum();
         let receiving = Receiving {
             stream,
             bufs: Some(bufs),

@@ -23,6 +23,9 @@ pub use socket2::TcpKeepalive;
 /// Dropping it closes the connection. Data that the peer sent and nobody read
 /// makes that a reset, as always with TCP.
 ///
+/// Urgent (out-of-band) data is no part of the stream here: reads go on behind
+/// it, and a read that waits when it comes passes it over.
+///
 /// # Example
 ///
 /// ```

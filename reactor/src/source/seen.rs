@@ -34,8 +34,13 @@ impl Source {
     /// follows, and none has come of which the reactor would not have told.
     ///
     /// Under epoll each event tells of it; a poll of io_uring does not, nor is
-    /// anything known before the first event. Who takes the urgent byte out by a
-    /// call of their own (`MSG_OOB`) before its event is delivered is on their own.
+    /// anything known before the first event.
+    ///
+    /// Two marks it cannot know: of an urgent byte that somebody took out by a
+    /// call of their own (`MSG_OOB`) before its event was delivered, and of one that
+    /// had arrived as a plain byte ahead of its turn and is called urgent only
+    /// later, which a Linux peer does not do. The bytes behind such a mark are
+    /// read when the next ones come, or the end.
     ///
     /// # Example
     ///
