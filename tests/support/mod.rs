@@ -151,6 +151,10 @@ impl Chance {
     pub(crate) fn new() -> Chance {
         let seed = setting("WAKELINE_TEST_SEED", 0x5eed);
         eprintln!("-- WAKELINE_TEST_SEED={seed}");
+        Chance::from_seed(seed)
+    }
+
+    pub(crate) fn from_seed(seed: u64) -> Chance {
         Chance(seed)
     }
 
