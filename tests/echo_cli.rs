@@ -1,4 +1,4 @@
-//! What the echo server says when it cannot do what it is asked to.
+//! What the echo servers say when they cannot do what they are asked to.
 
 mod support;
 
@@ -12,7 +12,11 @@ use support::child::{EchoServer, example, send};
 
 /// Runs the server to its end: exit code, stdout, stderr.
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(example("echo_server"))
+    run_example("echo_server", arguments)
+}
+
+fn run_example(name: &str, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(example(name))
         .args(arguments)
         .output()
         .expect("the server starts");
@@ -72,6 +76,20 @@ fn a_failure_is_exit_code_1_and_one_line_that_says_what_to_try() {
             assert!(stderr.contains(word), "{word:?} is not in {stderr}");
         }
     }
+}
+
+#[test]
+fn the_one_of_the_readme_has_no_arguments_and_tells_of_a_busy_port() {
+    let (code, stdout, stderr) = run_example("hello_echo", &["--listen"]);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    assert!(stderr.starts_with("usage: hello_echo"), "{stderr}");
+    // If that is an error, somebody else has the port.
+    let _busy = TcpListener::bind("127.0.0.1:7777");
+    let (code, stdout, stderr) = run_example("hello_echo", &[]);
+    assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("hello_echo: "), "{stderr}");
+    assert!(stderr.contains("127.0.0.1:7777"), "{stderr}");
 }
 
 #[test]
