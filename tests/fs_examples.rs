@@ -129,6 +129,9 @@ fn help_tells_the_exit_codes_and_wrong_usage_ends_with_two() {
                 "--nonsense",
             );
         }
+        let lines = ["-n", "x", "file"].map(Path::new);
+        let wrong = run(backend, "tail_follow", lines);
+        ends(&wrong, 2, "a whole number from 0");
     });
 }
 

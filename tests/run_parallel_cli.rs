@@ -355,18 +355,40 @@ fn wrong_usage_is_exit_code_2_and_help_says_how() {
         &["--jobs", "0", "true"][..],
         &["--jobs", "18446744073709551615", "true"],
         &["--timeout", "soon", "true"],
+        &["--keep", "x", "true"],
         &["--no-such-option"],
     ] {
         let (code, stdout, stderr) = run(arguments);
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
         assert!(!stderr.is_empty());
     }
+    let (_, _, stderr) = run(&["--keep", "x", "true"]);
+    assert!(stderr.contains(": a whole number from 0"), "{stderr}");
     let (code, stdout, _) = run(&["--help"]);
     assert_eq!(code, 0);
     assert!(
         stdout.contains("--fail-fast") && stdout.contains("Exit code:"),
         "{stdout}"
     );
+}
+
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    for_each_backend(|backend| {
+        // A command's own code may be worse.
+        for (command, code) in [("echo lost", 1), ("echo lost; exit 9", 9), ("true", 0)] {
+            let full = std::fs::File::options().write(true).open("/dev/full");
+            let output = Command::new(example("run_parallel"))
+                .args(["--driver", backend.option(), command])
+                .stdout(full.expect("it is there"))
+                .output()
+                .expect("it starts");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{command}: {stderr}");
+            let told = stderr.contains("cannot print what a command wrote");
+            assert_eq!(told, command != "true", "{stderr}");
+        }
+    });
 }
 
 #[test]

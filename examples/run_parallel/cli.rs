@@ -25,8 +25,9 @@ const JOBS_MAX: usize = 4096;
         ls *.png | sed 's/.*/optipng &/' | run_parallel --timeout 60\n  \
         run_parallel --prefix --fail-fast './server' './client'\n\n\
         Exit code: the highest of the commands' (128 + N for one that signal N ended, 124 for a \
-        timeout, 126 or 127 for one that could not be run; one that was stopped counts as 0), \
-        1 the runtime cannot start, 2 wrong usage, 130 interrupted."
+        timeout, 126 or 127 for one that could not be run; one that was stopped counts as 0), but \
+        at least 1 if their output cannot be printed; 1 the runtime cannot start, 2 wrong usage, \
+        130 interrupted."
 )]
 pub(crate) struct Options {
     /// What to run, a shell command each.
@@ -54,7 +55,7 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
 
     /// Keep at most so many bytes of each output; what is beyond is left out, and said to be.
-    #[arg(long, value_name = "BYTES", default_value = "67108864")]
+    #[arg(long, value_name = "BYTES", default_value = "67108864", value_parser = bytes)]
     pub(crate) keep: usize,
 
     /// Print no table at the end.
@@ -112,6 +113,11 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
         Ok(jobs) if jobs.get() <= JOBS_MAX => Ok(jobs),
         _ => Err(format!("a whole number from 1 to {JOBS_MAX}")),
     }
+}
+
+/// A number of bytes.
+fn bytes(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "a whole number from 0".to_owned())
 }
 
 /// A number of seconds, whole or not, not negative.

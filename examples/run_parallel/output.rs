@@ -13,7 +13,7 @@
 //! and neither the commands nor what stops them. What was put is not lost with
 //! the future that waits for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Write};
 use std::mem;
@@ -93,6 +93,7 @@ pub(crate) struct Output {
     width: usize,
     out: Printer,
     err: Printer,
+    lost: Cell<bool>,
 }
 
 impl Output {
@@ -103,7 +104,13 @@ impl Output {
             width: commands.len().to_string().len(),
             out: Printer::new(stdout()),
             err: Printer::new(stderr()),
+            lost: Cell::new(false),
         }
+    }
+
+    /// Whether something that a command wrote could not be printed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.get()
     }
 
     fn printer(&self, stream: Stream) -> &Printer {
@@ -129,6 +136,7 @@ impl Output {
         match self.printer(stream).drain().await {
             // Nobody reads to the end, as in `run_parallel … | head -1`: the commands run on.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe && stream == Stream::Out => {
+                self.lost.set(true);
                 self.say(&format!("cannot print what a command wrote: {error}"));
             }
             _ => {}
@@ -276,6 +284,8 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// By which signal.
     pub(crate) interrupted: Option<&'static str>,
+    /// Some of what the commands wrote.
+    pub(crate) lost: bool,
     pub(crate) elapsed: Duration,
 }
 
@@ -285,7 +295,7 @@ impl Report {
         let worst = self.rows.iter().map(|row| row.end.code()).max();
         match self.interrupted {
             Some(_) => 130,
-            None => worst.unwrap_or(0),
+            None => worst.unwrap_or(0).max(self.lost.into()),
         }
     }
 

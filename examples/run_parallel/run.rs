@@ -33,6 +33,7 @@ pub(crate) async fn all(commands: Vec<String>, options: &Options, output: Output
         let mut report = Report {
             rows,
             interrupted: interrupted.get(),
+            lost: false,
             elapsed: started.elapsed(),
         };
         if !options.quiet {
@@ -40,6 +41,7 @@ pub(crate) async fn all(commands: Vec<String>, options: &Options, output: Output
         }
         stop.or_late(output.drain_all()).await;
         report.interrupted = interrupted.get(); // also while it was printed
+        report.lost = output.is_lost();
         report
     };
     select! {

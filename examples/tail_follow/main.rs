@@ -38,7 +38,7 @@ struct Options {
     file: PathBuf,
 
     /// How many of its last lines to begin with.
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+    #[arg(long, short = 'n', value_name = "N", default_value = "10", value_parser = count)]
     lines: u64,
 
     /// How often to look for more, in milliseconds.
@@ -52,6 +52,10 @@ struct Options {
     /// How to wait for the kernel: auto, uring or epoll.
     #[arg(long, value_name = "DRIVER", default_value = "auto")]
     driver: Driver,
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a whole number from 0".to_owned())
 }
 
 fn period(text: &str) -> Result<Duration, String> {
