@@ -14,7 +14,8 @@
 //! A one-shot operation is tried at once. If it would block on a descriptor
 //! that can be watched, a duplicate of that is registered (the original may be
 //! registered already, by a source) and the operation is tried again at each
-//! event; what cannot be watched runs on the blocking pool.
+//! event; what cannot be watched, or would block all the same, runs on the
+//! blocking pool.
 
 use super::{Beside, Turning};
 use crate::clock;
@@ -261,12 +262,19 @@ impl Epoll {
                     op.give_back(&mut turning.harvest.wakers);
                     self.release(key, turning.harvest, turning.counts);
                 }
-                Some(Slot::Op { op, .. }) => {
-                    if let Attempt::Done(result) = op.attempt() {
+                Some(Slot::Op { op, .. }) => match op.attempt() {
+                    Attempt::Done(result) => {
                         op.complete(result, &mut turning.harvest.wakers);
                         self.release(key, turning.harvest, turning.counts);
                     }
-                }
+                    // Its future tries again, and from there it goes to the
+                    // pool, which is not to be called while this is borrowed.
+                    Attempt::Block => {
+                        op.give_back(&mut turning.harvest.wakers);
+                        self.release(key, turning.harvest, turning.counts);
+                    }
+                    Attempt::Wait(_) => {}
+                },
                 None => add(&turning.counts.stale, 1),
             }
         }
@@ -351,3 +359,6 @@ fn bits(event: &mio::event::Event) -> Event {
     }
     told
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -34,7 +34,7 @@ mod cell;
 mod descriptor;
 mod file;
 mod in_flight;
-mod kinds;
+pub(crate) mod kinds;
 mod open;
 mod path;
 mod ready;
