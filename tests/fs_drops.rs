@@ -229,22 +229,35 @@ fn in_memory() -> fs::File {
 fn the_end_that_a_dropped_seek_has_found_is_not_given_after_a_new_length() {
     let _alone = support::alone();
     for_each_backend(|backend| {
-        backend.runtime(1).block_on(async {
-            let memory = in_memory();
-            let mut file = File::from_std(memory.try_clone().expect("a descriptor")).unwrap();
-            let mut seek = Box::pin(file.seek(io::SeekFrom::End(0)));
-            let _ = poll_once(seek.as_mut()).await;
-            drop(seek);
-            // It is over when one that was begun later is, by and large.
-            file.metadata().await.expect("what it is");
-            let mut cut = Box::pin(file.set_len(0));
-            let _ = poll_once(cut.as_mut()).await;
-            while memory.metadata().expect("what it is").len() > 0 {
-                wakeline::yield_now().await;
-            }
-            drop(cut); // it was not told that it has happened
-            assert_eq!(file.seek(io::SeekFrom::End(0)).await.expect("a seek"), 0);
-        });
+        for (by_clone, kind) in [(false, 0), (true, 0), (true, 1), (true, 2)] {
+            backend.runtime(1).block_on(async {
+                let memory = in_memory();
+                let mut file = File::from_std(memory.try_clone().expect("a descriptor")).unwrap();
+                let clone = file.try_clone().expect("a descriptor");
+                let mut seek = Box::pin(file.seek(io::SeekFrom::End(0)));
+                let _ = poll_once(seek.as_mut()).await;
+                drop(seek);
+                // It is over when one that was begun later is, by and large.
+                file.metadata().await.expect("what it is");
+                let by = if by_clone { &clone } else { &file };
+                let one_more = BLOCK as u64;
+                let mut change: Pin<Box<dyn Future<Output = ()>>> = match kind {
+                    0 => Box::pin(async { drop(by.set_len(2 * one_more).await) }),
+                    1 => Box::pin(async { drop(by.allocate(0, 2 * one_more).await) }),
+                    _ => {
+                        let block = vec![1; BLOCK];
+                        Box::pin(async { drop(by.write_at_owned(block, one_more).await) })
+                    }
+                };
+                let _ = poll_once(change.as_mut()).await;
+                while memory.metadata().expect("what it is").len() == one_more {
+                    wakeline::yield_now().await;
+                }
+                drop(change); // it was not told that it has happened
+                let end = file.seek(io::SeekFrom::End(0)).await.expect("a seek");
+                assert_eq!(end, 2 * one_more, "{by_clone}, {kind}");
+            });
+        }
     });
 }
 

@@ -57,8 +57,8 @@ pub struct File {
     pub(super) cursor: Cursor,
 }
 
-/// Counts what has changed the file, when it is over: what was read before is
-/// old. Of all clones together, which have the file together.
+/// Counts what changes the file, when it begins and when it is over: what was
+/// read before is old. Of all clones together, which have the file together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes(Arc<AtomicU64>);
 

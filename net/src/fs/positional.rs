@@ -285,6 +285,7 @@ impl Future for WriteAt<'_> {
             Some(writing) => writing,
             none => {
                 this.file.check_position()?;
+                this.file.changes().note(); // as of an owned one
                 let write = op::Write {
                     fd: Arc::clone(this.file.descriptor()),
                     buf: chunk::filled(this.buf),
@@ -334,6 +335,7 @@ impl<B: IoBuf> Future for WriteAtOwned<B> {
     type Output = (io::Result<usize>, B);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.changes.note(); // it begins, and nobody may hear of its end
         let done = ready!(Pin::new(&mut self.write).poll(cx));
         self.changes.note();
         Poll::Ready(done)

@@ -156,6 +156,7 @@ impl<O: op::Op> Future for Changing<O> {
     type Output = (io::Result<O::Output>, O::Back);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.changes.note(); // it begins, and nobody may hear of its end
         let done = ready!(Pin::new(&mut self.started).poll(cx));
         self.changes.note();
         Poll::Ready(done)

@@ -99,6 +99,7 @@ impl File {
     /// Edge 5.
     fn start_write(&mut self, buf: &[u8]) {
         self.cursor.stream |= self.check_position().is_err();
+        self.changes().note(); // for its clones: nobody may hear of its end
         let write = op::Write {
             fd: Arc::clone(self.descriptor()),
             buf: chunk::filled(buf),
