@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
-use wakeline_reactor::{Config, Reactor, op};
+use wakeline_reactor::{Config, DriverKind, Offload, Reactor, op};
 
 fn temp_file(content: &[u8]) -> File {
     let path = std::env::temp_dir().join(format!(
@@ -560,4 +560,62 @@ fn a_blocking_job_hands_out_its_result_and_its_panic() {
         }));
         assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"planned"));
     });
+}
+
+/// A pool whose threads have other things to do: its jobs wait for the test.
+#[derive(Default)]
+struct Busy(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+
+impl Offload for Busy {
+    fn offload(&self, job: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+        self.0.lock().unwrap().push(job);
+        Ok(())
+    }
+}
+
+/// A FIFO, full: its writing end, and its reading end.
+fn full_fifo() -> (File, File) {
+    let path = std::env::temp_dir().join(format!("wakeline-op-fifo-{}", std::process::id()));
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    // To read and to write: it does not wait for the other end.
+    let mut options = File::options();
+    let reader = options.read(true).write(true).open(&path).unwrap();
+    let mut writer = File::options().write(true).open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    writer.write_all(&[0; 1 << 16]).unwrap();
+    (writer, reader)
+}
+
+/// A FIFO takes no call that may not wait.
+#[test]
+fn a_write_to_a_full_fifo_holds_no_thread() {
+    let pool = Arc::new(Busy::default());
+    let offload = Arc::clone(&pool) as Arc<dyn Offload>;
+    let config = Config::default().driver(DriverKind::Epoll);
+    let reactor = Reactor::new(&config.offload(offload)).unwrap();
+    let _entered = reactor.enter();
+    let (writer, mut reader) = full_fifo();
+    let mut write = op::submit(op::Write {
+        fd: Arc::new(writer.into()),
+        buf: vec![7; 3 * libc::PIPE_BUF],
+        offset: u64::MAX,
+    });
+    assert!(poll_once(&mut write, Waker::noop()).is_pending());
+    assert_eq!(pool.0.lock().unwrap().len(), 0, "nobody reads yet");
+    // Room for a part of it.
+    reader.read_exact(&mut [0; libc::PIPE_BUF]).unwrap();
+    turn_until(&reactor, || {
+        assert!(poll_once(&mut write, Waker::noop()).is_pending());
+        !pool.0.lock().unwrap().is_empty()
+    });
+    let jobs = std::mem::take(&mut *pool.0.lock().unwrap());
+    jobs.into_iter().for_each(|job| job());
+    let Poll::Ready((written, buf)) = poll_once(&mut write, Waker::noop()) else {
+        panic!("the pool has done it")
+    };
+    assert_eq!(
+        (written.unwrap(), buf.len()),
+        (libc::PIPE_BUF, 3 * libc::PIPE_BUF)
+    );
 }

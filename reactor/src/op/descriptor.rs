@@ -53,6 +53,11 @@ impl Descriptor {
         *self.stream.get_or_init(|| is_stream(&self.fd))
     }
 
+    /// Whether it is a pipe, with a name or without.
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.is_stream() && kind(&self.fd) == Some(libc::S_IFIFO)
+    }
+
     /// The descriptor inside.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {
@@ -61,13 +66,19 @@ impl Descriptor {
 }
 
 fn is_stream(fd: &OwnedFd) -> bool {
+    let of_disk = |kind| matches!(kind, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK);
+    kind(fd).is_some_and(|kind| !of_disk(kind))
+}
+
+/// The `S_IFMT` bits.
+fn kind(fd: &OwnedFd) -> Option<libc::mode_t> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: `stat` is writable memory of that type for the length of the call.
     let filled = check(unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) });
-    filled.is_ok_and(|_| {
+    filled.ok().map(|_| {
         // SAFETY: the call has succeeded, so it has filled the structure.
-        let mode = unsafe { stat.assume_init_ref() }.st_mode & libc::S_IFMT;
-        !matches!(mode, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
+        let mode = unsafe { stat.assume_init_ref() }.st_mode;
+        mode & libc::S_IFMT
     })
 }
 

@@ -12,7 +12,9 @@ use super::buf::{IoBuf, IoBufMut};
 use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
-use super::kinds::{NO_OFFSET, Op, attempt_of, length_max, read_attempt_of, retry, wait_for};
+use super::kinds::{
+    NO_OFFSET, Op, attempt_of, is_ready, length_max, read_attempt_of, retry, wait_for,
+};
 use crate::state::Direction;
 use crate::sys::check_len;
 use io_uring::squeue::Entry;
@@ -138,10 +140,11 @@ pub struct Write<B = Vec<u8>> {
 }
 
 impl<B: IoBuf> Write<B> {
-    fn call(&mut self, flags: libc::c_int) -> io::Result<usize> {
+    /// At most so many bytes.
+    fn call(&mut self, flags: libc::c_int, most: usize) -> io::Result<usize> {
         let part = libc::iovec {
             iov_base: self.buf.as_ptr().cast_mut().cast(),
-            iov_len: length_max(self.buf.len()),
+            iov_len: length_max(self.buf.len().min(most)),
         };
         let fd = self.fd.as_raw_fd();
         at_offset(self.offset, |offset| {
@@ -168,12 +171,27 @@ impl<B: IoBuf> Steps for Write<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        attempt_of(self.call(libc::RWF_NOWAIT), self.direction())
+        let call = self.call(libc::RWF_NOWAIT, usize::MAX);
+        match attempt_of(call, self.direction()) {
+            // One with a name takes no call that does not wait, but it tells
+            // when there is room.
+            Attempt::Block if self.fd.is_fifo() && !is_ready(self.raw_fd(), libc::POLLOUT) => {
+                Attempt::Wait(Direction::Write)
+            }
+            attempt => attempt,
+        }
     }
 
     fn block(&mut self) -> io::Result<u32> {
         let fd = Arc::clone(&self.fd);
-        blocking(&fd, libc::POLLOUT, || self.call(0))
+        // A FIFO that has room has it for so much: its reader may be slow, and
+        // is not to hold the thread.
+        let most = if fd.is_fifo() {
+            libc::PIPE_BUF
+        } else {
+            usize::MAX
+        };
+        blocking(&fd, libc::POLLOUT, || self.call(0, most))
     }
 
     fn direction(&self) -> Option<Direction> {

@@ -139,16 +139,25 @@ pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<u
 
 /// Waits on a pool thread until a non-blocking descriptor may go on.
 pub(super) fn wait_for(fd: RawFd, events: libc::c_short) -> io::Result<()> {
+    match poll(fd, events, -1) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether it may go on now; also when it cannot be told.
+pub(super) fn is_ready(fd: RawFd, events: libc::c_short) -> bool {
+    poll(fd, events, 0).ok() != Some(0)
+}
+
+fn poll(fd: RawFd, events: libc::c_short, timeout_ms: libc::c_int) -> io::Result<i32> {
     let mut poll = libc::pollfd {
         fd,
         events,
         revents: 0,
     };
     // SAFETY: one writable `pollfd` for the length of the call.
-    match check(unsafe { libc::poll(&mut poll, 1, -1) }) {
-        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(()),
-    }
+    check(unsafe { libc::poll(&mut poll, 1, timeout_ms) })
 }
 
 #[cfg(all(test, not(loom)))]
