@@ -1,1 +1,3 @@
-//! Benchmarks.
+//! Benchmarks, and what several of them need.
+
+pub mod child;

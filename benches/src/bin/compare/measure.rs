@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use wakeline_benches::child::{beside, pin};
 
 use crate::args::{Cpus, Options};
 use crate::cell::{Cell, HEAVY, Kind};
-use crate::servers::{Server, beside, pin, places};
+use crate::servers::{Server, places};
 
 /// What one window gave, by the names of the figures.
 pub(crate) type Figure = BTreeMap<&'static str, f64>;
@@ -78,7 +79,7 @@ const HOLD: u64 = 1000;
 const STORM: u64 = 30_000;
 
 pub(crate) fn measure(server: &Server, cell: &Cell, options: &Options) -> Result<Figure, String> {
-    pin(&places(cell, options.cpus)?[1])?;
+    pin(places(cell, options.cpus)?[1])?;
     let window = options.window;
     let (connections, bytes) = (cell.connections, cell.bytes);
     let plain = format!("-c {connections} -s {bytes}");

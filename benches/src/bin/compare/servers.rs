@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use wakeline_benches::child::{allowed, beside, pin};
 
 use crate::args::Cpus;
 use crate::cell::{Cell, Kind};
@@ -27,20 +27,6 @@ pub(crate) struct Server {
     pub(crate) address: String,
     child: Child,
     path: Option<PathBuf>,
-}
-
-/// A program beside this one.
-pub(crate) fn beside(name: &str) -> Result<PathBuf, String> {
-    let own = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
-    let path = own.with_file_name(name);
-    if path.exists() {
-        Ok(path)
-    } else {
-        Err(format!(
-            "{} is not there: cargo build --release -p wakeline-benches --features peers",
-            path.display()
-        ))
-    }
 }
 
 /// The servers to measure: those whose names have one of `parts`, and the base.
@@ -68,33 +54,14 @@ pub(crate) fn choose(parts: &[String], base: &str) -> Result<Vec<String>, String
 }
 
 /// Where the server and the client run: on the first processors that this process may use.
-pub(crate) fn places(cell: &Cell, cpus: Cpus) -> Result<[CpuSet; 2], String> {
-    static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
-    let allowed = ALLOWED.get_or_init(|| {
-        let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
-        (0..CpuSet::MAX_CPU)
-            .filter(|cpu| set.is_set(*cpu))
-            .collect()
-    });
-    let set = |cpus: &[usize]| {
-        let mut set = CpuSet::new();
-        cpus.iter().for_each(|cpu| set.set(*cpu));
-        set
-    };
-    match (allowed.as_slice(), cpus) {
-        ([first, second, ..], _) if cell.kind == Kind::Imbalance => {
-            Ok([(); 2].map(|()| set(&[*first, *second])))
-        }
+pub(crate) fn places(cell: &Cell, cpus: Cpus) -> Result<[&'static [usize]; 2], String> {
+    match (allowed(), cpus) {
+        (all @ [_, _, ..], _) if cell.kind == Kind::Imbalance => Ok([&all[..2], &all[..2]]),
         (_, _) if cell.kind == Kind::Imbalance => Err(format!("{cell} needs two processors")),
-        ([first, ..], Cpus::One) => Ok([(); 2].map(|()| set(&[*first]))),
-        ([first, second, ..], Cpus::Two) => Ok([set(&[*first]), set(&[*second])]),
+        (all @ [_, ..], Cpus::One) => Ok([&all[..1], &all[..1]]),
+        (all @ [_, _, ..], Cpus::Two) => Ok([&all[..1], &all[1..2]]),
         _ => Err("--cpus two needs two processors".to_owned()),
     }
-}
-
-/// Children that are started now run there.
-pub(crate) fn pin(place: &CpuSet) -> Result<(), String> {
-    sched_setaffinity(None, place).map_err(|error| format!("cannot choose processors: {error}"))
 }
 
 /// Lets this process and its children have as many descriptors as they may.
@@ -136,7 +103,7 @@ impl Server {
         let listen = path.as_ref().map_or("127.0.0.1:0".to_owned(), |path| {
             format!("unix:{}", path.display())
         });
-        pin(&places(cell, cpus)?[0])?;
+        pin(places(cell, cpus)?[0])?;
         // Once, so that all servers have the same to do.
         static WORK: OnceLock<Result<u64, String>> = OnceLock::new();
         let rounds = match cell.kind {
