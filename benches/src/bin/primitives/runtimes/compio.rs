@@ -25,7 +25,7 @@ where
 }
 
 async fn join<T>(task: JoinHandle<T>) -> T {
-    task.await.ok().expect("no panic")
+    task.await.expect("no panic")
 }
 
 async fn abort<T>(task: JoinHandle<T>) {

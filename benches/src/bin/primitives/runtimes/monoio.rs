@@ -55,7 +55,7 @@ fn reply<T>(to: once::Sender<T>, value: T) {
 }
 
 async fn answer<T>(from: once::Receiver<T>) -> T {
-    from.await.ok().expect("a reply")
+    from.await.expect("a reply")
 }
 
 async fn acquire(semaphore: &Semaphore) -> Permit<'_> {
