@@ -18,8 +18,17 @@ struct Server {
 impl Server {
     /// `None` where this system does not have what it is made of.
     fn start(name: &str) -> Option<Server> {
+        let server = Server::start_with(name, &[]);
+        if name.contains("uring") && server.try_echo().is_err() {
+            return None;
+        }
+        Some(server)
+    }
+
+    fn start_with(name: &str, numbers: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_servers"))
             .args([name, "127.0.0.1:0"])
+            .args(numbers)
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
@@ -29,11 +38,7 @@ impl Server {
             .expect("its first line");
         let address = line.trim().strip_prefix("listening on ");
         let address = address.expect("an address").to_owned();
-        let server = Server { child, address };
-        if name.contains("uring") && server.try_echo().is_err() {
-            return None;
-        }
-        Some(server)
+        Server { child, address }
     }
 
     fn connect(&self) -> TcpStream {
@@ -95,5 +100,26 @@ fn what_comes_together_with_the_end_is_answered_and_the_connection_closed() {
                 assert!(all == message, "{name} {size} {known}");
             }
         }
+    }
+}
+
+#[test]
+fn it_ends_by_itself_at_the_last_message() {
+    for name in ["raw-epoll", "raw-uring", "ours-epoll", "ours-uring"] {
+        if Server::start(name).is_none() {
+            continue;
+        }
+        let mut server = Server::start_with(name, &["64", "0", "3"]);
+        let mut streams = [server.connect(), server.connect()];
+        for stream in &mut streams {
+            stream.write_all(b"x").expect("there is room");
+            stream.read_exact(&mut [0]).expect("an answer");
+        }
+        streams[0].write_all(b"x").expect("there is room");
+        // Its end ends its connections.
+        let last = streams[1].read(&mut [0]);
+        assert!(!matches!(last, Ok(1..)), "{name}: {last:?}");
+        let status = server.child.wait().expect("a child");
+        assert!(status.success(), "{name}: {status}");
     }
 }

@@ -43,7 +43,6 @@ pub(crate) struct Job {
     pub(crate) listener: Listener,
     /// Bytes of a connection's read buffer, where it has one of its own.
     pub(crate) buffer: usize,
-    /// Only of the servers with two threads.
     pub(crate) work: Work,
 }
 
@@ -104,8 +103,9 @@ fn main() -> ExitCode {
         Err(message) => {
             let names: Vec<&str> = SERVERS.iter().map(|(name, ..)| *name).collect();
             eprintln!(
-                "servers: {message}\nusage: servers NAME ADDRESS [BUFFER [ROUNDS]]; NAME: {}\n\
+                "servers: {message}\nusage: servers NAME ADDRESS [BUFFER [ROUNDS [MESSAGES]]]; NAME: {}\n\
                  ROUNDS of a computation are made before a message that begins with 0xff is answered;\n\
+                 it ends at the last of MESSAGES, if that is not 0;\n\
                  servers --rounds tells how many take a millisecond, servers --list the names",
                 names.join(", ")
             );
@@ -130,9 +130,7 @@ fn serve(name: &str, address: &str, numbers: &[String]) -> Result<(), String> {
         Some(parsed) => parsed.map_err(|_| format!("{numbers:?} are no numbers")),
     };
     let buffer = number(0, 16 << 10)? as usize;
-    let work = Work {
-        rounds: number(1, 0)?,
-    };
+    let work = Work::new(number(1, 0)?, number(2, 0)?);
     let found = SERVERS.iter().find(|(known, ..)| *known == name);
     let (_, threads, serve) = found.ok_or_else(|| format!("{name} is not known"))?;
     let listeners = listen(address, *threads);

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::event::epoll;
 
-use crate::{Job, Listener};
+use crate::{Job, Listener, Work};
 
 enum Stream {
     Tcp(TcpStream),
@@ -42,7 +42,7 @@ impl Connection {
 
     /// Echoes what is there; false if the peer is done. `ended`: its end has
     /// come, maybe behind bytes, and no other edge will tell of it.
-    fn ready(&mut self, buffer: &mut [u8], ended: bool) -> io::Result<bool> {
+    fn ready(&mut self, buffer: &mut [u8], work: Work, ended: bool) -> io::Result<bool> {
         while !self.rest.is_empty() {
             let n = self.write(&self.rest)?;
             if n == 0 {
@@ -57,6 +57,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             };
+            work.on(&buffer[..n]);
             let sent = self.write(&buffer[..n])?;
             if sent < n {
                 self.rest.extend_from_slice(&buffer[sent..n]);
@@ -98,7 +99,7 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
                 accept(&job.listener, &poller, &mut connections)?;
             } else if let Some(Some(connection)) = connections.get_mut(key as usize) {
                 let flags = event.flags;
-                let served = connection.ready(&mut buffer, flags.intersects(ENDED));
+                let served = connection.ready(&mut buffer, job.work, flags.intersects(ENDED));
                 if !served.unwrap_or(false) {
                     connections[key as usize] = None;
                 }

@@ -13,7 +13,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::SendFlags;
 
-use crate::{Job, Listener};
+use crate::{Job, Listener, Work};
 
 const GROUP: u16 = 1;
 /// Enough for a burst of a thousand connections.
@@ -114,6 +114,7 @@ struct Loop {
     buffers: Buffers,
     listener: RawFd,
     nodelay: bool,
+    work: Work,
     /// By the descriptor's number.
     connections: Vec<Connection>,
     /// Of this turn.
@@ -150,6 +151,7 @@ impl Loop {
             buffers,
             listener,
             nodelay,
+            work: job.work,
             connections: Vec::new(),
             completions: Vec::new(),
         })
@@ -256,6 +258,7 @@ impl Loop {
             return Ok(());
         };
         let mut bytes = self.buffers.filled(id, length);
+        self.work.on(bytes);
         while !bytes.is_empty() {
             match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(n) => bytes = &bytes[n..],

@@ -9,7 +9,7 @@ use smol::{Async, LocalExecutor};
 use crate::{Job, Listener};
 
 macro_rules! serve {
-    ($executor:expr, $listener:expr, $buffer:expr, |$stream:ident| $set:expr) => {{
+    ($executor:expr, $listener:expr, $buffer:expr, $work:expr, |$stream:ident| $set:expr) => {{
         let listener = Async::new($listener)?;
         loop {
             let (mut $stream, _peer) = listener.accept().await?;
@@ -22,6 +22,7 @@ macro_rules! serve {
                         if n == 0 {
                             return io::Result::Ok(());
                         }
+                        $work.on(&buffer[..n]);
                         $stream.write_all(&buffer[..n]).await?;
                     }
                 })
@@ -34,11 +35,12 @@ pub(crate) fn serve(job: Job) -> io::Result<()> {
     let executor = Rc::new(LocalExecutor::new());
     let spawner = Rc::clone(&executor);
     smol::block_on(executor.run(async move {
+        let (buffer, work) = (job.buffer, job.work);
         match job.listener {
-            Listener::Tcp(listener) => serve!(spawner, listener, job.buffer, |stream| stream
+            Listener::Tcp(listener) => serve!(spawner, listener, buffer, work, |stream| stream
                 .get_ref()
                 .set_nodelay(true)?),
-            Listener::Unix(listener) => serve!(spawner, listener, job.buffer, |stream| {}),
+            Listener::Unix(listener) => serve!(spawner, listener, buffer, work, |stream| {}),
         }
     }))
 }
