@@ -35,7 +35,7 @@ fn collect(row: &Row, ops: u64) -> Result<Option<u64>, String> {
 }
 
 /// The sum in a line like `==7== Collected : 1234`.
-fn collected(said: &str) -> Option<u64> {
+pub(crate) fn collected(said: &str) -> Option<u64> {
     let line = said.lines().find(|line| line.contains("Collected : "))?;
     line.rsplit(' ').next()?.parse().ok()
 }

@@ -14,6 +14,8 @@
 //! cargo run --release -p wakeline-benches --bin counts -- --check benches/counts.json
 //! cargo run --release -p wakeline-benches --bin counts -- --write benches/counts.json
 //! cargo run --release -p wakeline-benches --bin counts -- channel            # rows by name
+//! cargo build --release -p wakeline-benches --features peers
+//! cargo run --release -p wakeline-benches --features peers --bin counts -- --servers  # ours and the peers'
 //! ```
 //!
 //! The same source gives other figures with another compiler or C library. They
@@ -23,18 +25,21 @@
 mod baseline;
 mod callgrind;
 mod rows;
+mod servers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use baseline::Baseline;
 
-const USAGE: &str = "usage: counts [--check FILE | --write FILE] [row]...";
+const USAGE: &str = "usage: counts [--check FILE | --write FILE | --servers] [NAME]...";
 
 enum Task {
     Show,
     Check(PathBuf),
     Write(PathBuf),
+    /// Those of `servers`, instead of the rows.
+    Servers,
 }
 
 struct Options {
@@ -55,6 +60,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         match arg.as_str() {
             "--check" => options.task = Task::Check(file()?),
             "--write" => options.task = Task::Write(file()?),
+            "--servers" => options.task = Task::Servers,
             _ if arg.starts_with('-') => return Err(format!("{arg}: unknown; {USAGE}")),
             _ => options.names.push(arg),
         }
@@ -83,6 +89,9 @@ fn main() -> ExitCode {
 
 /// Whether all rows are within their bounds.
 fn count(options: Options) -> Result<bool, String> {
+    if matches!(options.task, Task::Servers) {
+        return servers::count(&options.names).map(|()| true);
+    }
     let rows: Vec<_> = (rows::ROWS.iter())
         .filter(|row| {
             options.names.is_empty() || options.names.iter().any(|n| row.name.contains(n))
