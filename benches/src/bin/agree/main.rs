@@ -1,0 +1,184 @@
+//! Question: does `load` measure what a load tester measures that was not
+//! written here? It is asked beside wrk, on servers of which two were not either.
+//!
+//! Setup:    an HTTP server on one processor and the tester on another; each
+//!           tester has one thread, as many connections, and asks again as soon
+//!           as it is answered. Each round has both, another one first each time.
+//!           The servers are nginx with a file of 1 KiB, python3's asyncio and one
+//!           on wakeline, which answer the same from memory; or any that runs, by
+//!           its URL.
+//! Counts:   answers a second, and latencies as they were measured. wrk adds
+//!           latencies that it has not measured before it tells percentiles: for
+//!           an answer that was late by several mean latencies, those of the
+//!           requests that would have been made meanwhile. They are taken out
+//!           again; the last column has its p99 with them.
+//! Leaves out: open loops, which wrk does not have; bodies other than of 1 KiB.
+//! Compare:  the figure of `load` by that of wrk in the same round, the median of
+//!           the rounds with the least and the greatest. `--check 10` fails if
+//!           one of the medians is off by more than so many percent.
+//!
+//! ```text
+//! apt-get install wrk nginx-light python3
+//! cargo build --release -p wakeline-benches
+//! cargo run --release -p wakeline-benches --bin agree -- --rounds 5
+//! ```
+
+mod report;
+mod servers;
+mod testers;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Parser;
+use wakeline_benches::child::{allowed, pin};
+
+use servers::{SERVERS, Server};
+use testers::Tester;
+
+/// Asks two load testers for the same figures: ours, and wrk.
+#[derive(Debug, Parser)]
+#[command(name = "agree", version)]
+struct Options {
+    /// Rounds; both testers measure once in each.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+
+    /// Seconds of a window.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
+    seconds: u32,
+
+    /// Connections held at once.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 50], value_parser = clap::value_parser!(u32).range(1..=1000))]
+    connections: Vec<u32>,
+
+    /// Servers, by a part of their names [default: all]: nginx, asyncio, wakeline.
+    #[arg(long, value_delimiter = ',', conflicts_with = "url")]
+    servers: Vec<String>,
+
+    /// One that runs already, instead of those.
+    #[arg(long)]
+    url: Option<String>,
+
+    /// Fail if a median of ratios is off by more than so many percent.
+    #[arg(long, value_name = "PERCENT")]
+    check: Option<f64>,
+
+    /// Serves HTTP on wakeline, at this address; the program starts itself so.
+    #[arg(long, hide = true)]
+    serve: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let ran = match &options.serve {
+        Some(address) => servers::serve(address).map(|()| true),
+        None => run(&options),
+    };
+    match ran {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("agree: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the testers agree, if that was asked.
+fn run(options: &Options) -> Result<bool, String> {
+    if !is_there("wrk", "-v") {
+        println!("skipped: wrk is not installed (apt-get install wrk)");
+        return Ok(true);
+    }
+    let [server_cpu, tester_cpu, ..] = allowed() else {
+        println!("skipped: server and tester need a processor each, and there is one");
+        return Ok(true);
+    };
+    let place = Scratch::new()?;
+    let testers = testers::both(&place.0)?;
+    let mut results = report::Results::default();
+    let mut measure = |name: &str, url: &str| {
+        pin(&[*tester_cpu])?;
+        cell(options, &testers, name, url, &mut results)
+    };
+    if let Some(url) = &options.url {
+        measure(url, url)?;
+    }
+    let named = |name: &str| options.servers.iter().any(|part| name.contains(part));
+    let kinds: Vec<_> = (SERVERS.iter())
+        .filter(|kind| options.servers.is_empty() || named(kind.name))
+        .filter(|_| options.url.is_none())
+        .collect();
+    if kinds.is_empty() && options.url.is_none() {
+        return Err("no server is called like that: nginx, asyncio, wakeline".to_owned());
+    }
+    for kind in kinds {
+        if !kind.is_there() {
+            println!("{}: skipped: {}\n", kind.name, kind.lacks);
+            continue;
+        }
+        pin(&[*server_cpu])?;
+        let server = Server::start(kind, &place.0)?;
+        measure(kind.name, &server.url)?;
+    }
+    print!("{}", results.markdown());
+    let off = options.check.map(|percent| results.off_by(percent));
+    for line in off.iter().flatten() {
+        eprintln!("agree: {line}");
+    }
+    Ok(off.is_none_or(|off| off.is_empty()))
+}
+
+/// All rounds of one server.
+fn cell(
+    options: &Options,
+    testers: &[Tester; 2],
+    name: &str,
+    url: &str,
+    results: &mut report::Results,
+) -> Result<(), String> {
+    for connections in &options.connections {
+        eprintln!(
+            "{name}: {connections} connections, {} rounds",
+            options.rounds
+        );
+        for round in 0..options.rounds {
+            let mut figures = [None; 2];
+            for n in 0..2 {
+                let n = (n + round as usize) % 2;
+                figures[n] = Some(testers[n].measure(url, *connections, options.seconds)?);
+            }
+            if let [Some(ours), Some(wrks)] = figures {
+                results.add(name, *connections, ours, wrks);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program can be started.
+fn is_there(program: &str, arg: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(arg).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok()
+}
+
+/// A directory of this run, which goes with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch, String> {
+        let path = std::env::temp_dir().join(format!("wakeline-agree-{}", std::process::id()));
+        let made = std::fs::create_dir_all(&path);
+        made.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
