@@ -107,6 +107,8 @@ async fn connection(run: &Run, desk: &Desk, nth: usize, mut link: Option<Link>) 
         if let Err(fault) = result {
             desk.tally.borrow_mut().failed(&fault, &run.live);
             failed = true;
+        } else if run.mode == Mode::Idle {
+            return; // the memory was looked at
         }
     }
 }
@@ -225,20 +227,23 @@ mod tests {
     use crate::speak::Script;
     use crate::target::Address;
 
+    fn idle_for(time: &str, listener: &std::net::TcpListener) -> Run {
+        let address = Address::Tcp(listener.local_addr().expect("its address"));
+        let arguments = [
+            "load", "a:1", "--mode", "idle", "-c", "1", "-w", "0s", "-t", time,
+        ];
+        let options = Options::parse_from(arguments);
+        let script = Script::Echo {
+            size: 1,
+            first: None,
+        };
+        Run::new(&options, address, script)
+    }
+
     #[test]
     fn idle_connections_stay_until_the_memory_is_sampled() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = Address::Tcp(listener.local_addr().expect("its address"));
-        let arguments = "load a:1 --mode idle -c 1 -t 10ms -w 0s";
-        let options = Options::parse_from(arguments.split(' '));
-        let run = Run::new(
-            &options,
-            address,
-            Script::Echo {
-                size: 1,
-                first: None,
-            },
-        );
+        let run = idle_for("10ms", &listener);
         let runtime = runtime(&run).expect("it starts");
         runtime.block_on(async {
             let desk = Desk::new(Tally::new(), run.window());
@@ -249,6 +254,20 @@ mod tests {
             assert!(!early);
             run.sampled.cancel("sampled");
             assert_eq!(idle.await, Ok(()));
+        });
+    }
+
+    #[test]
+    fn idle_connections_are_not_made_again_after_that() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let run = idle_for("50ms", &listener);
+        run.sampled.cancel("sampled"); // as Ctrl-C does, before the time is over
+        let runtime = runtime(&run).expect("it starts");
+        runtime.block_on(async {
+            let desk = Desk::new(Tally::new(), run.window());
+            let link = Link::connect(&run.address).await.expect("it listens");
+            connection(&run, &desk, 0, Some(link)).await;
+            assert_eq!(desk.tally.borrow().connects, 0);
         });
     }
 }

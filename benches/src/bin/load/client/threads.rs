@@ -118,6 +118,8 @@ pub(crate) fn connection(run: &Run, nth: usize) -> Tally {
         if let Err(fault) = result {
             tally.failed(&fault, &run.live);
             thread::sleep(RETRY_AFTER);
+        } else if run.mode == Mode::Idle {
+            break; // the memory was looked at
         }
     }
     tally
