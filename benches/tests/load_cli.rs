@@ -182,7 +182,7 @@ fn a_wrong_byte_and_a_server_that_hangs_up_are_errors_with_a_sample() {
             "wrong byte",
             "byte 100 of the stream",
         ),
-        (hang_up, "closed by the server", "were due"),
+        (hang_up, "closed by the server", "1 answer was due"),
     ] {
         let target = server(handle).to_string();
         for client in ["wakeline", "threads"] {
@@ -339,11 +339,16 @@ fn nobody_there_and_wrong_usage_are_told() {
         String::from_utf8_lossy(&output.stdout).contains("refused"),
         "{output:?}"
     );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("no connection was made"), "{said}");
     for arguments in [
         &["7777"][..],
         &["a:1", "--rate", "0"],
         &["a:1", "--fail-if", "p99"],
         &["a:1", "--fail-if", "missing>0"], // of an open loop only
+        &["a:1", "--mode", "idle", "--fail-if", "p99>1s"],
+        &["--compare", "a", "b", "--fail-if", "p99>1s"], // gates nothing there
+        &["--compare", "a", "b", "--json", "-"],
         &[],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_load"));

@@ -113,7 +113,7 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 
     /// Compare two results that were written by --json.
-    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with = "target")]
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["target", "fail_if", "json", "html"])]
     pub(crate) compare: Option<Vec<PathBuf>>,
 
     /// Print the JSON Schema of the results.
@@ -149,7 +149,12 @@ impl Options {
     ///
     /// Wrong usage.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        let open = self.rate.is_some() && self.mode != Mode::Idle;
+        let idle = self.mode == Mode::Idle;
+        if idle && self.fail_if.iter().any(Gate::is_of_answers) {
+            let text = "--fail-if: an idle run asks nothing, and has only errors";
+            return Err(Options::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        let open = self.rate.is_some() && !idle;
         if !open && self.fail_if.iter().any(Gate::is_of_an_open_loop) {
             let text = "--fail-if missing: only an open loop knows what is missing; see --rate";
             return Err(Options::command().error(ErrorKind::ArgumentConflict, text));

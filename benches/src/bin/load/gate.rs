@@ -46,6 +46,12 @@ impl FromStr for Gate {
             })?,
         };
         let limit = match what {
+            // Without a unit it would be seconds, and be met by none.
+            What::Percentile(_) | What::Max | What::Mean
+                if value.ends_with(|c: char| c.is_ascii_digit() || c == '.') =>
+            {
+                return Err(format!("{value} of what? Such as {value}ms"));
+            }
             What::Percentile(_) | What::Max | What::Mean => {
                 duration_or_none(value)?.as_nanos() as f64
             }
@@ -72,6 +78,11 @@ fn percentile(name: &str) -> Option<What> {
 }
 
 impl Gate {
+    /// Whether an idle run has no such figure.
+    pub(crate) fn is_of_answers(&self) -> bool {
+        self.what != What::Errors
+    }
+
     /// Whether a closed loop has no such figure.
     pub(crate) fn is_of_an_open_loop(&self) -> bool {
         self.what == What::Missing
@@ -135,6 +146,7 @@ mod tests {
             "p99",
             "p101>1s",
             "p99>fast",
+            "p99>5",
             "speed>1",
             "rate>many",
             "errors=0",
