@@ -74,10 +74,19 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     for gate in &met {
         let _ = writeln!(std::io::stderr(), "load: {gate}");
     }
-    let nothing = summary.connects == 0 || (options.mode != Mode::Idle && summary.messages == 0);
+    let nothing = match summary.messages {
+        _ if summary.connects == 0 => Some("no connection was made"),
+        0 if options.mode != Mode::Idle => Some("not a single message was answered"),
+        _ => None,
+    };
+    if let Some(nothing) = nothing.filter(|_| !summary.interrupted) {
+        let first = summary.errors.values().next();
+        let why = first.map_or(String::new(), |errors| format!(": {}", errors.sample));
+        let _ = writeln!(std::io::stderr(), "load: {nothing}{why}");
+    }
     Ok(match () {
         () if summary.interrupted => ExitCode::from(130),
-        () if nothing || !met.is_empty() => ExitCode::FAILURE,
+        () if nothing.is_some() || !met.is_empty() => ExitCode::FAILURE,
         () => ExitCode::SUCCESS,
     })
 }
@@ -193,6 +202,39 @@ fn server(
 
 fn warnings(options: &Options, summary: &Summary) -> Vec<String> {
     let mut warnings = Vec::new();
+    if summary.interrupted {
+        warnings.push(format!(
+            "interrupted: it was measured for {:.1} s, not for {:.1} s",
+            summary.seconds,
+            options.duration.as_secs_f64()
+        ));
+    }
+    if let Some(pid) = options
+        .pid
+        .filter(|_| summary.server.is_none() && !summary.interrupted)
+    {
+        warnings.push(format!(
+            "process {pid} has ended: what it used is not known"
+        ));
+    }
+    let whole = summary.seconds as usize;
+    let silent = whole
+        - summary
+            .per_second
+            .iter()
+            .take(whole)
+            .filter(|came| **came > 0)
+            .count();
+    if summary.pacing == "closed"
+        && summary.messages > 0
+        && silent > 0
+        && options.mode != Mode::Storm
+    {
+        warnings.push(format!(
+            "no answer came in {silent} of {whole} seconds; a closed loop asks nothing meanwhile, \
+             so the latencies hardly show it"
+        ));
+    }
     if let Some(busy) = summary.client_busy.filter(|busy| *busy > BUSY) {
         let more = match options.client {
             Client::Wakeline => "--threads",
@@ -250,5 +292,57 @@ fn print(text: &str) -> Result<(), String> {
             Err(format!("cannot print: {error}"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is told of a run with these fields, in seconds of 10 answers each.
+    fn told(arguments: &str, fields: serde_json::Value) -> Vec<String> {
+        let mut value = json!({
+            "schema": report::VERSION, "target": "a:1", "mode": "stream", "loop": "closed",
+            "client": "wakeline", "connections": 1, "size": 64, "depth": 1, "threads": 1,
+            "rate_asked": null, "warmup_s": 0.0, "seconds": 3.0, "interrupted": false,
+            "messages": 30, "missing": null, "rate": 10.0,
+            "latency_ns": report::Latency::default(), "percentiles": [],
+            "per_second": [10, 10, 10], "connects": 1, "errors": {}, "client_busy": null,
+            "server": null, "warnings": [],
+        });
+        for (key, field) in fields.as_object().expect("a table") {
+            value[key] = field.clone();
+        }
+        let summary: Summary = serde_json::from_value(value).expect("a summary");
+        let arguments = ["load", "a:1"]
+            .into_iter()
+            .chain(arguments.split_whitespace());
+        warnings(&Options::parse_from(arguments), &summary)
+    }
+
+    #[test]
+    fn what_is_not_in_the_figures_is_told() {
+        let none: [&str; 0] = [];
+        assert_eq!(told("", json!({})), none);
+        let interrupted = json!({ "interrupted": true, "seconds": 0.8, "per_second": [8] });
+        assert_eq!(
+            told("-t 20s --pid 7", interrupted),
+            ["interrupted: it was measured for 0.8 s, not for 20.0 s"]
+        );
+        let silent = told("", json!({ "per_second": [30] }));
+        assert!(
+            silent[0].starts_with("no answer came in 2 of 3 seconds"),
+            "{silent:?}"
+        );
+        assert_eq!(
+            told("", json!({ "per_second": [0, 1], "seconds": 1.9 })).len(),
+            1
+        );
+        let open = json!({ "per_second": [1, 0, 1], "loop": "open", "rate": 0.6 });
+        assert_eq!(told("--rate 0.6", open), none);
+        let gone = told("--pid 7", json!({}));
+        assert!(gone[0].contains("process 7 has ended"), "{gone:?}");
     }
 }

@@ -160,9 +160,14 @@ impl Fault {
         Fault::new(kind, error.to_string())
     }
 
-    /// The server closed while answers were due.
+    /// The server closed while so many answers were due.
     pub(crate) fn closed(under_way: usize) -> Fault {
-        let what = format!("the server closed the connection, {under_way} answers were due");
+        let due = match under_way {
+            0 => "nothing was due".to_owned(),
+            1 => "1 answer was due".to_owned(),
+            more => format!("{more} answers were due"),
+        };
+        let what = format!("the server closed the connection, {due}");
         Fault::new("closed by the server", what)
     }
 
