@@ -173,7 +173,8 @@ impl Fault {
 
     /// Time is over, and answers are due.
     pub(crate) fn unanswered() -> Fault {
-        let what = "answers were due long after the last request; `--drain` says how long";
+        let what =
+            "answers or connections were due long after the last request; `--drain` says how long";
         Fault::new("unanswered at the end", what.to_owned())
     }
 }
