@@ -19,15 +19,6 @@ mod runtimes;
 
 use std::process::ExitCode;
 
-/// A row's name, and what measures it: nanoseconds per operation.
-pub(crate) type Row = (&'static str, fn() -> f64);
-
-/// A runtime, and its rows.
-pub(crate) struct Runtime {
-    pub(crate) name: &'static str,
-    pub(crate) rows: &'static [Row],
-}
-
 struct Options {
     rounds: usize,
     names: Vec<String>,

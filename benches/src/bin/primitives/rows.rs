@@ -1,9 +1,19 @@
-//! The rows: the same code for every runtime, over what its module defines.
+//! The rows: the same code for every runtime, over what its module defines. The
+//! criterion bench `primitives` has them too.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+/// A row's name, and what measures it: nanoseconds per operation.
+pub(crate) type Row = (&'static str, fn() -> f64);
+
+/// A runtime, and its rows.
+pub(crate) struct Runtime {
+    pub(crate) name: &'static str,
+    pub(crate) rows: &'static [Row],
+}
 
 /// Operations in one run of a row.
 pub(crate) const OPS: u64 = 100_000;

@@ -4,8 +4,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crate::Runtime;
-use crate::rows::{OPS, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use compio::runtime::JoinHandle;
 use compio::time::sleep;
 

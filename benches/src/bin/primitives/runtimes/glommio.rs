@@ -7,8 +7,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::Runtime;
-use crate::rows::{OPS, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use glommio::channels::local_channel as chan;
 use glommio::sync::{Permit, Semaphore as Semaphore64};
 use glommio::timer::Timer;

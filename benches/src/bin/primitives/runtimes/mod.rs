@@ -13,7 +13,7 @@ mod smol;
 #[cfg(feature = "peers")]
 mod tokio;
 
-use crate::Runtime;
+use crate::rows::Runtime;
 
 /// Ours first.
 pub(crate) fn all() -> Vec<Runtime> {

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::Runtime;
-use crate::rows::{OPS, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use local_sync::mpsc::bounded as mpsc;
 use local_sync::oneshot as once;
 use local_sync::semaphore::{Semaphore, SemaphorePermit as Permit};

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::Runtime;
-use crate::rows::{OPS, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use wakeline::JoinHandle;
 use wakeline::sync::{Mutex, MutexGuard, Permit, Semaphore, mpsc, oneshot as once};
 use wakeline::time::sleep;
