@@ -11,7 +11,10 @@
 //!           latencies that it has not measured before it tells percentiles: for
 //!           an answer that was late by several mean latencies, those of the
 //!           requests that would have been made meanwhile. They are taken out
-//!           again; the last column has its p99 with them.
+//!           again; the last column has its p99 with them. And how much of a
+//!           connection's time is counted as latency: `load` asks again at once;
+//!           wrk takes in all answers that are there first, and counts from when
+//!           it asks. So its latencies are shorter where the tester is the busy one.
 //! Leaves out: open loops, which wrk does not have; bodies other than of 1 KiB.
 //! Compare:  the figure of `load` by that of wrk in the same round, the median of
 //!           the rounds with the least and the greatest. `--check 10` fails if

@@ -13,6 +13,9 @@ pub(crate) struct Figure {
     pub(crate) rate: f64,
     pub(crate) p50: f64,
     pub(crate) p99: f64,
+    /// Of the time from one answer to the next on a connection, how much is in
+    /// the latency: the rest is before the tester asks again. In percent.
+    pub(crate) counted: f64,
     /// With what the tester adds to what it measured, if it does.
     pub(crate) p99_told: Option<f64>,
 }
@@ -55,7 +58,9 @@ impl Tester {
         let output = output.map_err(|error| format!("a tester cannot be started: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
         let figure = match self {
-            Tester::Ours(_) => of_load(&text).map_err(|error| format!("load: {error}")),
+            Tester::Ours(_) => {
+                of_load(&text, connections).map_err(|error| format!("load: {error}"))
+            }
             Tester::Wrk(_) => of_wrk(&text, connections).map_err(|error| format!("wrk: {error}")),
         };
         figure
@@ -63,7 +68,7 @@ impl Tester {
     }
 }
 
-fn of_load(text: &str) -> Result<Figure, String> {
+fn of_load(text: &str, connections: u32) -> Result<Figure, String> {
     let result: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if result["errors"]
         .as_object()
@@ -73,12 +78,19 @@ fn of_load(text: &str) -> Result<Figure, String> {
     }
     let number = |value: &Value| value.as_f64().ok_or("a figure is missing");
     let latency = |name| number(&result["latency_ns"][name]).map(|nanos| nanos / 1e3);
+    let rate = number(&result["rate"])?;
     Ok(Figure {
-        rate: number(&result["rate"])?,
+        rate,
+        counted: counted(rate, latency("mean")?, connections),
         p50: latency("p50")?,
         p99: latency("p99")?,
         p99_told: None,
     })
+}
+
+/// By the answers a second and the mean latency in microseconds.
+fn counted(rate: f64, mean: f64, connections: u32) -> f64 {
+    100.0 * rate * mean / 1e6 / f64::from(connections)
 }
 
 /// How often each latency occurred, by its microseconds.
@@ -86,7 +98,7 @@ type Counts = BTreeMap<u64, u64>;
 
 /// Reads what `told.lua` prints.
 fn of_wrk(text: &str, connections: u32) -> Result<Figure, String> {
-    let mut counted = None;
+    let mut sums = None;
     let mut counts = Counts::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -95,20 +107,24 @@ fn of_wrk(text: &str, connections: u32) -> Result<Figure, String> {
             number.ok_or_else(|| format!("not understood: {line}"))
         };
         match words.first() {
-            Some(&"counted") => counted = Some((number(1)?, number(2)?, number(3)?)),
+            Some(&"counted") => sums = Some((number(1)?, number(2)?, number(3)?)),
             Some(&"latency") => drop(counts.insert(number(1)?, number(2)?)),
             _ => {}
         }
     }
-    let (requests, micros, errors) = counted.ok_or("it did not tell what it counted")?;
+    let (requests, micros, errors) = sums.ok_or("it did not tell what it counted")?;
     let each = requests / u64::from(connections);
     if errors > 0 || each == 0 {
         return Err(format!("{requests} requests, {errors} errors"));
     }
     let told = percentile(&counts, 99);
     take_out(&mut counts, micros / each);
+    let all: u64 = counts.values().sum();
+    let sum: u64 = counts.iter().map(|(value, count)| value * count).sum();
+    let rate = requests as f64 * 1e6 / micros as f64;
     Ok(Figure {
-        rate: requests as f64 * 1e6 / micros as f64,
+        rate,
+        counted: counted(rate, sum as f64 / all as f64, connections),
         p50: percentile(&counts, 50),
         p99: percentile(&counts, 99),
         p99_told: Some(told),
@@ -192,6 +208,7 @@ mod tests {
             rate: 4000.0,
             p50: 90.0,
             p99: 95.0,
+            counted: 36.5,
             p99_told: Some(95.0),
         };
         assert_eq!(of_wrk(text, 1), Ok(figure));
