@@ -42,6 +42,9 @@ pub(crate) fn count(parts: &[String]) -> Result<(), String> {
     if names.is_empty() {
         return Err("no server of one thread is called like that; see servers --list".to_owned());
     }
+    if !text.lines().any(|name| name == "tokio-ct") {
+        eprintln!("skipped: the peers' servers were not built; `--features peers` does it");
+    }
     println!("| server | instructions per message |\n|---|---:|");
     for name in names {
         match per_message(name) {
