@@ -18,7 +18,8 @@
 //! Leaves out: open loops, which wrk does not have; bodies other than of 1 KiB.
 //! Compare:  the figure of `load` by that of wrk in the same round, the median of
 //!           the rounds with the least and the greatest. `--check 10` fails if
-//!           one of the medians is off by more than so many percent.
+//!           one of the medians is off by more than so many percent; of latencies
+//!           only where they are nearly all of a connection's time in both.
 //!
 //! ```text
 //! apt-get install wrk nginx-light python3

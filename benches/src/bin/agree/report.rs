@@ -28,6 +28,8 @@ const ROWS: [Row; 4] = [
 
 /// Not to be the same in both: it tells why they differ where they do.
 const COUNTED: Row = ("counted as latency, %", |figure| figure.counted);
+/// Where wrk counts less than so many percent, latencies tell of the testers.
+const MOST: f64 = 90.0;
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
@@ -36,6 +38,12 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Cell {
+    /// How much wrk counts, if that is too little to compare latencies.
+    fn too_little(&self) -> Option<f64> {
+        let counted = median(self.rounds.iter().map(|[_, wrks]| wrks.counted));
+        (counted < MOST).then_some(counted)
+    }
+
     fn ratios(&self, of: fn(&Figure) -> f64) -> impl Iterator<Item = f64> {
         self.rounds
             .iter()
@@ -82,6 +90,16 @@ impl Results {
                 );
             }
         }
+        for cell in &self.cells {
+            if let Some(counted) = cell.too_little() {
+                let _ = writeln!(
+                    text,
+                    "\n{}, {} connections: only {counted:.0} % of each connection's time is in wrk's latencies: \
+                     they tell of the testers, and are not held against each other.",
+                    cell.server, cell.connections
+                );
+            }
+        }
         text
     }
 
@@ -89,7 +107,8 @@ impl Results {
     pub(crate) fn off_by(&self, percent: f64) -> Vec<String> {
         let mut lines = Vec::new();
         for cell in &self.cells {
-            for (name, of) in ROWS.into_iter().filter(|(name, _)| *name != COUNTED.0) {
+            let rows = if cell.too_little().is_some() { 1 } else { 3 };
+            for (name, of) in ROWS.into_iter().take(rows) {
                 let off = 100.0 * (median(cell.ratios(of)) - 1.0);
                 if off.is_nan() || off.abs() > percent {
                     let (server, connections) = (&cell.server, cell.connections);
@@ -107,15 +126,34 @@ impl Results {
 mod tests {
     use super::*;
 
-    #[test]
-    fn who_is_off_is_told() {
-        let figure = |rate| Figure {
+    fn figure(rate: f64) -> Figure {
+        Figure {
             rate,
             p50: 10.0,
             p99: 20.0,
             counted: 99.0,
             p99_told: None,
-        };
+        }
+    }
+
+    #[test]
+    fn where_the_tester_is_busy_only_answers_are_compared() {
+        let mut results = Results::default();
+        let (ours, mut wrks) = (figure(100.0), figure(100.0));
+        wrks.p50 = 5.0;
+        results.add("a", 1, ours, wrks);
+        assert_eq!(results.off_by(10.0).len(), 1);
+        assert!(!results.markdown().contains("held against"));
+        wrks.counted = 53.0;
+        results.add("b", 1, ours, wrks);
+        assert_eq!(results.off_by(10.0).len(), 1);
+        assert!(results.markdown().contains("b, 1 connections: only 53 %"));
+        results.add("c", 1, figure(50.0), wrks);
+        assert_eq!(results.off_by(10.0).len(), 2);
+    }
+
+    #[test]
+    fn who_is_off_is_told() {
         let mut results = Results::default();
         for rate in [100.0, 109.0, 300.0] {
             results.add("nginx", 1, figure(rate), figure(100.0));
