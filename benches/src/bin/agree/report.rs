@@ -107,6 +107,7 @@ impl Results {
     pub(crate) fn off_by(&self, percent: f64) -> Vec<String> {
         let mut lines = Vec::new();
         for cell in &self.cells {
+            // The answers alone, or with the latencies.
             let rows = if cell.too_little().is_some() { 1 } else { 3 };
             for (name, of) in ROWS.into_iter().take(rows) {
                 let off = 100.0 * (median(cell.ratios(of)) - 1.0);
