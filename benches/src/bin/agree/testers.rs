@@ -57,14 +57,15 @@ impl Tester {
         let output = command.arg(url).stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("a tester cannot be started: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let figure = match self {
+        let said = String::from_utf8_lossy(&output.stderr);
+        match self {
             Tester::Ours(_) => {
-                of_load(&text, connections).map_err(|error| format!("load: {error}"))
+                of_load(&text, connections).map_err(|error| format!("load: {error}\n{said}"))
             }
-            Tester::Wrk(_) => of_wrk(&text, connections).map_err(|error| format!("wrk: {error}")),
-        };
-        figure
-            .map_err(|error| format!("{error}\n{text}{}", String::from_utf8_lossy(&output.stderr)))
+            Tester::Wrk(_) => {
+                of_wrk(&text, connections).map_err(|error| format!("wrk: {error}\n{text}{said}"))
+            }
+        }
     }
 }
 
@@ -74,7 +75,7 @@ fn of_load(text: &str, connections: u32) -> Result<Figure, String> {
         .as_object()
         .is_none_or(|errors| !errors.is_empty())
     {
-        return Err("it met errors".to_owned());
+        return Err(format!("it met errors: {}", result["errors"]));
     }
     let number = |value: &Value| value.as_f64().ok_or("a figure is missing");
     let latency = |name| number(&result["latency_ns"][name]).map(|nanos| nanos / 1e3);
