@@ -26,6 +26,7 @@ use super::running::Entered;
 use super::{Id, JoinError};
 use crate::debug::error_in;
 use crate::shared::Shared;
+use crate::trace::Tracer;
 use crate::unobserved::Unobserved;
 
 /// Puts the output in the future's place, tells the handle, lets the task go.
@@ -212,15 +213,18 @@ fn drop_locals(locals: Locals) {
 }
 
 /// The task has ended: whoever waits for it is told.
-#[inline]
+#[inline(always)]
 fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
+    #[cold]
+    #[inline(never)]
+    fn traced(trace: &Tracer, id: Id, waker: Waker) {
+        let _ending = trace.tells_of_end(id);
+        quietly(|| waker.wake());
+    }
     if let Some(waker) = waker {
         match runtime.trace.as_deref() {
             None => quietly(|| waker.wake()),
-            Some(trace) => {
-                let _ending = trace.tells_of_end(id);
-                quietly(|| waker.wake());
-            }
+            Some(trace) => traced(trace, id, waker),
         }
     }
 }

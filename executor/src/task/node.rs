@@ -163,10 +163,17 @@ unsafe fn found<'a>(word: *mut Filled) -> Found<'a> {
 impl Drop for Place {
     #[inline]
     fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn filled(word: *mut Filled) {
+            if word.addr() & TAG == 0 {
+                // SAFETY: `put` made it of a box, and nobody else looks any more.
+                drop(unsafe { Box::from_raw(word) });
+            }
+        }
         let word = *self.word.get_mut();
-        if !word.is_null() && word.addr() & TAG == 0 {
-            // SAFETY: `put` made it of a box, and nobody else looks any more.
-            drop(unsafe { Box::from_raw(word) });
+        if !word.is_null() {
+            filled(word);
         }
     }
 }

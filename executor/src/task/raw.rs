@@ -74,14 +74,14 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     scheduler: S,
     origin: Origin,
 ) -> (Task, Task, Runnable) {
-    let room = memory::allocate::<Cell<F, S>>();
-    let home = scheduler.home();
     let Origin {
         at,
         name,
         locals,
         node,
     } = origin;
+    let home = scheduler.home();
+    let room = memory::allocate::<Cell<F, S>>();
     // SAFETY: room for a cell, which nobody else knows of.
     unsafe {
         room.write(Cell {
