@@ -4,6 +4,8 @@
 //! how a shutdown finds those who wait for something. Split into shards, so
 //! that two workers that spawn do not meet at one lock.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use slab::Slab;
 use wakeline_context::Reason;
 use wakeline_sync::lock::{Guard, Lock};
@@ -26,13 +28,10 @@ struct Shard {
 impl Shard {
     #[inline]
     fn push(&mut self, task: Task, index: usize) {
-        let entry = self.tasks.vacant_entry();
+        let key = self.tasks.vacant_key() * SHARDS + index;
         // Relaxed: the push to a run queue orders it before any reader.
-        task.header().owned_key.store(
-            entry.key() * SHARDS + index,
-            std::sync::atomic::Ordering::Relaxed,
-        );
-        entry.insert(task);
+        task.header().owned_key.store(key, Relaxed);
+        self.tasks.insert(task);
     }
 }
 
