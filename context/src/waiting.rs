@@ -159,11 +159,12 @@ pub(crate) fn take_rare() -> Option<Box<WaitingOn>> {
 pub(crate) fn restore(waiting: Option<Box<WaitingOn>>) {
     #[cold]
     #[inline(never)]
-    fn some(waiting: &WaitingOn) {
-        waiting_on(waiting.kind, waiting.id, waiting.location);
+    fn some(waiting: WaitingOn) {
+        let WaitingOn { kind, id, location } = waiting;
+        waiting_on(kind, id, location);
     }
     match waiting {
-        Some(waiting) => some(&waiting),
+        Some(waiting) => some(*waiting),
         None => LOCATION.set(None),
     }
 }

@@ -23,7 +23,7 @@ impl Id {
     #[inline]
     pub(crate) fn next() -> Id {
         let last = LAST.get();
-        let id = if last % BLOCK == 0 {
+        let id = if last.is_multiple_of(BLOCK) {
             Id::of_next_block()
         } else {
             last + 1

@@ -224,7 +224,7 @@ impl Near {
             }
             match self
                 .far
-                .compare_exchange(0, counted - REF | COMPLETE, AcqRel, Acquire)
+                .compare_exchange(0, (counted - REF) | COMPLETE, AcqRel, Acquire)
             {
                 Ok(_) => return Finished::Released,
                 Err(changed) => far = changed,
