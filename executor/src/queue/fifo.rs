@@ -82,6 +82,16 @@ impl<T: Next> Fifo<T> {
     }
 }
 
+impl<T> Drop for Fifo<T> {
+    fn drop(&mut self) {
+        // Only a bug of the executor gets here: what is in a queue leaks.
+        debug_assert!(
+            self.head.get().is_none() || std::thread::panicking(),
+            "a queue went with somebody in it"
+        );
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

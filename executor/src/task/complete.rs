@@ -48,11 +48,13 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     // First the future, so that a handle never resolves before it is gone. A
     // panic of its destructor is the task's panic; the output goes with it.
     let dropped = if mem::needs_drop::<F>() {
-        // SAFETY: RUNNING is this thread's, and so the stage, which is written below
-        // before anybody looks at it again.
-        catch_unwind(AssertUnwindSafe(|| unsafe {
-            ptr::drop_in_place(cell.stage.get());
-        }))
+        let stage = cell.stage.get();
+        // SAFETY: RUNNING is this thread's, and so the stage, where there is nothing
+        // to drop any more from the next line on.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ptr::drop_in_place(stage) }));
+        // SAFETY: as above.
+        unsafe { stage.write(Stage::Consumed) };
+        dropped
     } else {
         Ok(())
     };
