@@ -35,7 +35,8 @@ use crate::worker::{self, Progress, Root};
 /// How long a driver may take to end what is in flight.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
-/// A thread's queues and driver, ready to run.
+/// A thread's queues and driver, ready to run. Boxed, as it moves in and out of
+/// each `block_on`.
 pub(crate) struct Core {
     pub(crate) context: Rc<Context>,
     driver: Box<dyn Driver>,
@@ -45,10 +46,12 @@ pub(crate) struct Core {
     ended: bool,
 }
 
+type Cores = Vec<Box<Core>>;
+
 thread_local! {
     /// The cores of the one-worker executors that are bound to this thread
     /// and not in `block_on` just now.
-    static BOUND: RefCell<Vec<Core>> = const { RefCell::new(Vec::new()) };
+    static BOUND: RefCell<Cores> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `future` to its end on this thread.
@@ -92,7 +95,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
 }
 
 /// This thread's core of a one-worker executor, if it is bound to this thread.
-pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
+pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Box<Core>> {
     // What a thread touches first it ends last: at the thread's end the tasks of
     // its cores shall still find what they inherited.
     outlive_the_rest();
@@ -115,14 +118,14 @@ pub(crate) fn take_bound(shared: &Arc<Shared>) -> Option<Core> {
 }
 
 #[cold]
-fn orphans(bound: &mut Vec<Core>, shared: &Arc<Shared>) -> Vec<Core> {
+fn orphans(bound: &mut Cores, shared: &Arc<Shared>) -> Cores {
     bound
         .extract_if(.., |core| core.is_orphan(shared))
         .collect()
 }
 
 /// A core for this thread: the executor's only one if it has none yet.
-pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
+pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Box<Core>> {
     if let Flavour::One(only) = &shared.flavour
         && only.bound.get().is_none()
         && !shared.is_closing()
@@ -153,13 +156,13 @@ pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Core> {
 }
 
 impl Core {
-    pub(crate) fn new(context: Context, driver: Box<dyn Driver>) -> Core {
-        Core {
+    pub(crate) fn new(context: Context, driver: Box<dyn Driver>) -> Box<Core> {
+        Box::new(Core {
             context: Rc::new(context),
             driver,
             wake: None,
             ended: false,
-        }
+        })
     }
 
     /// For the waker of a `block_on` that begins, which is woken already.
@@ -182,7 +185,7 @@ impl Core {
 
     /// Makes the thread one that runs tasks while `f` runs. Then the core of
     /// a bound thread is put back, one of a passing `block_on` is ended.
-    pub(crate) fn enter<R>(self, f: impl FnOnce(&Context, &mut dyn Driver) -> R) -> R {
+    pub(crate) fn enter<R>(self: Box<Self>, f: impl FnOnce(&Context, &mut dyn Driver) -> R) -> R {
         let mut inside = Inside::new(self);
         let Core {
             context, driver, ..
@@ -253,14 +256,14 @@ impl Drop for Core {
 
 /// A core whose thread is entered; leaves also when the root future panics.
 struct Inside {
-    core: Option<Core>,
+    core: Option<Box<Core>>,
     entered: Option<context::Entered>,
     /// The thread ran tasks already, of another executor.
     nested: bool,
 }
 
 impl Inside {
-    fn new(mut core: Core) -> Inside {
+    fn new(mut core: Box<Core>) -> Inside {
         let nested = context::is_entered();
         core.driver.enter();
         let entered = context::enter(Rc::clone(&core.context));
@@ -298,7 +301,7 @@ impl Drop for Inside {
 struct RootFuture<'a, F> {
     /// There until it is dropped.
     future: Pin<&'a mut Option<F>>,
-    own: &'a task::Root,
+    own: &'a task::Root<'a>,
     /// In debug mode.
     listed: Option<&'a Listed<'a>>,
     /// With a recorder.
@@ -390,8 +393,10 @@ impl<F: Future> RootFuture<'_, F> {
 
 impl<F> Drop for RootFuture<'_, F> {
     fn drop(&mut self) {
-        let _entered = self.own.enter();
-        self.future.set(None);
+        if std::mem::needs_drop::<F>() {
+            let _entered = self.own.enter();
+            self.future.set(None);
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Executor {
 }
 
 /// The core of a one-worker executor, which is or becomes bound to this thread.
-fn bound_here(shared: &Arc<Shared>) -> io::Result<block_on::Core> {
+fn bound_here(shared: &Arc<Shared>) -> io::Result<Box<block_on::Core>> {
     if matches!(shared.flavour, Flavour::Many(_)) {
         let what = "`poll_once` needs an executor of one worker: several run by themselves";
         return Err(io::Error::new(io::ErrorKind::Unsupported, what));

@@ -34,14 +34,15 @@ thread_local! {
     /// The task that the thread polls or drops. Alive while it stands here.
     static TASK: Cell<Option<NonNull<Header>>> = const { Cell::new(None) };
     /// If there is no task: the future of a `block_on`. Alive while it stands here.
-    static ROOT: Cell<Option<NonNull<Root>>> = const { Cell::new(None) };
+    static ROOT: Cell<Option<NonNull<Root<'static>>>> = const { Cell::new(None) };
 }
 
 /// What a thread polls or drops.
 #[derive(Clone, Copy)]
 pub(super) enum Running {
     Task(NonNull<Header>),
-    Root(NonNull<Root>),
+    /// Its lifetime is unknown here: no longer than it stands there.
+    Root(NonNull<Root<'static>>),
 }
 
 /// What this thread polls or drops, if anything. Alive while that stands there.
@@ -145,31 +146,31 @@ unsafe fn put_back(task: NonNull<Header>, before: Before) {
 }
 
 /// The future of one `block_on`: no task, but it owns locks and cancels.
-pub(crate) struct Root {
+pub(crate) struct Root<'a> {
     id: Id,
     /// In force where `block_on` was called; the tasks that the thread runs
     /// meanwhile are not under it.
     token: Option<AnyToken>,
-    runtime: Node,
+    runtime: &'a Node,
     node: OnceLock<Node>,
     /// The line that called `block_on`.
     at: &'static Location<'static>,
 }
 
-impl Root {
+impl<'a> Root<'a> {
     /// For a `block_on` of the runtime whose root node is `runtime`.
-    pub(crate) fn new(runtime: &Node, at: &'static Location<'static>) -> Root {
+    pub(crate) fn new(runtime: &'a Node, at: &'static Location<'static>) -> Root<'a> {
         Root {
             id: Id::next(),
             token: current_token(),
-            runtime: runtime.clone(),
+            runtime,
             node: OnceLock::new(),
             at,
         }
     }
 
     /// In debug mode: has it listed until the end of the `block_on`.
-    pub(crate) fn list<'a>(&self, debug: Option<&'a Reporter>) -> Option<Listed<'a>> {
+    pub(crate) fn list<'d>(&self, debug: Option<&'d Reporter>) -> Option<Listed<'d>> {
         debug.map(|debug| Listed {
             debug,
             entry: debug.roots.enter(self.id, self.at),
@@ -197,7 +198,7 @@ impl Root {
         EnteredRoot {
             // No task: it would hide the root.
             hidden: TASK.take(),
-            before: ROOT.replace(Some(NonNull::from(self))),
+            before: ROOT.replace(Some(NonNull::from(self).cast())),
             task_before: replace_task(self.id.get()),
             _token: self
                 .token
@@ -211,11 +212,11 @@ impl Root {
 /// The guard of [`Root::enter`].
 pub(crate) struct EnteredRoot<'a> {
     hidden: Option<NonNull<Header>>,
-    before: Option<NonNull<Root>>,
+    before: Option<NonNull<Root<'static>>>,
     task_before: u64,
     _token: Option<InstalledToken>,
     /// It lives as long as it stands in [`ROOT`].
-    root: PhantomData<&'a Root>,
+    root: PhantomData<&'a Root<'a>>,
 }
 
 impl Drop for EnteredRoot<'_> {
