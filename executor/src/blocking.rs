@@ -27,7 +27,7 @@ use wakeline_context::install_token;
 
 use crate::context;
 use crate::shared::Shared;
-use crate::task::{Owned, Runnable, Schedule, Task, quietly};
+use crate::task::{OwnedByMany, Runnable, Schedule, Task, quietly};
 
 /// Threads that are started without hesitation.
 const CORE: usize = 4;
@@ -47,7 +47,7 @@ pub(crate) struct Pool {
     /// A thread ended, or a job did; for a shutdown that waits.
     ended: Condvar,
     /// Jobs that are not complete, of `spawn_blocking`.
-    pub(crate) owned: Owned,
+    pub(crate) owned: OwnedByMany,
     max: usize,
     name: String,
     stack: Option<usize>,
@@ -97,7 +97,7 @@ impl Pool {
             work: Condvar::new(),
             patience: Condvar::new(),
             ended: Condvar::new(),
-            owned: Owned::new(),
+            owned: OwnedByMany::new(),
             max,
             name: format!("{name}-blocking"),
             stack,

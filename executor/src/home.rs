@@ -6,14 +6,14 @@ use crate::context;
 use crate::driver::Interrupt;
 use crate::queue::Inject;
 use crate::shared::Shared;
-use crate::task::{self, Header, Owned, Runnable, Schedule, Task};
+use crate::task::{self, Header, OwnedByOne, Runnable, Schedule, Task};
 
 /// A thread that runs tasks: its mailbox, its own tasks, its interrupt.
 pub(crate) struct Home {
     /// Local tasks woken by other threads.
     pub(crate) mailbox: Inject<Header>,
     /// Local tasks that are not complete.
-    pub(crate) owned: Owned,
+    pub(crate) owned: OwnedByOne,
     interrupt: Arc<dyn Interrupt>,
 }
 
@@ -21,7 +21,7 @@ impl Home {
     pub(crate) fn new(interrupt: Arc<dyn Interrupt>) -> Home {
         Home {
             mailbox: Inject::new(),
-            owned: Owned::new(),
+            owned: OwnedByOne::new(),
             interrupt,
         }
     }

@@ -20,7 +20,7 @@ use crate::home::Home;
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
-use crate::task::{self, Header, JoinHandle, Origin, Owned, Runnable, TaskInfo};
+use crate::task::{self, Header, JoinHandle, Origin, OwnedByMany, Runnable, TaskInfo};
 use crate::trace::Tracer;
 use crate::unobserved::{Hook, Unobserved};
 
@@ -37,9 +37,9 @@ pub(crate) struct Shared {
     /// Tasks queued by threads that are no worker of this executor.
     pub(crate) inject: Inject<Header>,
     /// Every stealable task that is not complete.
-    pub(crate) owned: Owned,
+    pub(crate) owned: OwnedByMany,
     /// Those of the cleanup lane, also queued where any worker finds them.
-    pub(crate) cleanups: Owned,
+    pub(crate) cleanups: OwnedByMany,
     /// How many of them have ended since the end of the executor began.
     cleanups_ended: AtomicUsize,
     /// What the lane has at least, when the executor ends.
@@ -127,8 +127,8 @@ impl Shared {
             worker_driver,
             root_driver,
             inject: Inject::new(),
-            owned: Owned::new(),
-            cleanups: Owned::new(),
+            owned: OwnedByMany::new(),
+            cleanups: OwnedByMany::new(),
             cleanups_ended: AtomicUsize::new(0),
             cleanup_grace,
             on_unobserved,

@@ -66,7 +66,7 @@ mod tests;
 
 pub(crate) use cell::{Header, Origin};
 pub(crate) use life::{is_home, replace_home};
-pub(crate) use owned::Owned;
+pub(crate) use owned::{OwnedByMany, OwnedByOne};
 pub(crate) use raw::{Schedule, new, quietly};
 pub(crate) use refs::{Received, Runnable, Task, receive};
 pub(crate) use running::{Listed, Root, is_root};

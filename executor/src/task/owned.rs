@@ -1,8 +1,8 @@
 //! The owned list: every task that has been spawned and is not complete.
 //!
 //! It keeps a reference to each, so that run queues need not count, and it is
-//! how a shutdown finds those who wait for something. Split into shards, so
-//! that two workers that spawn do not meet at one lock.
+//! how a shutdown finds those who wait for something. Where several workers spawn
+//! it is split into shards, so that two of them do not meet at one lock.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,10 +12,13 @@ use wakeline_sync::lock::{Guard, Lock};
 
 use super::{Id, Task, TaskInfo, TaskState};
 
-const SHARDS: usize = 8;
+/// The tasks of an executor, which several threads spawn.
+pub(crate) type OwnedByMany = Owned<8>;
 
-/// The tasks of an executor, or the local tasks of one of its threads.
-pub(crate) struct Owned {
+/// The local tasks of a thread.
+pub(crate) type OwnedByOne = Owned<1>;
+
+pub(crate) struct Owned<const SHARDS: usize> {
     shards: [Lock<Shard>; SHARDS],
 }
 
@@ -27,7 +30,7 @@ struct Shard {
 
 impl Shard {
     #[inline]
-    fn push(&mut self, task: Task, index: usize) {
+    fn push<const SHARDS: usize>(&mut self, task: Task, index: usize) {
         let key = self.tasks.vacant_key() * SHARDS + index;
         // Relaxed: the push to a run queue orders it before any reader.
         task.header().owned_key.store(key, Relaxed);
@@ -35,8 +38,8 @@ impl Shard {
     }
 }
 
-impl Owned {
-    pub(crate) fn new() -> Owned {
+impl<const SHARDS: usize> Owned<SHARDS> {
+    pub(crate) fn new() -> Owned<SHARDS> {
         Owned {
             shards: std::array::from_fn(|_| Lock::default()),
         }
@@ -49,19 +52,19 @@ impl Owned {
     /// Gives the task back if the list is closed: it must not run.
     #[inline]
     pub(crate) fn insert(&self, task: Task) -> Result<(), Task> {
-        let index = shard_of(task.header().id);
+        let index = Self::shard_of(task.header().id);
         let mut shard = self.shard(index);
         if shard.closed {
             return Err(task);
         }
-        shard.push(task, index);
+        shard.push::<SHARDS>(task, index);
         Ok(())
     }
 
     /// Takes a complete task in again, although the list may be closed.
     pub(crate) fn keep(&self, task: Task) {
-        let index = shard_of(task.header().id);
-        self.shard(index).push(task, index);
+        let index = Self::shard_of(task.header().id);
+        self.shard(index).push::<SHARDS>(task, index);
     }
 
     /// Takes a completed task out.
@@ -116,10 +119,10 @@ impl Owned {
     fn shard(&self, index: usize) -> Guard<'_, Shard> {
         self.shards[index].lock()
     }
-}
 
-/// Threads take ids in blocks of 256, so the shards follow the threads.
-#[inline]
-fn shard_of(id: Id) -> usize {
-    ((id.get() - 1) / 256) as usize % SHARDS
+    /// Threads take ids in blocks of 256, so the shards follow the threads.
+    #[inline]
+    fn shard_of(id: Id) -> usize {
+        ((id.get() - 1) / 256) as usize % SHARDS
+    }
 }
