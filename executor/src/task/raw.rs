@@ -130,19 +130,23 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
     // SAFETY: the vtable's types; alive through the owned list, which lets go
     // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
-    let start = cell.header.start();
+    if cell.header.start() == Start::Cancel {
+        // SAFETY: `start` set RUNNING on this thread.
+        unsafe { cancel::<F, S>(task) };
+        return Pause::Idle;
+    }
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
     let runtime = cell.scheduler.runtime();
-    let ended = match start {
-        Start::Cancel => Some(Err(cancelled(cell))),
-        // Nobody looks: one branch, no clock.
+    let ended = if runtime.is_watched() {
         // SAFETY: `start` set RUNNING on this thread, which keeps every other
         // thread out of the stage until `pause` or `finish`.
-        Start::Poll if !runtime.is_watched() => unsafe { poll(task, cell) }.0,
+        unsafe { poll_watched(task, cell) }
+    } else {
+        // Nobody looks: one branch, no clock.
         // SAFETY: as above.
-        Start::Poll => unsafe { poll_watched(task, cell) },
+        unsafe { poll(task, cell) }.0
     };
     if let Some(result) = ended {
         // SAFETY: RUNNING is this thread's, as above.
@@ -161,8 +165,23 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
     paused
 }
 
-/// The end of an aborted task, with the reason.
+/// Ends an aborted task.
+///
+/// # Safety
+///
+/// The caller has set RUNNING, and touches the task no more.
 #[inline(never)]
+unsafe fn cancel<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
+    // SAFETY: the vtable's types; alive through the owned list, as in `run`.
+    let cell = unsafe { cell::<F, S>(task) };
+    // SAFETY: as in `run`.
+    let entered = unsafe { Entered::new(task) };
+    let error = cancelled(cell);
+    // SAFETY: RUNNING is the caller's, by the contract.
+    unsafe { complete::<F, S>(task, Err(error), entered) };
+}
+
+/// The end of an aborted task, with the reason.
 fn cancelled<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
     let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     let own = header.reason();
