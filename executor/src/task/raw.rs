@@ -138,31 +138,39 @@ unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause 
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
     let entered = unsafe { Entered::new(task) };
-    let runtime = cell.scheduler.runtime();
-    let ended = if runtime.is_watched() {
+    // Where nobody looks: one branch, no clock.
+    if cell.scheduler.runtime().is_watched() {
         // SAFETY: `start` set RUNNING on this thread, which keeps every other
         // thread out of the stage until `pause` or `finish`.
-        unsafe { poll_watched(task, cell) }
-    } else {
-        // Nobody looks: one branch, no clock.
-        // SAFETY: as above.
-        unsafe { poll(task, cell) }.0
-    };
+        return unsafe { run_watched::<F, S>(task, entered) };
+    }
+    // SAFETY: as above.
+    let (ended, _) = unsafe { poll(task, cell) };
+    // SAFETY: as above.
+    unsafe { after_poll::<F, S>(task, ended, entered) }
+}
+
+/// The end of the task, or of its run.
+///
+/// # Safety
+///
+/// The caller has set RUNNING. It touches the task no more, unless it has the
+/// right to run it again.
+#[inline(always)]
+unsafe fn after_poll<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    ended: Ended<F>,
+    entered: Entered,
+) -> Pause {
     if let Some(result) = ended {
-        // SAFETY: RUNNING is this thread's, as above.
+        // SAFETY: by the contract.
         unsafe { complete::<F, S>(task, result, entered) };
         return Pause::Idle;
     }
     entered.leave();
-    let id = cell.header.id;
-    // The last look at the task: after an `Idle` another thread may run it.
-    let paused = cell.header.pause();
-    if paused == Pause::Requeue
-        && let Some(trace) = &runtime.trace
-    {
-        trace.woken_in_poll(id);
-    }
-    paused
+    // SAFETY: it lives, as it is RUNNING. The last look at it: after an `Idle`
+    // another thread may run it.
+    unsafe { task.as_ref() }.pause()
 }
 
 /// Ends an aborted task.
@@ -246,19 +254,23 @@ unsafe fn poll<F: Future, S>(
     (ended, waiting)
 }
 
-/// One poll that somebody looks at.
+/// The rest of a run that somebody looks at.
 ///
 /// # Safety
 ///
-/// As [`poll`].
+/// As [`poll`] and [`after_poll`].
 #[cold]
 #[inline(never)]
-unsafe fn poll_watched<F: Future, S: Schedule>(
+unsafe fn run_watched<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    cell: &Cell<F, S>,
-) -> Ended<F> {
-    let header = &cell.header;
-    let watched = Watched::begin(cell.scheduler.runtime(), header.id, !S::MAY_BLOCK);
+    entered: Entered,
+) -> Pause {
+    // No parameter, as it may be freed in here.
+    // SAFETY: the vtable's types; it lives until its run is over.
+    let cell = unsafe { cell::<F, S>(task) };
+    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
+    let id = header.id;
+    let watched = Watched::begin(runtime, id, !S::MAY_BLOCK);
     // SAFETY: by the contract.
     let (ended, waiting) = unsafe { poll(task, cell) };
     let then = match &ended {
@@ -266,8 +278,15 @@ unsafe fn poll_watched<F: Future, S: Schedule>(
         Some(Ok(_)) => Then::Ended,
         Some(Err(_)) => Then::Panicked,
     };
-    watched.ended(header.id, || subject(header), then);
-    ended
+    watched.ended(id, || subject(header), then);
+    // SAFETY: by the contract.
+    let paused = unsafe { after_poll::<F, S>(task, ended, entered) };
+    if paused == Pause::Requeue
+        && let Some(trace) = &runtime.trace
+    {
+        trace.woken_in_poll(id);
+    }
+    paused
 }
 
 #[cold]
