@@ -9,6 +9,7 @@
 //! |--------------|--------------------------------------------|-----------------------------|
 //! | `state`      | anyone, atomically                         | the last reference is gone  |
 //! | `link`       | whoever holds the `Runnable`             | it passes the `Runnable` on |
+//! | `next`       | the queue of the thread that may run it    | it is popped                |
 //! | `stage`      | the thread whose `start` set RUNNING       | its `pause` or `finish`     |
 //! | `locals`     | the same thread                            | its `pause`, or the task's end |
 //! | `stage`      | the `JoinHandle`, after COMPLETE with JOIN | it takes or drops the output|
