@@ -2,9 +2,9 @@
 //!
 //! A thread keeps up to [`KEPT`] bytes of each size, in steps of 16 bytes: enough
 //! for thousands of tasks that come and go, and a burst of a million gives its
-//! memory back. A block that is freed on
-//! another thread stays with that one. Tasks beyond [`SIZES`] steps, with a future
-//! of more than about 400 bytes, and over-aligned ones are the allocator's alone.
+//! memory back. A block that is freed on another thread stays with that one.
+//! Tasks beyond [`SIZES`] steps, with a future of more than about 400 bytes, and
+//! over-aligned ones are the allocator's alone.
 //!
 //! ```text
 //!   allocate ◀── free blocks of this size ◀── free
