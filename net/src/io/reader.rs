@@ -146,7 +146,7 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
 
     /// Waits until at least one byte is buffered, and shows what is there;
     /// nothing at the end. It is taken by
-    /// [`consume`](AsyncBufRead::consume).
+    /// [`consume`](futures_io::AsyncBufRead::consume).
     ///
     /// # Errors
     ///
