@@ -173,7 +173,7 @@ impl Reactor {
     /// # Errors
     ///
     /// What the kernel's wait returned, except for interruptions by a signal;
-    /// [`ForkedRuntime`] in a forked child.
+    /// [`ForkedRuntime`](crate::ForkedRuntime) in a forked child.
     ///
     /// # Example
     ///
