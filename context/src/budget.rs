@@ -25,6 +25,12 @@ impl Budget {
     pub(crate) const fn full() -> Budget {
         Budget(PER_POLL)
     }
+
+    /// Whether it is that of a poll.
+    #[inline]
+    pub(crate) const fn is_limited(self) -> bool {
+        self.0 != Budget::UNLIMITED.0
+    }
 }
 
 const _: () = assert!(PER_POLL < Budget::UNLIMITED.0);
@@ -110,7 +116,7 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
 #[inline]
 #[must_use]
 pub fn is_limited() -> bool {
-    BUDGET.get() != Budget::UNLIMITED
+    BUDGET.get().is_limited()
 }
 
 /// Whether the poll in progress has nothing left to spend.

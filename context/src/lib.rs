@@ -60,7 +60,7 @@ pub use waiting::{Kind, WaitingOn, waiting_on};
 #[must_use = "the scope ends when this is dropped"]
 pub struct PollScope {
     outer_budget: budget::Budget,
-    /// Something only for a poll inside of another: so it may cost an allocation.
+    /// Only of a poll that this one is inside of: so it may cost an allocation.
     outer_waiting: Option<Box<WaitingOn>>,
 }
 
@@ -68,9 +68,17 @@ impl PollScope {
     /// Begins a poll with [`budget::PER_POLL`] units of work.
     #[inline]
     pub fn enter() -> PollScope {
+        let outer_budget = budget::replace(budget::Budget::full());
+        let outer_waiting = if outer_budget.is_limited() {
+            waiting::take_rare()
+        } else {
+            // Said outside of all polls, by a blocking wait for instance.
+            waiting::forget();
+            None
+        };
         PollScope {
-            outer_budget: budget::replace(budget::Budget::full()),
-            outer_waiting: waiting::take_rare(),
+            outer_budget,
+            outer_waiting,
         }
     }
 
@@ -102,6 +110,15 @@ mod tests {
         waiting_on(Kind::Timer, 2, Location::caller());
         assert_eq!(inner.leave().map(|w| w.id), Some(2));
         assert_eq!(outer.leave().map(|w| w.id), Some(1));
+    }
+
+    #[test]
+    fn what_was_said_outside_of_all_polls_is_not_kept() {
+        waiting_on(Kind::Read, 1, Location::caller());
+        let scope = PollScope::enter();
+        assert!(scope.outer_waiting.is_none());
+        assert!(scope.leave().is_none());
+        assert!(PollScope::enter().leave().is_none());
     }
 
     #[test]

@@ -144,6 +144,12 @@ pub(crate) fn take() -> Option<WaitingOn> {
     Some(WaitingOn { kind, id, location })
 }
 
+/// Nothing is said from here on.
+#[inline]
+pub(crate) fn forget() {
+    LOCATION.set(None);
+}
+
 /// As `take`, where there is nothing as a rule.
 #[inline]
 pub(crate) fn take_rare() -> Option<Box<WaitingOn>> {
@@ -165,7 +171,7 @@ pub(crate) fn restore(waiting: Option<Box<WaitingOn>>) {
     }
     match waiting {
         Some(waiting) => some(*waiting),
-        None => LOCATION.set(None),
+        None => forget(),
     }
 }
 

@@ -101,6 +101,32 @@ fn yielding_lets_every_ready_task_run_first() {
 }
 
 #[test]
+fn a_list_of_many_tasks_has_each_that_lives_once() {
+    let executor = Executor::builder().workers(1).build().expect("an executor");
+    executor.block_on(async {
+        let spawned: Vec<JoinHandle<()>> = (0..4_000)
+            .map(|n| match n % 2 {
+                0 => spawn_local(pending()),
+                _ => spawn(pending()),
+            })
+            .collect();
+        let (mut kept, mut ids) = (Vec::new(), Vec::new());
+        for (n, handle) in spawned.into_iter().enumerate() {
+            if n % 3 == 0 {
+                ids.push(handle.id());
+                kept.push(handle);
+            } else {
+                handle.abort();
+                handle.await.expect_err("it was aborted");
+            }
+        }
+        let mut listed: Vec<_> = executor.handle().tasks().iter().map(|t| t.id).collect();
+        listed.sort();
+        assert!(listed == ids, "{} and not {}", listed.len(), ids.len());
+    });
+}
+
+#[test]
 fn an_aborted_task_is_dropped_before_its_handle_resolves() {
     on_each(|executor| {
         let drops = Arc::new(AtomicUsize::new(0));

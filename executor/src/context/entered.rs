@@ -59,6 +59,7 @@ pub(crate) fn shared() -> Option<Arc<Shared>> {
 /// Marks a thread of the blocking pool, for its whole life.
 pub(crate) fn set_passing() {
     PASSING.set(true);
+    task::keep_no_memory();
 }
 
 /// Whether this thread is one of a blocking pool, whose idle end would be the

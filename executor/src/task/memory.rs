@@ -1,9 +1,10 @@
 //! The memory of tasks: what one leaves behind the next of its size takes.
 //!
-//! A thread keeps up to [`KEPT`] bytes of each size, in steps of 16 bytes: enough
-//! for thousands of tasks that come and go, and a burst of a million gives its
-//! memory back. A block that is freed on another thread stays with that one.
-//! Tasks beyond [`SIZES`] steps, with a future of more than about 400 bytes, and
+//! A thread keeps up to [`KEPT`] bytes, in sizes of 16 bytes each: enough for
+//! thousands of tasks that come and go, and a burst of a million gives its memory
+//! back. A block that is freed on another thread stays with that one, but not with
+//! those of the blocking pool, which would only gather what they never need. Tasks
+//! beyond [`SIZES`] steps, with a future of more than about 460 bytes, and
 //! over-aligned ones are the allocator's alone.
 //!
 //! ```text
@@ -20,28 +21,31 @@ const STEP: usize = 16;
 const SIZES: usize = 40;
 const KEPT: usize = 1 << 20;
 
-/// How many blocks of a size a thread keeps.
-const fn kept(size: usize) -> usize {
-    KEPT / ((size + 1) * STEP)
-}
-
 /// What a block holds while it is free.
 struct Block {
     below: *mut Block,
 }
 
-/// Free blocks of one size, the last freed on top.
-struct Blocks {
-    top: Cell<*mut Block>,
-    len: Cell<usize>,
+struct Free {
+    /// The free blocks of each size, the last freed on top.
+    tops: [Cell<*mut Block>; SIZES],
+    /// How many bytes more may be kept.
+    left: Cell<usize>,
 }
-
-struct Free([Blocks; SIZES]);
 
 thread_local! {
     static FREE: Free = const {
-        Free([const { Blocks { top: Cell::new(ptr::null_mut()), len: Cell::new(0) } }; SIZES])
+        Free {
+            tops: [const { Cell::new(ptr::null_mut()) }; SIZES],
+            left: Cell::new(KEPT),
+        }
     };
+}
+
+/// This thread keeps nothing from here on.
+pub(crate) fn keep_none() {
+    // Fails while the thread ends, and then nothing is kept either.
+    let _ = FREE.try_with(|free| free.left.set(0));
 }
 
 /// The steps of a type that is kept, as an index.
@@ -51,13 +55,6 @@ const fn size_of_kept<T>() -> Option<usize> {
         Some(steps - 1)
     } else {
         None
-    }
-}
-
-const fn kept_of<T>() -> usize {
-    match size_of_kept::<T>() {
-        Some(size) => kept(size),
-        None => 0,
     }
 }
 
@@ -81,7 +78,7 @@ pub(super) fn allocate<T>() -> NonNull<T> {
     const { assert!(size_of::<T>() > 0) };
     if let Some(size) = const { size_of_kept::<T>() } {
         // Fails while the thread ends.
-        let kept = FREE.try_with(|free| free.0[size].pop());
+        let kept = FREE.try_with(|free| free.pop(size));
         if let Ok(Some(block)) = kept {
             return block.cast();
         }
@@ -106,8 +103,7 @@ fn fresh(layout: Layout) -> NonNull<u8> {
 pub(super) unsafe fn free<T>(room: NonNull<T>) {
     if let Some(size) = const { size_of_kept::<T>() } {
         // SAFETY: the caller gives the room up, and it has the layout of the size.
-        let kept = FREE
-            .try_with(|free| unsafe { free.0[size].push(room.cast(), const { kept_of::<T>() }) });
+        let kept = FREE.try_with(|free| unsafe { free.push(size, room.cast()) });
         if kept == Ok(true) {
             return;
         }
@@ -116,42 +112,39 @@ pub(super) unsafe fn free<T>(room: NonNull<T>) {
     unsafe { dealloc(room.as_ptr().cast(), const { layout::<T>() }) }
 }
 
-impl Blocks {
+impl Free {
     #[inline]
-    fn pop(&self) -> Option<NonNull<Block>> {
-        let top = NonNull::new(self.top.get())?;
+    fn pop(&self, size: usize) -> Option<NonNull<Block>> {
+        let top = NonNull::new(self.tops[size].get())?;
         // SAFETY: `push` wrote it, and nobody has had the block since.
-        self.top.set(unsafe { top.as_ref() }.below);
-        self.len.set(self.len.get() - 1);
+        self.tops[size].set(unsafe { top.as_ref() }.below);
+        self.left.set(self.left.get() + layout_of(size).size());
         Some(top)
     }
 
-    /// False if there are `most` already.
+    /// False if there is enough already.
     ///
     /// # Safety
     ///
     /// The block is the caller's to give, and has the layout of this size.
     #[inline]
-    unsafe fn push(&self, block: NonNull<Block>, most: usize) -> bool {
-        if self.len.get() == most {
+    unsafe fn push(&self, size: usize, block: NonNull<Block>) -> bool {
+        let Some(left) = self.left.get().checked_sub(layout_of(size).size()) else {
             return false;
-        }
+        };
+        let below = self.tops[size].get();
         // SAFETY: the caller's; a block has room for a pointer and its alignment.
-        unsafe {
-            block.write(Block {
-                below: self.top.get(),
-            });
-        }
-        self.top.set(block.as_ptr());
-        self.len.set(self.len.get() + 1);
+        unsafe { block.write(Block { below }) };
+        self.tops[size].set(block.as_ptr());
+        self.left.set(left);
         true
     }
 }
 
 impl Drop for Free {
     fn drop(&mut self) {
-        for (size, blocks) in self.0.iter().enumerate() {
-            while let Some(block) = blocks.pop() {
+        for size in 0..SIZES {
+            while let Some(block) = self.pop(size) {
                 // SAFETY: from the allocator, with the layout of its size.
                 unsafe { dealloc(block.as_ptr().cast(), layout_of(size)) };
             }
@@ -178,18 +171,47 @@ mod tests {
         unsafe { free(again) };
     }
 
-    #[test]
-    fn no_more_than_its_share_is_kept_and_a_thread_leaves_nothing() {
-        std::thread::spawn(|| {
-            let size = size_of_kept::<[u8; 33]>().expect("it is small");
-            let rooms: Vec<_> = (0..kept(size) + 1)
-                .map(|_| allocate::<[u8; 33]>())
-                .collect();
+    /// Frees `count` rooms at once, on a thread of its own, and tells what that
+    /// may keep then.
+    fn left_after(count: usize, before: fn()) -> usize {
+        let freed = std::thread::spawn(move || {
+            before();
+            let rooms: Vec<_> = (0..count).map(|_| allocate::<[u8; 1 << 9]>()).collect();
             for room in rooms {
                 // SAFETY: allocated above for this type, and not used.
                 unsafe { free(room) };
             }
-            assert_eq!(FREE.with(|free| free.0[size].len.get()), kept(size));
+            FREE.with(|free| free.left.get())
+        });
+        freed.join().expect("no panic")
+    }
+
+    #[test]
+    fn no_more_than_its_share_is_kept_of_all_sizes() {
+        assert_eq!(left_after(10, || ()), KEPT - 10 * 512);
+        assert_eq!(left_after(KEPT / 512 + 10, || ()), 0);
+        let half = || left_by_another_size(KEPT / 2);
+        assert_eq!(left_after(KEPT / 512, half), 0);
+    }
+
+    fn left_by_another_size(bytes: usize) {
+        let rooms: Vec<_> = (0..bytes / 64).map(|_| allocate::<[u64; 8]>()).collect();
+        for room in rooms {
+            // SAFETY: allocated above for this type, and not used.
+            unsafe { free(room) };
+        }
+        assert_eq!(FREE.with(|free| free.left.get()), KEPT - bytes);
+    }
+
+    #[test]
+    fn a_thread_that_keeps_none_gives_all_back() {
+        assert_eq!(left_after(10, keep_none), 0);
+        std::thread::spawn(|| {
+            keep_none();
+            let room = allocate::<[u64; 8]>();
+            // SAFETY: allocated above for this type, and not used.
+            unsafe { free(room) };
+            assert!(FREE.with(|free| free.pop(3).is_none()));
         })
         .join()
         .expect("no panic");
