@@ -70,28 +70,47 @@ impl Class {
 }
 
 /// How large a buffer the next read of one stream should borrow: grows when a
-/// read fills it, shrinks when a read leaves most of it empty.
+/// read fills it, shrinks when some reads in a row leave most of it empty. One
+/// alone may be the end of a message that came in parts.
 #[derive(Debug, Default)]
 pub(crate) struct SizeHint(AtomicU8);
 
+/// So many reads in a row that leave most of their buffer empty.
+const SMALL_IN_A_ROW: u8 = 4;
+
 impl SizeHint {
+    /// The number of the class below, that of small reads in a row above.
+    const ROW: u8 = 4;
+
     #[inline]
     pub(crate) fn get(&self) -> Class {
         // Relaxed, here and below: a hint, and nothing depends on it.
-        Class::of_number(self.0.load(Ordering::Relaxed))
+        Class::of_number(self.0.load(Ordering::Relaxed) % Self::ROW)
     }
 
     /// A read into a buffer of this hint's size gave `n` bytes.
     #[inline]
     pub(crate) fn learn(&self, n: usize) {
-        let next = match self.get() {
-            Class::Small if n >= Class::Small.bytes() => Class::Medium,
-            Class::Medium if n >= Class::Medium.bytes() => Class::Large,
-            Class::Large if n <= Class::Medium.bytes() / 2 => Class::Medium,
-            Class::Medium if n <= Class::Small.bytes() / 2 => Class::Small,
-            _ => return,
+        let before = self.0.load(Ordering::Relaxed);
+        let next = match Class::of_number(before % Self::ROW) {
+            Class::Small if n >= Class::Small.bytes() => Class::Medium as u8,
+            Class::Medium if n >= Class::Medium.bytes() => Class::Large as u8,
+            Class::Medium if n <= Class::Small.bytes() / 2 => small(before),
+            Class::Large if n <= Class::Medium.bytes() / 2 => small(before),
+            class => class as u8,
         };
-        self.0.store(next as u8, Ordering::Relaxed);
+        if next != before {
+            self.0.store(next, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One small read more than `before`.
+fn small(before: u8) -> u8 {
+    if before / SizeHint::ROW + 1 < SMALL_IN_A_ROW {
+        before + SizeHint::ROW
+    } else {
+        before % SizeHint::ROW - 1
     }
 }
 
@@ -252,20 +271,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_grows_when_filled_and_shrinks_when_mostly_empty() {
+    fn a_hint_grows_when_filled_and_shrinks_when_mostly_empty_for_a_while() {
         let hint = SizeHint::default();
-        for (n, expected_kib) in [
-            (4096, 16),
-            (100, 4),
-            (4096, 16),
-            (9_000, 16),
-            (16_384, 64),
-            (65_536, 64),
-            (9_000, 64),
-            (8_192, 16),
+        for (n, times, expected_kib) in [
+            (4_096, 1, 16),
+            (100, 3, 16),
+            (100, 1, 4),
+            (4_096, 1, 16),
+            (9_000, 9, 16),
+            (16_384, 1, 64),
+            (65_536, 2, 64),
+            (9_000, 9, 64),
+            (8_192, 3, 64),
+            (65_483, 1, 64), // a message in two parts, and again
+            (53, 3, 64),
+            (65_483, 1, 64),
+            (53, 4, 16),
+            (53, 4, 4),
+            (53, 9, 4),
         ] {
-            hint.learn(n);
-            assert_eq!(hint.get().bytes() >> 10, expected_kib, "after {n}");
+            (0..times).for_each(|_| hint.learn(n));
+            assert_eq!(hint.get().bytes() >> 10, expected_kib, "{times} times {n}");
         }
     }
 
