@@ -132,7 +132,7 @@ pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Box<Core>> {
         && !context::is_passing()
     {
         let driver = (shared.worker_driver)(0)?;
-        let home = Arc::new(Home::new(driver.interrupt()));
+        let home = Home::new(driver.interrupt());
         if only.bound.set(Arc::clone(&home)).is_ok() {
             // Pairs with the fence in `notify_injected`: either a spawner sees
             // the binding, or the first look into the queue sees its task.
@@ -148,7 +148,7 @@ pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Box<Core>> {
         // Another thread was first.
     }
     let driver = (shared.root_driver)(())?;
-    let home = Arc::new(Home::new(driver.interrupt()));
+    let home = Home::new(driver.interrupt());
     Ok(Core::new(
         Context::new(Arc::clone(shared), home, Arc::default(), Kind::Root),
         driver,

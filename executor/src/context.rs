@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::home::{Home, Local, Place};
+use crate::home::{Home, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Fifo, Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
@@ -86,11 +86,11 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let place = with(|current| current.map(|current| Arc::clone(&current.place)));
-    let place = place.expect(
+    let local = with(|current| current.map(|current| current.place.local()));
+    let local = local.expect(
         "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
     );
-    let (owned, handle, runnable) = task::new(future, Local(place), origin);
+    let (owned, handle, runnable) = task::new(future, local, origin);
     adopt(owned, runnable);
     // SAFETY: `handle` is the handle's reference of a task with this output.
     unsafe { JoinHandle::new(handle) }
@@ -153,10 +153,7 @@ impl Context {
         counters: Arc<WorkerCounters>,
         kind: Kind,
     ) -> Context {
-        let place = Arc::new(Place {
-            home: Arc::clone(&home),
-            shared: Arc::clone(&shared),
-        });
+        let place = Place::new(Arc::clone(&home), Arc::clone(&shared));
         Context {
             place,
             shared,
@@ -373,6 +370,13 @@ impl Context {
             due.into_iter()
                 .for_each(|due| task::quietly(|| due.waker.wake()));
         }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // Whoever was in it has left: `Entered` keeps it until then.
+        self.place.clear();
     }
 }
 

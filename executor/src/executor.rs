@@ -169,7 +169,7 @@ fn run_worker(
             return;
         }
     };
-    let home = Arc::new(Home::new(driver.interrupt()));
+    let home = Home::new(driver.interrupt());
     let counters: Arc<WorkerCounters> = Arc::clone(&many.workers[index].counters);
     assert!(
         many.workers[index].home.set(Arc::clone(&home)).is_ok(),

@@ -1,6 +1,9 @@
 //! Home: the thread that a local task belongs to, as other threads see it.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::context;
 use crate::driver::Interrupt;
@@ -18,12 +21,23 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    pub(crate) fn new(interrupt: Arc<dyn Interrupt>) -> Home {
-        Home {
+    pub(crate) fn new(interrupt: Arc<dyn Interrupt>) -> Arc<Home> {
+        let mut home = Arc::new(Home {
             mailbox: Inject::new(),
             owned: OwnedByOne::new(),
             interrupt,
-        }
+        });
+        let address = home.address();
+        let alone = Arc::get_mut(&mut home).expect("nobody else knows of it");
+        alone.owned.favour(address);
+        home
+    }
+
+    /// What `task::replace_home` knows it by: no other one has it while a task of
+    /// this one lives, as that keeps it.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     pub(crate) fn interrupt(&self) {
@@ -35,26 +49,68 @@ impl Home {
 pub(crate) struct Place {
     pub(crate) home: Arc<Home>,
     pub(crate) shared: Arc<Shared>,
+    /// Counts of this place that ended tasks left for the next ones, so that neither
+    /// has to count. Home alone looks at it.
+    left: AtomicUsize,
 }
 
 impl Place {
-    /// What `task::replace_home` knows it by: no other one has it while a task of
-    /// this one lives, as that keeps it.
+    pub(crate) fn new(home: Arc<Home>, shared: Arc<Shared>) -> Arc<Place> {
+        Arc::new(Place {
+            home,
+            shared,
+            left: AtomicUsize::new(0),
+        })
+    }
+
+    /// The scheduler of a new task. The caller is at home.
     #[inline]
-    pub(crate) fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+    pub(crate) fn local(self: &Arc<Place>) -> Local {
+        debug_assert!(task::is_home(self.home.address()));
+        let place = self.take_left().unwrap_or_else(|| Arc::clone(self));
+        Local(ManuallyDrop::new(place))
+    }
+
+    /// Gives all counts back that were left: nobody is at home any more.
+    pub(crate) fn clear(self: &Arc<Place>) {
+        while let Some(place) = self.take_left() {
+            drop(place);
+        }
+    }
+
+    #[inline]
+    fn take_left(self: &Arc<Place>) -> Option<Arc<Place>> {
+        // Relaxed, here and below: one thread only, or the last to have it.
+        let left = self.left.load(Relaxed).checked_sub(1)?;
+        self.left.store(left, Relaxed);
+        // SAFETY: the drop of a `Local` left this count, and it is taken once.
+        Some(unsafe { Arc::from_raw(Arc::as_ptr(self)) })
     }
 }
 
 /// The scheduler of a local task: everything goes to its home.
-pub(crate) struct Local(pub(crate) Arc<Place>);
+pub(crate) struct Local(ManuallyDrop<Arc<Place>>);
+
+impl Drop for Local {
+    #[inline]
+    fn drop(&mut self) {
+        let place = &*self.0;
+        if task::is_home(place.home.address()) {
+            // The count stays, for `take_left`.
+            place.left.store(place.left.load(Relaxed) + 1, Relaxed);
+        } else {
+            // SAFETY: this is the one drop, and nobody has it afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
+    }
+}
 
 impl Schedule for Local {
     const LOCAL: bool = true;
 
     #[inline]
     fn schedule(&self, runnable: Runnable) {
-        if task::is_home(self.0.address()) {
+        if task::is_home(self.0.home.address()) {
             context::with(|current| {
                 let current = current.expect("who is at home is in its context");
                 current.push_local(runnable);
@@ -82,7 +138,7 @@ impl Schedule for Local {
 
     #[inline]
     fn home(&self) -> Option<usize> {
-        Some(self.0.address())
+        Some(self.0.home.address())
     }
 
     fn keep(&self, task: Task) {

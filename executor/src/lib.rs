@@ -52,8 +52,14 @@ pub mod debug;
 mod driver;
 mod end;
 mod executor;
+#[allow(unsafe_code, reason = "a lock; its table tells whose the value is")]
+mod favour;
 #[allow(unsafe_code, reason = "makes the handles of blocking jobs")]
 mod handle;
+#[allow(
+    unsafe_code,
+    reason = "counts that local tasks of a thread hand on to each other"
+)]
 mod home;
 mod idle;
 pub mod join_set;

@@ -79,6 +79,45 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// What who waits for a moment does before his next look: gives way, and then sleeps,
+/// as who has what he waits for may be of a lower priority.
+#[cfg(not(loom))]
+pub(crate) fn pass_the_time(looks: u32) {
+    if looks < 64 {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(std::time::Duration::from_micros(50));
+    }
+}
+
+#[cfg(loom)]
+pub(crate) fn pass_the_time(_looks: u32) {
+    loom::thread::yield_now();
+}
+
+/// A memory barrier that one side pays for; in a model both pay.
+#[cfg(not(loom))]
+#[path = "barrier.rs"]
+pub(crate) mod barrier;
+
+#[cfg(loom)]
+pub(crate) mod barrier {
+    use loom::sync::atomic::{Ordering::SeqCst, fence};
+
+    pub(crate) fn is_there() -> bool {
+        true
+    }
+
+    pub(crate) fn light() {
+        fence(SeqCst);
+    }
+
+    pub(crate) fn heavy() -> bool {
+        fence(SeqCst);
+        true
+    }
+}
+
 /// Runs a model: every interleaving under loom, a hundred chance ones elsewhere.
 #[cfg(test)]
 pub(crate) fn model(body: impl Fn() + Sync + Send + 'static) {

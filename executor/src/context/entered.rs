@@ -71,7 +71,7 @@ pub(crate) fn is_passing() -> bool {
 /// Makes `context` this thread's, until the guard is dropped.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     Entered {
-        home_before: task::replace_home(context.place.address()),
+        home_before: task::replace_home(context.home.address()),
         before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
         _context: context,
     }

@@ -27,7 +27,19 @@ impl Shared {
 
     /// Whether a task is left, or a cleanup.
     pub(crate) fn has_tasks(&self) -> bool {
-        self.task_count() + self.cleanups.len() > 0
+        !self.is_empty() || self.cleanups.len() > 0
+    }
+
+    /// Whether every task has ended. This thread's own are looked at first: with
+    /// those of others it takes a barrier.
+    fn is_empty(&self) -> bool {
+        let here = context::with(|current| match current {
+            Some(current) if std::ptr::eq(&*current.shared, self) => current.home.owned.len(),
+            _ => 0,
+        });
+        here == 0
+            && self.owned.len() == 0
+            && self.homes().iter().all(|home| home.owned.len() == 0)
     }
 
     /// Whether a one-worker executor has its thread.
@@ -100,7 +112,7 @@ impl Shared {
         // The task was taken out under a lock of its list. Whoever looked at the
         // list before and still saw the task had seen `closing`, so it is seen
         // here; whoever looks later sees that the task is gone.
-        if self.is_closing() && self.task_count() == 0 {
+        if self.is_closing() && self.is_empty() {
             self.tell_all();
         }
     }

@@ -8,22 +8,33 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use slab::Slab;
 use wakeline_context::Reason;
-use wakeline_sync::lock::{Guard, Lock};
+use wakeline_sync::lock::Lock;
 
 use super::{Id, Task, TaskInfo, TaskState};
+use crate::favour::Favour;
 
 /// The tasks of an executor, which several threads spawn.
-pub(crate) type OwnedByMany = Owned<8>;
+pub(crate) type OwnedByMany = Owned<Lock<Shard>, 8>;
 
-/// The local tasks of a thread.
-pub(crate) type OwnedByOne = Owned<1>;
+/// The local tasks of a thread, which comes to it at each spawn and each end; others
+/// only to look and to end them all.
+pub(crate) type OwnedByOne = Owned<Favour<Shard>, 1>;
 
-pub(crate) struct Owned<const SHARDS: usize> {
-    shards: [Lock<Shard>; SHARDS],
+pub(crate) struct Owned<L, const SHARDS: usize> {
+    shards: [L; SHARDS],
+}
+
+/// The lock of a shard.
+pub(crate) trait Guarded {
+    fn new() -> Self;
+
+    /// Nothing if the shard cannot be had: see [`Favour::with`]. No foreign code runs
+    /// under the lock.
+    fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> Option<R>;
 }
 
 #[derive(Default)]
-struct Shard {
+pub(crate) struct Shard {
     tasks: Slab<Task>,
     closed: bool,
 }
@@ -38,10 +49,43 @@ impl Shard {
     }
 }
 
-impl<const SHARDS: usize> Owned<SHARDS> {
-    pub(crate) fn new() -> Owned<SHARDS> {
+impl Guarded for Lock<Shard> {
+    fn new() -> Self {
+        Lock::default()
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
+        Some(f(&mut self.lock()))
+    }
+}
+
+impl Guarded for Favour<Shard> {
+    fn new() -> Self {
+        Favour::new(Shard::default())
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
+        Favour::with(self, f)
+    }
+}
+
+impl OwnedByOne {
+    /// Whose the list is; before others know of it.
+    pub(crate) fn favour(&mut self, home: usize) {
+        let [shard] = &mut self.shards;
+        shard.favour(home);
+    }
+}
+
+/// What `Guarded::with` gives to who spawns tasks and ends them.
+const HAD: &str = "only those at home add local tasks and take them out";
+
+impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
+    pub(crate) fn new() -> Self {
         Owned {
-            shards: std::array::from_fn(|_| Lock::default()),
+            shards: std::array::from_fn(|_| L::new()),
         }
     }
 
@@ -53,30 +97,37 @@ impl<const SHARDS: usize> Owned<SHARDS> {
     #[inline]
     pub(crate) fn insert(&self, task: Task) -> Result<(), Task> {
         let index = Self::shard_of(task.header().id);
-        let mut shard = self.shard(index);
-        if shard.closed {
-            return Err(task);
-        }
-        shard.push::<SHARDS>(task, index);
-        Ok(())
+        let inserted = self.shards[index].with(|shard| {
+            if shard.closed {
+                return Err(task);
+            }
+            shard.push::<SHARDS>(task, index);
+            Ok(())
+        });
+        inserted.expect(HAD)
     }
 
     /// Takes a complete task in again, although the list may be closed.
     pub(crate) fn keep(&self, task: Task) {
         let index = Self::shard_of(task.header().id);
-        self.shard(index).push::<SHARDS>(task, index);
+        let kept = self.shards[index].with(|shard| shard.push::<SHARDS>(task, index));
+        kept.expect(HAD);
     }
 
     /// Takes a completed task out.
     #[inline]
     pub(crate) fn remove(&self, key: usize) -> Option<Task> {
-        self.shard(key % SHARDS).tasks.try_remove(key / SHARDS)
+        let shard = &self.shards[key % SHARDS];
+        shard
+            .with(|shard| shard.tasks.try_remove(key / SHARDS))
+            .expect(HAD)
     }
 
     /// Refuses tasks from now on.
     pub(crate) fn close(&self) {
-        for index in 0..SHARDS {
-            self.shard(index).closed = true;
+        for shard in &self.shards {
+            // A list that cannot be had is closed by its own thread, when that ends.
+            let _ = shard.with(|shard| shard.closed = true);
         }
     }
 
@@ -92,21 +143,20 @@ impl<const SHARDS: usize> Owned<SHARDS> {
         }
     }
 
-    /// The tasks on the list: all that are there from the beginning to the end.
+    /// The tasks on the list: all that are there from the beginning to the end, if the
+    /// list can be had.
     pub(crate) fn snapshot(&self) -> Vec<Task> {
         /// Places looked at under a lock that others wait for by turning.
         const AT_ONCE: usize = 256;
         let mut tasks = Vec::new();
-        for index in 0..SHARDS {
-            let mut places = 0..0;
-            loop {
-                let shard = self.shard(index);
-                if places.end >= shard.tasks.capacity() {
-                    break;
-                }
-                places = places.end..places.end + AT_ONCE;
+        for shard in &self.shards {
+            let mut places = 0..AT_ONCE;
+            let mut look = |shard: &mut Shard| {
                 tasks.extend(places.clone().filter_map(|at| shard.tasks.get(at).cloned()));
-            }
+                places = places.end..places.end + AT_ONCE;
+                places.start < shard.tasks.capacity()
+            };
+            while shard.with(&mut look) == Some(true) {}
         }
         tasks
     }
@@ -120,14 +170,10 @@ impl<const SHARDS: usize> Owned<SHARDS> {
             .collect()
     }
 
+    /// How many tasks are on the list; none if it cannot be had.
     pub(crate) fn len(&self) -> usize {
-        (0..SHARDS).map(|index| self.shard(index).tasks.len()).sum()
-    }
-
-    /// No foreign code runs under the lock.
-    #[inline]
-    fn shard(&self, index: usize) -> Guard<'_, Shard> {
-        self.shards[index].lock()
+        let len = |shard: &L| shard.with(|shard| shard.tasks.len()).unwrap_or(0);
+        self.shards.iter().map(len).sum()
     }
 
     /// Threads take ids in blocks of 256, so the shards follow the threads.
