@@ -81,36 +81,25 @@ pub(crate) struct Worker {
 
 /// Spawns a task that stays on this thread.
 #[track_caller]
+#[inline(always)]
 pub(crate) fn spawn_local<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let local = with(|current| current.map(|current| current.place.local()));
-    let local = local.expect(
+    let spawned = with(|current| {
+        let current = current?;
+        let (owned, handle, runnable) = task::new(future, current.place.local(), origin);
+        Some((handle, current.adopt(owned, runnable)))
+    });
+    let (handle, refused) = spawned.expect(
         "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
     );
-    let (owned, handle, runnable) = task::new(future, local, origin);
-    adopt(owned, runnable);
-    // SAFETY: `handle` is the handle's reference of a task with this output.
-    unsafe { JoinHandle::new(handle) }
-}
-
-/// Takes in a new task of this thread.
-fn adopt(owned: Task, runnable: Runnable) {
-    let refused = with(|current| {
-        let current = current.expect("a thread does not leave its context in a spawn");
-        match current.home.owned.insert(owned) {
-            Ok(()) => {
-                current.push_local(runnable);
-                None
-            }
-            Err(task) => Some((task, runnable)),
-        }
-    });
     if let Some((task, runnable)) = refused {
         cancel(&task, runnable);
     }
+    // SAFETY: `handle` is the handle's reference of a task with this output.
+    unsafe { JoinHandle::new(handle) }
 }
 
 /// Queues a local task that was woken at home, where this thread is; false if
@@ -208,6 +197,18 @@ impl Context {
             }
         }
         Ok(())
+    }
+
+    /// Takes in a new task of this thread, or gives it back at the end.
+    #[inline(always)]
+    fn adopt(&self, owned: Task, runnable: Runnable) -> Option<(Task, Runnable)> {
+        match self.home.owned.insert(owned) {
+            Ok(()) => {
+                self.push_local(runnable);
+                None
+            }
+            Err(task) => Some((task, runnable)),
+        }
     }
 
     #[inline]

@@ -124,7 +124,7 @@ impl Schedule for Local {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn disown(&self, key: usize) -> Option<Task> {
         let task = self.0.home.owned.remove(key);
         self.0.shared.task_ended();

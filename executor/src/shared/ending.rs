@@ -37,9 +37,7 @@ impl Shared {
             Some(current) if std::ptr::eq(&*current.shared, self) => current.home.owned.len(),
             _ => 0,
         });
-        here == 0
-            && self.owned.len() == 0
-            && self.homes().iter().all(|home| home.owned.len() == 0)
+        here == 0 && self.owned.len() == 0 && self.homes().iter().all(|home| home.owned.len() == 0)
     }
 
     /// Whether a one-worker executor has its thread.

@@ -23,6 +23,7 @@ use super::life::Life;
 use super::near::Finished;
 use super::raw::{Schedule, cell, panicked, quietly, subject};
 use super::running::Entered;
+use super::waker::wake_quietly;
 use super::{Id, JoinError};
 use crate::debug::error_in;
 use crate::shared::Shared;
@@ -225,7 +226,7 @@ fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
     }
     if let Some(waker) = waker {
         match runtime.trace.as_deref() {
-            None => quietly(|| waker.wake()),
+            None => wake_quietly(waker),
             Some(trace) => traced(trace, id, waker),
         }
     }

@@ -216,33 +216,44 @@ impl Near {
         let counted = near & !(REF - 1);
         // Before others see it: then home counts in `far`, too.
         self.set(COMPLETE);
+        // Mostly nobody away has touched it, and somebody at home joins it.
+        let plain = owned && near & JOIN != 0 && counted > REF;
+        // Release and Acquire: as in `finish_with`.
+        if plain
+            && (self.far)
+                .compare_exchange(0, (counted - REF) | COMPLETE, AcqRel, Acquire)
+                .is_ok()
+        {
+            return Finished::Released;
+        }
+        self.finish_with(near, owned, output_dropped)
+    }
+
+    #[inline(never)]
+    fn finish_with(&self, near: usize, owned: bool, output_dropped: bool) -> Finished {
+        let counted = near & !(REF - 1);
         let mut far = self.far.load(Acquire);
         loop {
             let sum = (far & !(REF - 1)).wrapping_add(counted);
-            // Mostly nobody away has touched it.
-            let rest = if far == 0 && owned && near & JOIN != 0 {
-                None
-            } else {
-                let rest = Rest {
-                    drop_output: (near & JOIN == 0 || far & DETACHED != 0) && !output_dropped,
-                    wake_join: far & JOIN_WAKER != 0,
-                    in_mailbox: far & FAR_WOKEN != 0,
-                };
-                let kept = !owned || rest.drop_output || rest.wake_join || rest.in_mailbox;
-                kept.then_some(rest)
+            let rest = Rest {
+                drop_output: (near & JOIN == 0 || far & DETACHED != 0) && !output_dropped,
+                wake_join: far & JOIN_WAKER != 0,
+                in_mailbox: far & FAR_WOKEN != 0,
             };
-            if sum == REF && rest.is_none() {
+            let kept = !owned || rest.drop_output || rest.wake_join || rest.in_mailbox;
+            if sum == REF && !kept {
                 // Nobody is left who could change it. Acquire above pairs with the
                 // Release in `release_away`: what they did happens before the free.
                 return Finished::Last;
             }
-            let sum = if rest.is_some() { sum } else { sum - REF };
+            let sum = if kept { sum } else { sum - REF };
             let now = sum | far & (REF - 1) | COMPLETE;
             // Release pairs with the Acquire in `is_complete_away` and its like: the
             // output is visible to the handle. Acquire pairs with the Release in
             // `offer_away`: the waker is visible here.
             match self.far.compare_exchange(far, now, AcqRel, Acquire) {
-                Ok(_) => return rest.map_or(Finished::Released, Finished::Kept),
+                Ok(_) if kept => return Finished::Kept(rest),
+                Ok(_) => return Finished::Released,
                 Err(changed) => far = changed,
             }
         }

@@ -6,7 +6,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use slab::Slab;
 use wakeline_context::Reason;
 use wakeline_sync::lock::Lock;
 
@@ -35,17 +34,39 @@ pub(crate) trait Guarded {
 
 #[derive(Default)]
 pub(crate) struct Shard {
-    tasks: Slab<Task>,
+    /// By their keys.
+    tasks: Vec<Option<Task>>,
+    /// The keys that nobody has, the last given back on top.
+    free: Vec<usize>,
     closed: bool,
 }
 
 impl Shard {
     #[inline]
     fn push<const SHARDS: usize>(&mut self, task: Task, index: usize) {
-        let key = self.tasks.vacant_key() * SHARDS + index;
         // Relaxed: the push to a run queue orders it before any reader.
-        task.header().owned_key.store(key, Relaxed);
-        self.tasks.insert(task);
+        let store = |key| task.header().owned_key.store(key * SHARDS + index, Relaxed);
+        match self.free.pop() {
+            Some(key) => {
+                store(key);
+                self.tasks[key] = Some(task);
+            }
+            None => {
+                store(self.tasks.len());
+                self.tasks.push(Some(task));
+            }
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, key: usize) -> Option<Task> {
+        let task = self.tasks.get_mut(key)?.take()?;
+        self.free.push(key);
+        Some(task)
+    }
+
+    fn len(&self) -> usize {
+        self.tasks.len() - self.free.len()
     }
 }
 
@@ -94,7 +115,7 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
     /// # Errors
     ///
     /// Gives the task back if the list is closed: it must not run.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&self, task: Task) -> Result<(), Task> {
         let index = Self::shard_of(task.header().id);
         let inserted = self.shards[index].with(|shard| {
@@ -115,12 +136,10 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
     }
 
     /// Takes a completed task out.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&self, key: usize) -> Option<Task> {
         let shard = &self.shards[key % SHARDS];
-        shard
-            .with(|shard| shard.tasks.try_remove(key / SHARDS))
-            .expect(HAD)
+        shard.with(|shard| shard.remove(key / SHARDS)).expect(HAD)
     }
 
     /// Refuses tasks from now on.
@@ -150,11 +169,12 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
         const AT_ONCE: usize = 256;
         let mut tasks = Vec::new();
         for shard in &self.shards {
-            let mut places = 0..AT_ONCE;
+            let mut seen = 0;
             let mut look = |shard: &mut Shard| {
-                tasks.extend(places.clone().filter_map(|at| shard.tasks.get(at).cloned()));
-                places = places.end..places.end + AT_ONCE;
-                places.start < shard.tasks.capacity()
+                let here = shard.tasks.iter().skip(seen).take(AT_ONCE);
+                tasks.extend(here.flatten().cloned());
+                seen += AT_ONCE;
+                seen < shard.tasks.len()
             };
             while shard.with(&mut look) == Some(true) {}
         }
@@ -172,7 +192,7 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
 
     /// How many tasks are on the list; none if it cannot be had.
     pub(crate) fn len(&self) -> usize {
-        let len = |shard: &L| shard.with(|shard| shard.tasks.len()).unwrap_or(0);
+        let len = |shard: &L| shard.with(|shard| shard.len()).unwrap_or(0);
         self.shards.iter().map(len).sum()
     }
 

@@ -1,10 +1,11 @@
 //! A task's waker: a counted reference, as std's table of functions has it.
 
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::cell::Header;
+use super::raw::quietly;
 use super::refs::Task;
 use super::running::is_running;
 use super::state::Wake;
@@ -18,6 +19,18 @@ pub(super) fn waker(task: NonNull<Header>) -> Waker {
     // SAFETY: the functions below keep the contract of `RawWaker`: each waker
     // stands for one counted reference, and headers are thread-safe.
     unsafe { Waker::from_raw(RawWaker::new(task.as_ptr().cast_const().cast(), &WAKER)) }
+}
+
+/// Wakes whom `waker` stands for: mostly a task, which needs no guard against its panic.
+#[inline]
+pub(super) fn wake_quietly(waker: Waker) {
+    if !ptr::eq(waker.vtable(), &raw const WAKER) {
+        return quietly(|| waker.wake());
+    }
+    let waker = ManuallyDrop::new(waker);
+    // SAFETY: it is one of ours, and its reference is ours as it is not dropped.
+    let task = ManuallyDrop::into_inner(unsafe { borrowed(waker.data()) });
+    wake_task(&task);
 }
 
 /// # Safety
