@@ -82,7 +82,7 @@ pub use wakeline_executor::trace;
 pub use wakeline_executor::{
     AbortHandle, AbortOnDrop, EnterGuard, Handle, JoinError, JoinHandle, JoinSet, Metrics,
     ShutdownReport, TryShield, Turn, Unobserved, WorkerMetrics, join_set, shield, spawn,
-    spawn_blocking, spawn_local, task, try_shield, yield_now,
+    spawn_blocking, spawn_eager, spawn_local, task, try_shield, yield_now,
 };
 pub use wakeline_net::fs;
 pub use wakeline_net::io;

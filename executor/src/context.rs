@@ -17,6 +17,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
+use wakeline_context::install_token;
+
 use crate::home::{Home, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Fifo, Inject, Owner, Push};
@@ -87,19 +89,71 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let spawned = with(|current| {
-        let current = current?;
-        let (owned, handle, runnable) = task::new(future, current.place.local(), origin);
-        Some((handle, current.adopt(owned, runnable)))
+    let (handle, refused) = spawn_here(future, origin, |current, owned, runnable| {
+        current.adopt(owned, runnable)
     });
-    let (handle, refused) = spawned.expect(
-        "`spawn_local` needs a thread that runs tasks: call it inside `block_on` or a task",
-    );
     if let Some((task, runnable)) = refused {
         cancel(&task, runnable);
     }
+    handle
+}
+
+/// The same, and polls it at once, inside of what this thread polls already.
+#[track_caller]
+#[inline(always)]
+pub(crate) fn spawn_eager<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let (handle, (runnable, refused)) = spawn_here(future, origin, |current, owned, runnable| {
+        (runnable, current.home.owned.insert(owned).err())
+    });
+    match refused {
+        Some(task) => cancel(&task, runnable),
+        None => run_inside(runnable),
+    }
+    handle
+}
+
+/// Runs a task inside of what this thread polls, under none of its tokens.
+#[inline]
+fn run_inside(runnable: Runnable) {
+    let _none = install_token(None);
+    let again = runnable.run();
+    with(|current| {
+        let current = current.expect("a thread does not leave its context in a poll");
+        current.counters.polls.add(1);
+        again
+            .into_iter()
+            .for_each(|again| current.push_local(again));
+    });
+}
+
+/// Makes a task of this thread, for `take_in`, which runs no foreign code.
+#[track_caller]
+#[inline(always)]
+fn spawn_here<F, R>(
+    future: F,
+    origin: Origin,
+    take_in: impl FnOnce(&Context, Task, Runnable) -> R,
+) -> (JoinHandle<F::Output>, R)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let local = with(|current| current.map(|current| current.place.local()));
+    let local = local.expect(
+        "a local task needs a thread that runs tasks: spawn it inside `block_on` or a task",
+    );
+    // Not in there: a recorder's clock is asked.
+    let (owned, handle, runnable) = task::new(future, local, origin);
+    let taken = with(|current| {
+        let current = current.expect("a thread does not leave its context in a spawn");
+        take_in(current, owned, runnable)
+    });
     // SAFETY: `handle` is the handle's reference of a task with this output.
-    unsafe { JoinHandle::new(handle) }
+    (unsafe { JoinHandle::new(handle) }, taken)
 }
 
 /// Queues a local task that was woken at home, where this thread is; false if

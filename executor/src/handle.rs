@@ -142,7 +142,8 @@ impl Handle {
     }
 
     /// The executor's tasks that are not complete, each at some moment; those of
-    /// the cleanup lane last.
+    /// the cleanup lane last. Local tasks of other threads are missing if the system
+    /// refuses `membarrier(2)` after the executor was built.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskInfo> {
         let mut tasks = self.shared.tasks();

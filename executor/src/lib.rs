@@ -165,6 +165,44 @@ where
     context::spawn_local(future, task::Origin::here(Location::caller()))
 }
 
+/// Makes `future` a task that stays on this thread, and polls it before this returns.
+///
+/// As [`spawn_local`], but what the future does up to its first wait is done inside of
+/// this call, as by asyncio's eager tasks: one that does not wait has ended when the
+/// handle is there, and was in no queue. What surrounds the call is not the task's: it
+/// has its own id, the values of a new task, no cancel token but its own, its own budget,
+/// and a panic of it is its handle's.
+///
+/// It runs on the caller's stack, in the midst of what the caller does: so no lock may be
+/// held over this call that the future takes, and a task that spawns in this way what
+/// spawns in this way needs a stack as deep. Where neither is wanted, and always where
+/// the order of things is to be that of the queue, [`spawn_local`] is right.
+///
+/// # Panics
+///
+/// Outside of a `block_on` and of a worker.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, spawn_eager, spawn_local};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// executor.block_on(async {
+///     assert!(spawn_eager(async { 1 }).is_finished());
+///     assert!(!spawn_local(async { 1 }).is_finished());
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[track_caller]
+pub fn spawn_eager<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    context::spawn_eager(future, task::Origin::here(Location::caller()))
+}
+
 /// Runs `job` on a thread that may block.
 ///
 /// Jobs start in the order of these calls, as many at once as

@@ -1,6 +1,7 @@
 //! The rows: the same code for every runtime, over what its module defines. The
 //! criterion bench `primitives` has them too.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -287,14 +288,54 @@ macro_rules! million_timers_row {
     };
 }
 
-/// Expects `abort` in scope, which also waits for the end.
+thread_local! {
+    /// Futures of aborted tasks that are no more.
+    pub(crate) static DROPPED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Is done when the future that holds it is dropped.
+pub(crate) struct Gone;
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        DROPPED.set(DROPPED.get() + 1);
+    }
+}
+
+/// Expects `abort` in scope, which also waits for the end: until the task's future
+/// has been dropped, on every runtime.
 macro_rules! abort_rows {
     () => {
         pub(crate) fn abort_join() -> f64 {
             block_on(async {
+                let before = DROPPED.get();
                 let started = Instant::now();
-                for _ in 0..OPS {
-                    abort(spawn(std::future::pending::<()>())).await;
+                for n in 1..=OPS {
+                    let gone = Gone;
+                    let task = spawn(async move {
+                        let _gone = gone;
+                        std::future::pending::<()>().await;
+                    });
+                    abort(task).await;
+                    // Some say so before they have dropped it.
+                    while DROPPED.get() < before + n {
+                        give_way().await;
+                    }
+                }
+                per_op(OPS, started)
+            })
+        }
+    };
+}
+
+/// Expects `eager` in scope: a spawn that polls the task inside of the call.
+macro_rules! eager_rows {
+    () => {
+        pub(crate) fn eager_join() -> f64 {
+            block_on(async {
+                let started = Instant::now();
+                for n in 0..OPS {
+                    assert_eq!(join(eager(async move { n })).await, n);
                 }
                 per_op(OPS, started)
             })

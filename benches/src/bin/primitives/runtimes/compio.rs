@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{DROPPED, Gone, OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use compio::runtime::JoinHandle;
 use compio::time::sleep;
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{DROPPED, Gone, OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use glommio::channels::local_channel as chan;
 use glommio::sync::{Permit, Semaphore as Semaphore64};
 use glommio::timer::Timer;
@@ -28,6 +28,14 @@ where
     F::Output: 'static,
 {
     glommio::spawn_local(future)
+}
+
+/// Its only spawn, which is that of the other rows as well.
+fn eager<F: Future + 'static>(future: F) -> Task<F::Output>
+where
+    F::Output: 'static,
+{
+    spawn(future)
 }
 
 async fn join<T>(task: Task<T>) -> T {
@@ -142,11 +150,13 @@ channel_rows!();
 lock_rows!();
 timer_rows!();
 abort_rows!();
+eager_rows!();
 
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "glommio",
     rows: table![
         spawn_join,
+        eager_join,
         spawn_all_join_all,
         abort_join,
         yields,

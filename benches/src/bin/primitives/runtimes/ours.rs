@@ -4,7 +4,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{DROPPED, Gone, OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use wakeline::JoinHandle;
 use wakeline::sync::{Mutex, MutexGuard, Permit, Semaphore, mpsc, oneshot as once};
 use wakeline::time::sleep;
@@ -25,6 +25,13 @@ where
     F::Output: 'static,
 {
     wakeline::spawn_local(future)
+}
+
+fn eager<F: Future + 'static>(future: F) -> JoinHandle<F::Output>
+where
+    F::Output: 'static,
+{
+    wakeline::spawn_eager(future)
 }
 
 async fn join<T>(task: JoinHandle<T>) -> T {
@@ -79,11 +86,13 @@ lock_rows!();
 timer_rows!();
 million_timers_row!();
 abort_rows!();
+eager_rows!();
 
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "wakeline",
     rows: table![
         spawn_join,
+        eager_join,
         spawn_all_join_all,
         abort_join,
         yields,

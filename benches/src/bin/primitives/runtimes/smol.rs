@@ -5,7 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{DROPPED, Gone, OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use smol::lock::{Mutex, MutexGuard, Semaphore, SemaphoreGuard};
 use smol::{LocalExecutor, Task, Timer, channel as chan};
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::rows::{OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
+use crate::rows::{DROPPED, Gone, OPS, Runtime, TASKS, far, give_way, noop, per_op, poll_and_drop};
 use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit, mpsc, oneshot as once};
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::sleep;
