@@ -18,6 +18,9 @@
 #[macro_use]
 #[path = "../src/bin/primitives/rows.rs"]
 mod rows;
+#[macro_use]
+#[path = "../src/bin/primitives/across.rs"]
+mod across;
 #[path = "../src/bin/primitives/runtimes/ours.rs"]
 mod ours;
 

@@ -14,6 +14,8 @@
 
 #[macro_use]
 mod rows;
+#[macro_use]
+mod across;
 mod report;
 mod runtimes;
 

@@ -42,6 +42,34 @@ timer_rows!();
 million_timers_row!();
 abort_rows!();
 
+async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    compio::runtime::spawn_blocking(job)
+        .await
+        .expect("no panic")
+}
+
+/// On one thread: it has no other way.
+fn on_two<F: Future + 'static>(future: F) -> F::Output
+where
+    F::Output: 'static,
+{
+    block_on(future)
+}
+
+fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
+    let task = compio::runtime::spawn(node);
+    async move { task.await.expect("no panic") }
+}
+
+clock_rows!();
+wake_rows!();
+blocking_rows!();
+tree_rows!(crate::across::LocalNode);
+block_on_row!(
+    compio::runtime::Runtime::new().expect("a runtime"),
+    |runtime: &mut compio::runtime::Runtime, ready| runtime.block_on(ready)
+);
+
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "compio",
     rows: table![
@@ -53,5 +81,12 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_10k,
         timer_1m,
         timeout_ready,
+        tree,
+        thread_and_back,
+        blocking_alone,
+        blocking_thousand,
+        block_on_ready,
+        sleep_late,
+        sleep_crowd,
     ],
 };

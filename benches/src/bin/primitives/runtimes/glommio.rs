@@ -152,6 +152,33 @@ timer_rows!();
 abort_rows!();
 eager_rows!();
 
+async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    glommio::executor().spawn_blocking(job).await
+}
+
+/// On one thread: it has no other way.
+fn on_two<F: Future + 'static>(future: F) -> F::Output
+where
+    F::Output: 'static,
+{
+    block_on(future)
+}
+
+fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
+    glommio::spawn_local(node)
+}
+
+clock_rows!();
+wake_rows!();
+blocking_rows!();
+tree_rows!(crate::across::LocalNode);
+block_on_row!(
+    LocalExecutorBuilder::new(Placement::Unbound)
+        .make()
+        .expect("an executor"),
+    |executor: &mut glommio::LocalExecutor, ready| executor.run(ready)
+);
+
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "glommio",
     rows: table![
@@ -169,5 +196,12 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_alone,
         timer_10k,
         timeout_ready,
+        tree,
+        thread_and_back,
+        blocking_alone,
+        blocking_thousand,
+        block_on_ready,
+        sleep_late,
+        sleep_crowd,
     ],
 };

@@ -123,6 +123,27 @@ async fn lock(mutex: &Mutex) -> Guard<'_> {
 
 lock_rows!();
 
+/// On one thread: it has no other way.
+fn on_two<F: Future + 'static>(future: F) -> F::Output
+where
+    F::Output: 'static,
+{
+    block_on(future)
+}
+
+fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
+    monoio::spawn(node)
+}
+
+clock_rows!();
+tree_rows!(crate::across::LocalNode);
+block_on_row!(
+    monoio::RuntimeBuilder::<monoio::IoUringDriver>::new()
+        .build()
+        .expect("a runtime"),
+    |runtime: &mut monoio::Runtime<_>, ready| runtime.block_on(ready)
+);
+
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "monoio",
     rows: table![
@@ -139,5 +160,9 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_10k,
         timer_1m,
         timeout_ready,
+        tree,
+        block_on_ready,
+        sleep_late,
+        sleep_crowd,
     ],
 };

@@ -88,6 +88,32 @@ million_timers_row!();
 abort_rows!();
 eager_rows!();
 
+async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    wakeline::spawn_blocking(job).await.expect("no panic")
+}
+
+fn on_two<F: Future>(future: F) -> F::Output {
+    let runtime = wakeline::Builder::new().workers(2).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+fn grow(node: crate::across::Node) -> impl Future<Output = u64> + Send {
+    let task = wakeline::spawn(node);
+    async move { task.await.expect("no panic") }
+}
+
+clock_rows!();
+wake_rows!();
+blocking_rows!();
+tree_rows!(crate::across::Node);
+block_on_row!(
+    wakeline::Builder::new()
+        .workers(1)
+        .build()
+        .expect("a runtime"),
+    |runtime: &mut wakeline::Runtime, ready| runtime.block_on(ready)
+);
+
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "wakeline",
     rows: table![
@@ -106,5 +132,12 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_10k,
         timer_1m,
         timeout_ready,
+        tree,
+        thread_and_back,
+        blocking_alone,
+        blocking_thousand,
+        block_on_ready,
+        sleep_late,
+        sleep_crowd,
     ],
 };

@@ -95,6 +95,33 @@ timer_rows!();
 million_timers_row!();
 abort_rows!();
 
+async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    smol::unblock(job).await
+}
+
+static BOTH: smol::Executor<'static> = smol::Executor::new();
+
+/// Its executor runs where it is told to: on this thread and on another one.
+fn on_two<F: Future>(future: F) -> F::Output {
+    let (over, is_over) = chan::bounded::<()>(1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| smol::block_on(BOTH.run(is_over.recv())));
+        let output = smol::block_on(BOTH.run(future));
+        drop(over);
+        output
+    })
+}
+
+fn grow(node: crate::across::Node) -> impl Future<Output = u64> + Send {
+    BOTH.spawn(node)
+}
+
+clock_rows!();
+wake_rows!();
+blocking_rows!();
+tree_rows!(crate::across::Node);
+block_on_row!((), |_: &mut (), ready| smol::block_on(ready));
+
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "smol",
     rows: table![
@@ -112,5 +139,12 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_10k,
         timer_1m,
         timeout_ready,
+        tree,
+        thread_and_back,
+        blocking_alone,
+        blocking_thousand,
+        block_on_ready,
+        sleep_late,
+        sleep_crowd,
     ],
 };

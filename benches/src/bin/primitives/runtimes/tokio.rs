@@ -85,6 +85,34 @@ timer_rows!();
 million_timers_row!();
 abort_rows!();
 
+async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(job).await.expect("no panic")
+}
+
+fn on_two<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+fn grow(node: crate::across::Node) -> impl Future<Output = u64> + Send {
+    let task = tokio::spawn(node);
+    async move { task.await.expect("no panic") }
+}
+
+clock_rows!();
+wake_rows!();
+blocking_rows!();
+tree_rows!(crate::across::Node);
+block_on_row!(
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime"),
+    |runtime: &mut tokio::runtime::Runtime, ready| runtime.block_on(ready)
+);
+
 pub(crate) const RUNTIME: Runtime = Runtime {
     name: "tokio",
     rows: table![
@@ -102,5 +130,12 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_10k,
         timer_1m,
         timeout_ready,
+        tree,
+        thread_and_back,
+        blocking_alone,
+        blocking_thousand,
+        block_on_ready,
+        sleep_late,
+        sleep_crowd,
     ],
 };
