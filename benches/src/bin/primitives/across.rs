@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SLOW_OPS: u64 = 10_000;
 
 /// Timers that fire within a tenth of a second.
-pub(crate) const CROWD: u64 = 20_000;
+pub(crate) const CROWD: u64 = 100_000;
 
 /// Levels of the tree: 2^17 - 1 tasks.
 pub(crate) const LEVELS: u32 = 17;
