@@ -19,7 +19,7 @@ use std::task::Waker;
 
 use wakeline_context::install_token;
 
-use crate::home::{Home, Place};
+use crate::home::{Home, Local, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Fifo, Inject, Owner, Push};
 use crate::shared::{Flavour, Order, Shared, cancel};
@@ -29,6 +29,9 @@ pub(crate) use entered::{
     Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
     shared, with,
 };
+
+/// Of code that a thread runs in its context.
+const STAYS: &str = "a thread does not leave its context in a spawn or a poll";
 
 /// Woken tasks that may run before the queue's head, one after the other.
 const LIFO_CAP: u8 = 3;
@@ -89,13 +92,29 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let (handle, refused) = spawn_here(future, origin, |current, owned, runnable| {
-        current.adopt(owned, runnable)
-    });
+    let (owned, handle, runnable) = new_local(future, origin);
+    take_in(owned, runnable);
+    // SAFETY: `handle` is the handle's reference of a task with this output.
+    unsafe { JoinHandle::new(handle) }
+}
+
+/// Queues a new task of this thread, which is at its home.
+#[inline(always)]
+pub(crate) fn take_in(owned: Task, runnable: Runnable) {
+    let refused = with(|current| current.expect(STAYS).adopt(owned, runnable));
     if let Some((task, runnable)) = refused {
         cancel(&task, runnable);
     }
-    handle
+}
+
+/// A local task's scheduler, if this thread is the only worker of an executor that
+/// is the wanted one.
+#[inline(always)]
+pub(crate) fn only(is_wanted: impl FnOnce(&Shared) -> bool) -> Option<Local> {
+    with(|current| {
+        let current = current.filter(|current| matches!(current.kind, Kind::Only))?;
+        is_wanted(&current.shared).then(|| current.place.local())
+    })
 }
 
 /// The same, and polls it at once, inside of what this thread polls already.
@@ -106,14 +125,14 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let (handle, (runnable, refused)) = spawn_here(future, origin, |current, owned, runnable| {
-        (runnable, current.home.owned.insert(owned).err())
-    });
-    match refused {
-        Some(task) => cancel(&task, runnable),
-        None => run_inside(runnable),
+    let (owned, handle, runnable) = new_local(future, origin);
+    let listed = with(|current| current.expect(STAYS).home.owned.insert(owned));
+    match listed {
+        Ok(()) => run_inside(runnable),
+        Err(task) => cancel(&task, runnable),
     }
-    handle
+    // SAFETY: `handle` is the handle's reference of a task with this output.
+    unsafe { JoinHandle::new(handle) }
 }
 
 /// Runs a task inside of what this thread polls, under none of its tokens.
@@ -122,7 +141,7 @@ fn run_inside(runnable: Runnable) {
     let _none = install_token(None);
     let again = runnable.run();
     with(|current| {
-        let current = current.expect("a thread does not leave its context in a poll");
+        let current = current.expect(STAYS);
         current.counters.polls.add(1);
         again
             .into_iter()
@@ -130,30 +149,15 @@ fn run_inside(runnable: Runnable) {
     });
 }
 
-/// Makes a task of this thread, for `take_in`, which runs no foreign code.
+/// Makes a task of this thread. Not inside of `with`: a recorder's clock is asked.
 #[track_caller]
 #[inline(always)]
-fn spawn_here<F, R>(
-    future: F,
-    origin: Origin,
-    take_in: impl FnOnce(&Context, Task, Runnable) -> R,
-) -> (JoinHandle<F::Output>, R)
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
+fn new_local<F: Future + 'static>(future: F, origin: Origin) -> (Task, Task, Runnable) {
     let local = with(|current| current.map(|current| current.place.local()));
     let local = local.expect(
         "a local task needs a thread that runs tasks: spawn it inside `block_on` or a task",
     );
-    // Not in there: a recorder's clock is asked.
-    let (owned, handle, runnable) = task::new(future, local, origin);
-    let taken = with(|current| {
-        let current = current.expect("a thread does not leave its context in a spawn");
-        take_in(current, owned, runnable)
-    });
-    // SAFETY: `handle` is the handle's reference of a task with this output.
-    (unsafe { JoinHandle::new(handle) }, taken)
+    task::new(future, local, origin)
 }
 
 /// Queues a local task that was woken at home, where this thread is; false if

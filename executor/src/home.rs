@@ -106,8 +106,6 @@ impl Drop for Local {
 }
 
 impl Schedule for Local {
-    const LOCAL: bool = true;
-
     #[inline]
     fn schedule(&self, runnable: Runnable) {
         if task::is_home(self.0.home.address()) {

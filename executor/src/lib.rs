@@ -130,7 +130,11 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Handle::current().spawn(future)
+    let here = Location::caller();
+    match context::only(|_| true) {
+        Some(local) => shared::Shared::spawn_by_only(future, local, task::Origin::here(here)),
+        None => Handle::current().spawn_with(future, task::Origin::here(here)),
+    }
 }
 
 /// Queues `future` as a task that stays on this thread; it need not be `Send`.

@@ -16,7 +16,7 @@ use crate::blocking::Pool;
 use crate::context;
 use crate::debug::{Dump, Reporter, Subject, SubjectKind};
 use crate::driver::Driver;
-use crate::home::Home;
+use crate::home::{Home, Local};
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
@@ -150,11 +150,28 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (owned, handle, runnable) = task::new(future, Stealable(Arc::clone(self)), origin);
+        if let Some(local) = context::only(|shared| std::ptr::eq(shared, &raw const **self)) {
+            return Shared::spawn_by_only(future, local, origin);
+        }
+        let stealable = Stealable::ByAny(Arc::clone(self));
+        let (owned, handle, runnable) = task::new(future, stealable, origin);
         match self.owned.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
             Err(task) => cancel(&task, runnable),
         }
+        // SAFETY: `handle` is the handle's reference of a task with this output.
+        unsafe { JoinHandle::new(handle) }
+    }
+
+    /// Of the only worker, which this thread is: `context::only` gave `local`.
+    #[inline(always)]
+    pub(crate) fn spawn_by_only<F>(future: F, local: Local, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (owned, handle, runnable) = task::new(future, Stealable::ByOnly(local), origin);
+        context::take_in(owned, runnable);
         // SAFETY: `handle` is the handle's reference of a task with this output.
         unsafe { JoinHandle::new(handle) }
     }

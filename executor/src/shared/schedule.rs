@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wakeline_context::install_token;
 
 use super::Shared;
+use crate::home::Local;
 use crate::task::{Runnable, Schedule, Task};
 
 /// Where a task comes from, which decides how far forward it goes.
@@ -26,22 +27,56 @@ pub(crate) fn cancel(task: &Task, runnable: Runnable) {
     runnable.end();
 }
 
-/// The scheduler of tasks that any worker may run.
-pub(super) struct Stealable(pub(super) Arc<Shared>);
+/// The scheduler of tasks that may be run by any worker.
+pub(super) enum Stealable {
+    /// And are.
+    ByAny(Arc<Shared>),
+    /// Spawned by the only worker: at home there, they cost no atomic operation.
+    ByOnly(Local),
+}
 
 impl Schedule for Stealable {
+    #[inline]
     fn schedule(&self, runnable: Runnable) {
-        self.0.enqueue(runnable, Order::Woken);
+        match self {
+            Stealable::ByAny(shared) => shared.enqueue(runnable, Order::Woken),
+            Stealable::ByOnly(local) => local.schedule(runnable),
+        }
     }
 
+    #[inline(always)]
     fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.0.owned.remove(key);
-        self.0.task_ended();
-        task
+        match self {
+            Stealable::ByAny(shared) => {
+                let task = shared.owned.remove(key);
+                shared.task_ended();
+                task
+            }
+            Stealable::ByOnly(local) => local.disown(key),
+        }
     }
 
+    #[inline]
     fn runtime(&self) -> &Shared {
-        &self.0
+        match self {
+            Stealable::ByAny(shared) => shared,
+            Stealable::ByOnly(local) => local.runtime(),
+        }
+    }
+
+    #[inline]
+    fn home(&self) -> Option<usize> {
+        match self {
+            Stealable::ByAny(_) => None,
+            Stealable::ByOnly(local) => local.home(),
+        }
+    }
+
+    fn keep(&self, task: Task) {
+        match self {
+            Stealable::ByAny(_) => drop(task),
+            Stealable::ByOnly(local) => local.keep(task),
+        }
     }
 }
 

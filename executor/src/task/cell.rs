@@ -90,8 +90,6 @@ pub(super) struct Vtable {
     pub(super) inherited: unsafe fn(NonNull<Header>) -> Option<Reason>,
     /// Frees the task: the last reference is gone.
     pub(super) free: unsafe fn(NonNull<Header>),
-    /// Only its home thread may run it.
-    pub(super) local: bool,
 }
 
 #[repr(C)]

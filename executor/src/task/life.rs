@@ -67,6 +67,12 @@ impl Life {
         }
     }
 
+    /// Whether only its home may run it.
+    #[inline]
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Life::Local(_))
+    }
+
     pub(super) fn abort(&self) -> Wake {
         match self {
             Life::Stealable(state, _) => state.abort(),

@@ -38,10 +38,7 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// is returned, or nothing if the list had given it up.
     fn disown(&self, key: usize) -> Option<Task>;
 
-    /// Whether only the thread that spawned the task may run it.
-    const LOCAL: bool = false;
-
-    /// The home of a local task, as `replace_home` has it.
+    /// The home of a local task, which alone may run it, as `replace_home` has it.
     fn home(&self) -> Option<usize> {
         None
     }
@@ -113,7 +110,6 @@ const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
         new_node: new_node::<F, S>,
         inherited: inherited::<F, S>,
         free: free::<F, S>,
-        local: S::LOCAL,
     }
 }
 

@@ -118,7 +118,7 @@ impl Runnable {
 
     pub(crate) fn is_local(&self) -> bool {
         // SAFETY: as in `run`; the borrow ends here.
-        unsafe { self.0.as_ref() }.vtable.local
+        unsafe { self.0.as_ref() }.life.is_local()
     }
 
     /// Ends a queued task where it is: its future is dropped here, unpolled.
