@@ -154,9 +154,8 @@ fn run_inside(runnable: Runnable) {
 #[inline(always)]
 fn new_local<F: Future + 'static>(future: F, origin: Origin) -> (Task, Task, Runnable) {
     let local = with(|current| current.map(|current| current.place.local()));
-    let local = local.expect(
-        "a local task needs a thread that runs tasks: spawn it inside `block_on` or a task",
-    );
+    let local = local
+        .expect("a local task needs a thread that runs tasks: call it inside `block_on` or a task");
     task::new(future, local, origin)
 }
 

@@ -148,7 +148,7 @@ fn of_an_executor_that_ends_it_is_cancelled_unpolled() {
 }
 
 #[test]
-#[should_panic(expected = "spawn it inside `block_on` or a task")]
+#[should_panic(expected = "call it inside `block_on` or a task")]
 fn outside_of_an_executor_there_is_nobody_to_run_it() {
     drop(spawn_eager(async {}));
 }
