@@ -23,11 +23,12 @@
 use std::panic::Location;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use wakeline_context::{Cause, Reason};
 use wakeline_sync::cancel::Node;
+
+use crate::sync::atomic::AtomicPtr;
 
 /// The place, which is filled once.
 pub(super) struct Place {
@@ -53,7 +54,7 @@ const _: () = assert!(align_of::<Location<'static>>() > TAG && align_of::<Filled
 
 impl Place {
     #[inline(always)]
-    pub(super) const fn new() -> Place {
+    pub(super) fn new() -> Place {
         Place {
             word: AtomicPtr::new(ptr::null_mut()),
         }
@@ -171,12 +172,16 @@ impl Drop for Place {
                 drop(unsafe { Box::from_raw(word) });
             }
         }
-        let word = *self.word.get_mut();
+        // Relaxed: the last to have the task has seen all that was done to it.
+        let word = self.word.load(Relaxed);
         if !word.is_null() {
             filled(word);
         }
     }
 }
+
+#[cfg(test)]
+mod models;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
