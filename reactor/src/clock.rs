@@ -2,7 +2,7 @@
 //! nanoseconds since an origin.
 //!
 //! The origin is the first look at the clock in this process. Timers are kept
-//! by *ticks*. By the real clock one tick is 2^16 ns, about 65.5 us; deadlines
+//! by *ticks*. By the real clock one tick is 2^14 ns, about 16.4 us; deadlines
 //! round up to a tick and "now" rounds down, so a timer may be late by a tick
 //! and is never early. By a clock that was stopped a tick is one nanosecond:
 //! nobody waits for it, so it may be exact.
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// log2 of a tick's nanoseconds, by the real clock.
-pub(crate) const TICK_SHIFT: u32 = 16;
+pub(crate) const TICK_SHIFT: u32 = 14;
 
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 

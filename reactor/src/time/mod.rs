@@ -30,7 +30,7 @@
 //!
 //! # What is promised
 //!
-//! - **Never early.** Deadlines are rounded up to a tick of 65.536 us and the
+//! - **Never early.** Deadlines are rounded up to a tick of 16.384 us and the
 //!   present is rounded down. Late by a tick, by what the kernel adds, and by as
 //!   long as the thread's tasks keep it from its reactor.
 //! - **In order.** Timers of one thread fire by deadline, those of the same tick

@@ -14,7 +14,7 @@ use wakeline_context::{Kind, budget, waiting_on};
 
 /// Waits for `duration`.
 ///
-/// Never less. More by up to a tick (65.536 us), by what the kernel takes to
+/// Never less. More by up to a tick (16.384 us), by what the kernel takes to
 /// wake the thread, and by as long as other tasks keep the thread busy.
 /// `Duration::MAX` waits forever. `Duration::ZERO` yields exactly once: its
 /// first poll is pending, its second ready.

@@ -1,8 +1,8 @@
 //! The timer wheel: which sleepers are due, and when to look again.
 //!
 //! Six levels of 64 slots. A slot of level 0 is one tick wide, a slot of level
-//! 1 is as wide as all of level 0, and so on; with a tick of 65.5 us the
-//! levels see 4.2 ms, 268 ms, 17 s, 18 min, 19 h and 52 days ahead.
+//! 1 is as wide as all of level 0, and so on; with a tick of 16.4 us the
+//! levels see 1.0 ms, 67 ms, 4.3 s, 4.6 min, 4.9 h and 13 days ahead.
 //!
 //! ```text
 //!              in ticks, `elapsed` = 3·64 + 5
