@@ -82,8 +82,8 @@ macro_rules! read_methods {
             /// buffer is the end of the stream.
             ///
             /// While it waits it holds no buffer, so an idle connection costs
-            /// none. The buffer is 4 KiB, and up to 64 KiB for a stream whose
-            /// reads keep filling it.
+            /// none. The buffer is of 4, 16 or 64 KiB, by what the stream has
+            /// brought so far.
             ///
             /// # Errors
             ///

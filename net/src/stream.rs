@@ -10,7 +10,7 @@
 //! of named futures may wait in one direction, while the `poll_` methods share
 //! one waker a direction, as their traits say.
 
-use crate::io::pool::{self, PooledBuf, SizeHint};
+use crate::io::pool::{PooledBuf, SizeHint};
 use crate::leaf::{Leaf, Operation, named_future, try_now};
 use crate::sys::{self, Family};
 use rustix::net::Shutdown as How;
@@ -40,7 +40,7 @@ impl Stream {
         Stream {
             source,
             family,
-            hint: SizeHint::default(),
+            hint: SizeHint::unknown(),
         }
     }
 
@@ -277,11 +277,11 @@ impl Operation for ReadPooledOp<'_> {
     fn run(&mut self, fd: BorrowedFd<'_>) -> io::Result<Done<PooledBuf>> {
         // Borrowed only now: while it waited, nothing was held.
         let hint = &self.stream.hint;
-        let mut buf = pool::take(hint.get());
+        let mut buf = hint.take();
         let done = sys::read(fd, self.stream.reading(), buf.space())?;
         let (Done::Full(n) | Done::Short(n)) = done;
-        hint.learn(n);
         buf.advance(n);
+        let buf = hint.settle(buf);
         Ok(match done {
             Done::Full(_) => Done::Full(buf),
             Done::Short(_) => Done::Short(buf),

@@ -193,8 +193,11 @@ impl Transfer {
         R: AsyncRead + Unpin + ?Sized,
         W: AsyncWrite + Unpin + ?Sized,
     {
-        let mut buf = pool::take(self.hint.get());
-        let Poll::Ready(n) = Pin::new(reader).poll_read(cx, buf.space()) else {
+        let class = self.hint.get();
+        let mut buf = pool::take(class);
+        // No more than that: a pipe holds 64 KiB, and a rest would wait for it.
+        let space = &mut buf.space()[..class.bytes()];
+        let Poll::Ready(n) = Pin::new(reader).poll_read(cx, space) else {
             drop(buf);
             // The peer may wait for what a buffering writer holds back.
             if self.unflushed && Pin::new(writer).poll_flush(cx)?.is_ready() {

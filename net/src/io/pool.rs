@@ -16,7 +16,14 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU8, Ordering};
+
+mod hint;
+
+pub(crate) use hint::SizeHint;
+
+/// A message of 64 KiB leaves that much of a large buffer, so that its read is
+/// short: that tells that there is no more, which else costs another call.
+const ROOM: usize = 64;
 
 /// The sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +43,15 @@ impl Class {
             Class::Small => 4 << 10,
             Class::Medium => 16 << 10,
             Class::Large => 64 << 10,
+        }
+    }
+
+    /// What a buffer has in fact.
+    #[inline]
+    const fn memory(self) -> usize {
+        match self {
+            Class::Large => self.bytes() + ROOM,
+            class => class.bytes(),
         }
     }
 
@@ -61,56 +77,11 @@ impl Class {
     #[inline]
     fn holding(bytes: usize) -> Option<Class> {
         match bytes {
-            _ if bytes <= Class::Small.bytes() => Some(Class::Small),
-            _ if bytes <= Class::Medium.bytes() => Some(Class::Medium),
-            _ if bytes <= Class::Large.bytes() => Some(Class::Large),
+            _ if bytes <= Class::Small.memory() => Some(Class::Small),
+            _ if bytes <= Class::Medium.memory() => Some(Class::Medium),
+            _ if bytes <= Class::Large.memory() => Some(Class::Large),
             _ => None,
         }
-    }
-}
-
-/// How large a buffer the next read of one stream should borrow: grows when a
-/// read fills it, shrinks when some reads in a row leave most of it empty. One
-/// alone may be the end of a message that came in parts.
-#[derive(Debug, Default)]
-pub(crate) struct SizeHint(AtomicU8);
-
-/// So many reads in a row that leave most of their buffer empty.
-const SMALL_IN_A_ROW: u8 = 4;
-
-impl SizeHint {
-    /// The number of the class below, that of small reads in a row above.
-    const ROW: u8 = 4;
-
-    #[inline]
-    pub(crate) fn get(&self) -> Class {
-        // Relaxed, here and below: a hint, and nothing depends on it.
-        Class::of_number(self.0.load(Ordering::Relaxed) % Self::ROW)
-    }
-
-    /// A read into a buffer of this hint's size gave `n` bytes.
-    #[inline]
-    pub(crate) fn learn(&self, n: usize) {
-        let before = self.0.load(Ordering::Relaxed);
-        let next = match Class::of_number(before % Self::ROW) {
-            Class::Small if n >= Class::Small.bytes() => Class::Medium as u8,
-            Class::Medium if n >= Class::Medium.bytes() => Class::Large as u8,
-            Class::Medium if n <= Class::Small.bytes() / 2 => small(before),
-            Class::Large if n <= Class::Medium.bytes() / 2 => small(before),
-            class => class as u8,
-        };
-        if next != before {
-            self.0.store(next, Ordering::Relaxed);
-        }
-    }
-}
-
-/// One small read more than `before`.
-fn small(before: u8) -> u8 {
-    if before / SizeHint::ROW + 1 < SMALL_IN_A_ROW {
-        before + SizeHint::ROW
-    } else {
-        before % SizeHint::ROW - 1
     }
 }
 
@@ -138,7 +109,7 @@ pub(crate) fn take(class: Class) -> PooledBuf {
 
 #[cold]
 fn make(class: Class) -> Box<[u8]> {
-    vec![0; class.bytes()].into_boxed_slice()
+    vec![0; class.memory()].into_boxed_slice()
 }
 
 /// Bytes in a borrowed buffer, which goes back to its pool on drop.
@@ -199,6 +170,14 @@ impl PooledBuf {
         }
     }
 
+    /// The same bytes, in a buffer that is no larger than it must be.
+    fn fitted(self, class: Class) -> PooledBuf {
+        let mut fitting = take(class);
+        fitting.space()[..self.len()].copy_from_slice(&self);
+        fitting.advance(self.len());
+        fitting
+    }
+
     /// Makes room for at least one byte more, and for `total` in all if that
     /// is possible without copying into a larger size than a pool has.
     pub(crate) fn make_room(&mut self, total: usize) {
@@ -243,7 +222,7 @@ impl AsRef<[u8]> for PooledBuf {
 impl Drop for PooledBuf {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        let Some(class) = Class::holding(bytes.len()).filter(|class| class.bytes() == bytes.len())
+        let Some(class) = Class::holding(bytes.len()).filter(|class| class.memory() == bytes.len())
         else {
             return;
         };
@@ -269,31 +248,6 @@ impl fmt::Debug for PooledBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_hint_grows_when_filled_and_shrinks_when_mostly_empty_for_a_while() {
-        let hint = SizeHint::default();
-        for (n, times, expected_kib) in [
-            (4_096, 1, 16),
-            (100, 3, 16),
-            (100, 1, 4),
-            (4_096, 1, 16),
-            (9_000, 9, 16),
-            (16_384, 1, 64),
-            (65_536, 2, 64),
-            (9_000, 9, 64),
-            (8_192, 3, 64),
-            (65_483, 1, 64), // a message in two parts, and again
-            (53, 3, 64),
-            (65_483, 1, 64),
-            (53, 4, 16),
-            (53, 4, 4),
-            (53, 9, 4),
-        ] {
-            (0..times).for_each(|_| hint.learn(n));
-            assert_eq!(hint.get().bytes() >> 10, expected_kib, "{times} times {n}");
-        }
-    }
 
     #[test]
     fn a_dropped_buffer_is_the_next_one_taken() {
