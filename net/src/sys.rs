@@ -34,8 +34,9 @@ pub(crate) enum Family {
     /// Less than was asked for proves nothing: a read stops at an urgent mark.
     Tcp,
     /// A TCP stream of which the reactor would have told urgent data. Then less
-    /// than was asked for is all that there is, and the lighter call will do:
-    /// see `Source::is_quiet`, also for what it cannot know.
+    /// than was asked for is all that there is, and the lighter call will do. So
+    /// it will once the end has come, as nobody waits before that was read. See
+    /// `Source::is_quiet`, also for what it cannot know.
     QuietTcp,
     /// The kernel does not tell, and less than was asked for proves nothing
     /// here either: a read never crosses a message with descriptors (which it

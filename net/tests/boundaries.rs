@@ -5,6 +5,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use socket2::SockRef;
 use std::io::{IoSlice, IoSliceMut, Result};
 use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use wakeline_net::io::AsyncWriteExt;
 use wakeline_net::testing::{both, on_each_driver, tcp_pair, yield_times};
@@ -70,6 +71,40 @@ fn urgent_data_does_not_stall_the_reader() {
             }
             assert_eq!(all, b"abcd", "urgent data is not in line");
         }
+        Ok(())
+    });
+}
+
+/// The end is known when the first bytes are read, and they are read by calls
+/// that do not tell what is left.
+#[test]
+fn urgent_data_before_the_end_does_not_stall_the_reader() {
+    on_each_driver(|| async {
+        let (here, there) = tcp_pair().await?;
+        let mut buf = [0; 64];
+        let waits = async {
+            assert_eq!(here.read(&mut buf).await?, 2);
+            Result::Ok(())
+        };
+        let (first, sent) = both(waits, there.write(b"ab")).await;
+        first?;
+        sent?;
+        for bytes in [b"cd", b"ef", b"gh"] {
+            there.write(bytes).await?;
+            SockRef::from(&there).send_out_of_band(b"!")?;
+        }
+        there.write(b"ij").await?;
+        there.shutdown(Shutdown::Write)?;
+        yield_times(3).await;
+        let mut all = Vec::new();
+        loop {
+            match here.read(&mut buf).await? {
+                0 => break,
+                n => all.extend_from_slice(&buf[..n]),
+            }
+        }
+        let line: Vec<u8> = all.into_iter().filter(|byte| *byte != b'!').collect();
+        assert_eq!(line, b"cdefghij", "of several marks only the last is one");
         Ok(())
     });
 }

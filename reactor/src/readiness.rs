@@ -38,9 +38,11 @@ impl Seen {
         self.0 & FAILED != 0
     }
 
-    /// Whether urgent data would have been told, and was not.
+    /// Whether a short read may be told as such: urgent data would have been told,
+    /// and was not; or there is a close to be read, and until that is found by
+    /// `WouldBlock` nothing is cleared (`clear_short`).
     pub(crate) fn is_quiet(self) -> bool {
-        self.0 & (EXACT | URGENT) == EXACT
+        self.0 & (EXACT | URGENT) == EXACT || self.0 & CLOSED != 0
     }
 
     /// Whether an event was counted after `earlier`.

@@ -26,6 +26,31 @@ fn a_short_read_clears_unless_closed() {
 
 #[cfg(not(loom))]
 #[test]
+fn a_short_read_may_be_told_if_it_is_believed_or_clears_nothing() {
+    for (bits, quiet) in [
+        (READY, false),
+        (READY | EXACT, true),
+        (READY | EXACT | URGENT, false),
+        (READY | CLOSED, true),
+        (READY | CLOSED | URGENT, true),
+    ] {
+        let word = Readiness::pessimistic();
+        word.event(bits);
+        let seen = word.look();
+        assert_eq!(seen.is_quiet(), quiet, "{bits:b}");
+    }
+    // Of an event that closes while a read is under way, the word knows.
+    let word = Readiness::pessimistic();
+    word.event(READY);
+    let seen = word.look();
+    word.event(READY | CLOSED);
+    assert!(word.look().is_quiet());
+    word.clear_short(seen);
+    assert!(word.look().is_ready());
+}
+
+#[cfg(not(loom))]
+#[test]
 fn closed_ends_with_would_block() {
     let word = Readiness::pessimistic();
     word.event(READY | CLOSED);

@@ -31,7 +31,9 @@ impl Source {
 
     /// Whether a read that gives less than was asked for has drained a stream
     /// that has no other bounds in it: urgent data stops a read although more
-    /// follows, and none has come of which the reactor would not have told.
+    /// follows, and none has come of which the reactor would not have told. Or that
+    /// it does not matter, as the peer has closed: then the source stays ready until
+    /// a read has met `WouldBlock`, whatever the reads before have told.
     ///
     /// Under epoll each event tells of it; a poll of io_uring does not, nor is
     /// anything known before the first event.
