@@ -170,8 +170,11 @@ impl PooledBuf {
         }
     }
 
-    /// The same bytes, in a buffer that is no larger than it must be.
+    /// The same bytes, in a buffer that is no larger than this, which holds them.
     fn fitted(self, class: Class) -> PooledBuf {
+        if self.bytes.len() <= class.memory() {
+            return self;
+        }
         let mut fitting = take(class);
         fitting.space()[..self.len()].copy_from_slice(&self);
         fitting.advance(self.len());

@@ -50,26 +50,26 @@ impl SizeHint {
     /// to be handed out; learns from it.
     #[inline]
     pub(crate) fn settle(&self, buf: PooledBuf) -> PooledBuf {
+        let before = self.0.load(Ordering::Relaxed);
+        if before == Class::Small as u8 && buf.len() < Class::Small.bytes() {
+            return buf; // by far the most
+        }
+        self.settle_large(before, buf)
+    }
+
+    #[inline(never)]
+    fn settle_large(&self, before: u8, buf: PooledBuf) -> PooledBuf {
         let n = buf.len();
-        if self.0.load(Ordering::Relaxed) == Self::UNKNOWN {
-            return self.found(buf);
+        if before == Self::UNKNOWN {
+            let class = Class::holding(n + 1).unwrap_or(Class::Large);
+            self.0.store(class as u8, Ordering::Relaxed);
+            return buf.fitted(class);
         }
         self.learn(n);
         if n == buf.bytes.len() && n < Class::Large.memory() {
             self.0.store(Self::UNKNOWN, Ordering::Relaxed);
         }
         buf
-    }
-
-    #[cold]
-    fn found(&self, buf: PooledBuf) -> PooledBuf {
-        let class = Class::holding(buf.len() + 1).unwrap_or(Class::Large);
-        self.0.store(class as u8, Ordering::Relaxed);
-        if class.memory() < buf.bytes.len() {
-            buf.fitted(class)
-        } else {
-            buf
-        }
     }
 
     #[inline]
