@@ -70,7 +70,7 @@ impl<T> Lock<T> {
 
     /// 1: or nothing, if it is another's.
     #[inline]
-    fn try_lock(&self) -> Option<Guard<'_, T>> {
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         // Acquire pairs with the Release of the last holder, in `Open`: what he
         // did to the value is visible. Not `swap`: who fails shall write nothing.
         let taken = self

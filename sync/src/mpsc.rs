@@ -8,12 +8,12 @@
 //!     │            └───────┘          ▲            │  buffer  │──5──▶ recv
 //!     └────────────1──────────────────┴─────4────▶ └──────────┘
 //! ```
-//! 1 `Chan::poll_slot`   there is a slot, or a ticket for the queue
+//! 1 `Request::poll`    there is a slot, or a ticket for the queue
 //! 2 `settle`            a slot got free: it is the front's at once, before that
 //!                       task runs; nobody else can have it
 //! 3 `Chan::redeem`      the sender saw its slot and fills it, or keeps it as a
 //!                       [`Permit`]; one that gave up passes it on (`settle`)
-//! 4 `Chan::poll_slot`   a slot is free and nobody waits: filled under one lock
+//! 4 `Chan::try_slot`    a slot is free and nobody waits: filled under one lock
 //! 5 `Chan::take`        the receiver takes the front and so frees its slot
 //!
 //! A slot is free, promised or filled. All three are counted under one lock, so

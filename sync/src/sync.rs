@@ -56,6 +56,11 @@ mod checked {
             }
         }
 
+        /// Or nothing, if it is another's.
+        pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+
         pub(crate) fn into_inner(self) -> T {
             match self.0.into_inner() {
                 Ok(value) => value,

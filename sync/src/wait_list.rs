@@ -66,12 +66,7 @@ impl<S, D> WaitList<S, D> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Locked<'_, S, D> {
-        Locked {
-            inner: self.inner.lock(),
-            granted: &self.granted,
-            wakes: Wakes::default(),
-            discarded: None,
-        }
+        self.with_waiters(self.state())
     }
 
     /// To put a waiter at the end, or not; wakes nobody.
@@ -125,6 +120,22 @@ impl<S, D> WaitList<S, D> {
     #[inline]
     pub(crate) fn state(&self) -> StateGuard<'_, S, D> {
         StateGuard(self.inner.lock())
+    }
+
+    /// As `state`, or nothing if another has the lock just now.
+    #[inline]
+    pub(crate) fn try_state(&self) -> Option<StateGuard<'_, S, D>> {
+        self.inner.try_lock().map(StateGuard)
+    }
+
+    /// What began with the state alone, and concerns waiters after all.
+    pub(crate) fn with_waiters<'a>(&'a self, guard: StateGuard<'a, S, D>) -> Locked<'a, S, D> {
+        Locked {
+            inner: guard.0,
+            granted: &self.granted,
+            wakes: Wakes::default(),
+            discarded: None,
+        }
     }
 
     /// Whether the waiter with this ticket, which has not given up, has a grant.

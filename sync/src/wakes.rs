@@ -63,7 +63,7 @@ impl Due {
     }
 }
 
-#[inline]
+#[inline(never)]
 fn wake_one(waker: Waker) {
     // A panic out of here while the thread unwinds would end the process.
     if thread::panicking() {

@@ -19,6 +19,14 @@
 //! waits: only then it takes the lock. Who is about to wait sets WAITING and
 //! learns by the same step what was served. One word, so one of the two always
 //! sees the other.
+//!
+//! # The limit
+//!
+//! Whether there is room depends on half a dozen things that seldom change. So
+//! `measure` makes one number of them, and as long as the buffer is shorter than
+//! that, a sender just fills it. What takes slots away lowers the number under
+//! the same lock; what frees some need not raise it: a sender that finds no room
+//! measures again.
 
 mod receiving;
 
@@ -26,9 +34,8 @@ pub(super) use receiving::Found;
 
 use crate::event::Event;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
+use crate::wait_list::{Cancelled, Locked, StateGuard, Ticket, WaitList};
 use crate::wakes::Wakes;
-use std::collections::VecDeque;
 use std::task::Waker;
 
 /// The capacity that means "no limit".
@@ -53,7 +60,10 @@ pub(super) struct Chan<T> {
 }
 
 pub(super) struct State<T> {
-    pub(super) buffer: VecDeque<T>,
+    /// The oldest first; it is taken as a whole.
+    pub(super) buffer: Vec<T>,
+    /// While the buffer is shorter, there is room and nobody waits; see above.
+    limit: usize,
     /// The size of the batch that the receiver took along.
     lent: usize,
     /// Whether `WAITING` is set, which is whether the queue is not empty.
@@ -71,6 +81,9 @@ pub(super) struct State<T> {
 
 /// The channel while it is locked.
 pub(super) type Held<'a, T> = Locked<'a, State<T>, ()>;
+
+/// The channel while it is locked by one who wakes nobody but the receiver.
+pub(super) type Access<'a, T> = StateGuard<'a, State<T>, ()>;
 
 /// Nothing is received any more.
 #[derive(Debug)]
@@ -96,13 +109,21 @@ impl<T> State<T> {
     pub(super) fn is_finished(&self) -> bool {
         self.buffer.is_empty() && self.promised == 0 && (self.closed || self.senders == 0)
     }
+
+    /// One of the slots is somebody's from now on.
+    #[inline]
+    fn promise(&mut self) {
+        self.promised += 1;
+        self.limit = self.limit.saturating_sub(1);
+    }
 }
 
 impl<T> Chan<T> {
     pub(super) fn new(capacity: usize) -> Chan<T> {
         Chan {
             list: WaitList::new(State {
-                buffer: VecDeque::new(),
+                buffer: Vec::new(),
+                limit: capacity,
                 lent: 0,
                 waiting: false,
                 promised: 0,
@@ -145,7 +166,16 @@ impl<T> Chan<T> {
         state.slots.saturating_sub(self.used(state))
     }
 
-    #[inline]
+    /// Sets the limit to what is true now.
+    fn measure(&self, state: &mut State<T>) {
+        state.limit = if state.closed || state.waiting {
+            0
+        } else {
+            let elsewhere = self.used(state) - state.buffer.len();
+            state.slots.saturating_sub(elsewhere)
+        };
+    }
+
     fn has_room(&self, state: &State<T>) -> bool {
         // Mostly true without a look at the receiver's word.
         state.promised + state.buffer.len() + state.lent < state.slots
@@ -160,52 +190,91 @@ impl<T> Chan<T> {
         state.promised + state.buffer.len() + state.lent - served
     }
 
-    /// Uses a slot if there is one and nobody waits for it.
+    /// Fills a slot if that takes no more than a push, and gives the waker of a
+    /// receiver that waits; else does nothing but, perhaps, lock.
+    ///
+    /// It calls nothing, so what is around it needs no registers saved.
     #[inline]
-    pub(super) fn try_slot(&self, purpose: &mut Use<'_, T>) -> Option<Slot> {
-        let mut guard = self.list.state();
-        if guard.get().waiting {
-            return None; // what the receiver served just now is the front's
+    pub(super) fn fill_at_once(
+        &self,
+        value: &mut Option<T>,
+    ) -> Result<Option<Waker>, Option<Access<'_, T>>> {
+        let Some(mut guard) = self.list.try_state() else {
+            return Err(None);
+        };
+        let state = guard.get();
+        let len = state.buffer.len();
+        if len < state.limit && len < state.buffer.capacity() && value.is_some() {
+            return Ok(self.fill(state, value));
         }
-        let mut waker = None;
-        let slot = self.use_slot(guard.get(), purpose, &mut waker);
+        Err(Some(guard))
+    }
+
+    /// Uses a slot if there is one and nobody waits for it.
+    pub(super) fn try_slot(&self, purpose: &mut Use<'_, T>) -> Option<Slot> {
+        self.try_slot_with(self.list.state(), purpose)
+    }
+
+    /// [`try_slot`](Chan::try_slot) for one who has the lock.
+    pub(super) fn try_slot_with(
+        &self,
+        mut guard: Access<'_, T>,
+        purpose: &mut Use<'_, T>,
+    ) -> Option<Slot> {
+        let state = guard.get();
+        if state.buffer.len() >= state.limit
+            && let Err(refused) = self.look_again(state)
+        {
+            return refused;
+        }
+        let waker = self.use_slot(state, purpose);
         drop(guard);
         Wakes::one(waker);
-        slot
+        Some(Slot::Used)
     }
 
-    /// Uses a slot, or waits in the queue.
-    #[inline]
-    pub(super) fn poll_slot(&self, purpose: &mut Use<'_, T>, waker: &Waker) -> Slot {
-        match self.try_slot(purpose) {
-            Some(slot) => slot,
-            None => self.enqueue(purpose, waker),
+    /// There seems to be no room: the truth, and why.
+    fn look_again(&self, state: &mut State<T>) -> Result<(), Option<Slot>> {
+        if state.waiting {
+            return Err(None); // what the receiver served just now is the front's
+        }
+        if state.closed {
+            return Err(Some(Slot::Closed));
+        }
+        self.measure(state);
+        if state.buffer.len() < state.limit {
+            Ok(())
+        } else {
+            Err(None)
         }
     }
 
-    fn enqueue(&self, purpose: &mut Use<'_, T>, waker: &Waker) -> Slot {
+    /// After a `try_slot` in vain: waits in the queue, or uses a slot that got free.
+    pub(super) fn enqueue(&self, purpose: &mut Use<'_, T>, waker: &Waker) -> Slot {
         let waker = waker.clone(); // foreign code: not under the lock
         let mut held = self.lock();
         if held.state().waiting {
             // Others came first, and the receiver knows that somebody waits.
             return Slot::Queued(held.push(waker, ()));
         }
+        if held.state().closed {
+            return Slot::Closed;
+        }
         held.state().waiting = true;
+        held.state().limit = 0;
         // AcqRel: this sees what was served before, and the receiver sees this
         // when it serves after.
         self.word.fetch_or(WAITING, Ordering::AcqRel);
         // Again: a slot may have become free, and no one was there to have it.
-        let mut receiver = None;
-        let slot = match self.use_slot(held.state(), purpose, &mut receiver) {
-            Some(slot) => slot,
-            None => return Slot::Queued(held.push(waker, ())),
-        };
-        if let Some(receiver) = receiver {
+        if !self.has_room(held.state()) {
+            return Slot::Queued(held.push(waker, ()));
+        }
+        if let Some(receiver) = self.use_slot(held.state(), purpose) {
             held.wake(receiver);
         }
         self.settle(&mut held); // nobody waits after all
         drop(held); // before the waker
-        slot
+        Slot::Used
     }
 
     /// Whether a sender is in the queue still; its latest waker is kept then.
@@ -269,32 +338,22 @@ impl<T> Chan<T> {
         self.settle(&mut held);
     }
 
-    /// Uses a slot if there is one; the receiver's `waker` is to be woken once the
-    /// lock is gone.
+    /// Uses a slot, which is there; gives the waker of a receiver that waits.
     #[inline]
-    fn use_slot(
-        &self,
-        state: &mut State<T>,
-        purpose: &mut Use<'_, T>,
-        waker: &mut Option<Waker>,
-    ) -> Option<Slot> {
-        if state.closed {
-            return Some(Slot::Closed);
-        }
-        if !self.has_room(state) {
-            return None;
-        }
+    fn use_slot(&self, state: &mut State<T>, purpose: &mut Use<'_, T>) -> Option<Waker> {
         match purpose {
-            Use::Fill(value) => *waker = self.fill(state, value),
-            Use::Keep => state.promised += 1,
+            Use::Fill(value) => self.fill(state, value),
+            Use::Keep => {
+                state.promise();
+                None
+            }
         }
-        Some(Slot::Used)
     }
 
     /// Puts the value in; gives the waker of a receiver that waits for it.
     #[inline]
     fn fill(&self, state: &mut State<T>, value: &mut Option<T>) -> Option<Waker> {
-        state.buffer.push_back(value.take()?);
+        state.buffer.push(value.take()?);
         self.filled.store(true, Ordering::Relaxed);
         state.receiver.take()
     }
@@ -303,7 +362,7 @@ impl<T> Chan<T> {
     fn settle(&self, held: &mut Held<'_, T>) {
         while held.front_mut().is_some() && self.has_room(held.state()) {
             held.grant();
-            held.state().promised += 1;
+            held.state().promise();
         }
         let nobody = held.front_mut().is_none();
         let state = held.state();

@@ -130,13 +130,20 @@ impl<T> Receiver<T> {
         }
     }
 
+    /// The next value of the batch.
+    #[inline]
+    fn serve(&mut self) -> Option<T> {
+        let value = self.batch.pop_front()?;
+        self.chan.served(1);
+        Some(value)
+    }
+
     #[inline]
     fn next(&mut self) -> Found<T> {
-        if let Some(value) = self.batch.pop_front() {
-            self.chan.served(1);
+        if let Some(value) = self.serve() {
             return Found::Value(value);
         }
-        self.chan.take(&mut self.chan.lock(), &mut self.batch)
+        self.chan.take(&mut self.batch)
     }
 
     /// Receives the next value, blocking this thread until it comes: for
@@ -169,14 +176,11 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(budget::poll_proceed(cx));
-        let mut found = Found::Nothing;
-        if !self.batch.is_empty() || self.chan.seems_filled() {
-            found = self.next();
+        if let Some(value) = self.serve() {
+            unit.spend();
+            return Poll::Ready(Some(value));
         }
-        if let Found::Nothing = found {
-            found = self.look_and_wait(cx);
-        }
-        match found {
+        match self.fetch(cx) {
             Found::Value(value) => {
                 unit.spend();
                 Poll::Ready(Some(value))
@@ -192,18 +196,16 @@ impl<T> Receiver<T> {
         }
     }
 
-    fn look_and_wait(&mut self, cx: &Context<'_>) -> Found<T> {
+    /// The next value with the lock, and a place to wait if there is none.
+    #[inline(never)]
+    fn fetch(&mut self, cx: &Context<'_>) -> Found<T> {
+        if self.chan.seems_filled()
+            && let Found::Value(value) = self.chan.take(&mut self.batch)
+        {
+            return Found::Value(value);
+        }
         let waker = cx.waker().clone(); // foreign code: not under the lock
-        let mut held = self.chan.lock();
-        // Who sent since then has found nobody to wake.
-        let found = self.chan.take(&mut held, &mut self.batch);
-        let needless = match found {
-            Found::Nothing => self.chan.wait(&mut held, waker),
-            _ => Some(waker),
-        };
-        drop(held);
-        drop(needless);
-        found
+        self.chan.take_or_wait(&mut self.batch, waker)
     }
 
     /// [`recv_many`](Receiver::recv_many) for use inside of a `poll` function.

@@ -10,11 +10,13 @@
 //! Given up as New or Done it owns nothing; as Queued it may have been promised
 //! a slot, which goes to the next.
 
-use super::chan::{Chan, Closed, Slot, Use};
+use super::chan::{Access, Chan, Closed, Slot, Use};
 use crate::wait_list::Ticket;
+use crate::wakes::Wakes;
 use std::panic::Location;
 use std::task::{Context, Poll, ready};
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::budget::{self, Unit};
+use wakeline_context::{Kind, waiting_on};
 
 #[derive(Debug)]
 pub(super) struct Request {
@@ -45,15 +47,33 @@ impl Request {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         let unit = ready!(budget::poll_proceed(cx));
-        let outcome = match self.state {
-            State::New => match chan.poll_slot(&mut purpose, cx.waker()) {
-                Slot::Used => Poll::Ready(Ok(())),
-                Slot::Closed => Poll::Ready(Err(Closed)),
-                Slot::Queued(ticket) => {
-                    self.state = State::Queued(ticket);
-                    Poll::Pending
+        let mut access = None;
+        if let (State::New, Use::Fill(value)) = (self.state, &mut purpose) {
+            match chan.fill_at_once(value) {
+                Ok(receiver) => {
+                    self.state = State::Done;
+                    Wakes::one(receiver);
+                    unit.spend();
+                    return Poll::Ready(Ok(()));
                 }
-            },
+                Err(held) => access = held,
+            }
+        }
+        self.poll_rest(chan, access, purpose, cx, unit)
+    }
+
+    /// What is left if it was not done at once; the channel may be locked already.
+    #[inline(never)]
+    fn poll_rest<T>(
+        &mut self,
+        chan: &Chan<T>,
+        access: Option<Access<'_, T>>,
+        mut purpose: Use<'_, T>,
+        cx: &mut Context<'_>,
+        unit: Unit,
+    ) -> Poll<Result<(), Closed>> {
+        let outcome = match self.state {
+            State::New => self.begin(chan, access, &mut purpose, cx),
             State::Queued(ticket) if chan.keeps_waiting(ticket, cx.waker()) => Poll::Pending,
             State::Queued(ticket) => {
                 // First: the waker of the receiver may panic, and what was looked
@@ -71,6 +91,28 @@ impl Request {
             waiting_on(Kind::Channel, chan.id(), self.location);
         }
         outcome
+    }
+
+    /// Uses a slot, or waits for one.
+    fn begin<T>(
+        &mut self,
+        chan: &Chan<T>,
+        access: Option<Access<'_, T>>,
+        purpose: &mut Use<'_, T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
+        let slot = match access {
+            Some(access) => chan.try_slot_with(access, purpose),
+            None => chan.try_slot(purpose),
+        };
+        match slot.unwrap_or_else(|| chan.enqueue(purpose, cx.waker())) {
+            Slot::Used => Poll::Ready(Ok(())),
+            Slot::Closed => Poll::Ready(Err(Closed)),
+            Slot::Queued(ticket) => {
+                self.state = State::Queued(ticket);
+                Poll::Pending
+            }
+        }
     }
 
     /// Leaves the queue, and begins anew if it is polled again.

@@ -1,8 +1,9 @@
 //! The receiver's side of the channel: the batch, the wait and the close.
 
-use super::{Chan, Held, SERVED, State, UNBOUNDED, WAITING};
+use super::{Access, Chan, Held, SERVED, State, UNBOUNDED, WAITING};
 use crate::sync::atomic::Ordering;
 use std::collections::VecDeque;
+use std::mem;
 use std::task::Waker;
 
 /// A spare buffer larger than this is given back when little is in use.
@@ -25,8 +26,14 @@ impl<T> Chan<T> {
         // Release: see `used`. Acquire: see `enqueue`.
         let before = self.word.fetch_add(count * SERVED, Ordering::AcqRel);
         if before & WAITING != 0 {
-            self.settle(&mut self.lock());
+            self.hand_on();
         }
+    }
+
+    /// What got free is the front's.
+    #[inline(never)]
+    fn hand_on(&self) {
+        self.settle(&mut self.lock());
     }
 
     /// Whether the lock is worth a look for a value.
@@ -38,17 +45,55 @@ impl<T> Chan<T> {
     /// The receiver, whose `batch` is empty, takes the front value, and what is
     /// behind it as its next batch.
     #[inline]
-    pub(in crate::mpsc) fn take(
-        &self,
-        held: &mut Held<'_, T>,
-        batch: &mut VecDeque<T>,
-    ) -> Found<T> {
-        let state = held.state();
+    pub(in crate::mpsc) fn take(&self, batch: &mut VecDeque<T>) -> Found<T> {
+        let mut guard = self.list.state();
+        let found = self.take_front(guard.get(), batch);
+        self.release(guard);
+        found
+    }
+
+    /// As `take`; if there is nothing, the receiver leaves its waker and, with
+    /// capacity 0, lends a slot.
+    #[inline]
+    pub(in crate::mpsc) fn take_or_wait(&self, batch: &mut VecDeque<T>, waker: Waker) -> Found<T> {
+        let mut guard = self.list.state();
+        let state = guard.get();
+        // Who sent since the last look has found nobody to wake.
+        let found = self.take_front(state, batch);
+        let needless = match found {
+            Found::Nothing => state.receiver.replace(waker),
+            Found::Value(_) | Found::End => Some(waker),
+        };
+        if self.capacity == 0 && matches!(found, Found::Nothing) {
+            state.slots = 1;
+        }
+        self.release(guard);
+        drop(needless); // foreign code: without the lock
+        found
+    }
+
+    /// Gives what got free to those who wait, and the lock back.
+    #[inline]
+    fn release(&self, mut guard: Access<'_, T>) {
+        if guard.get().waiting {
+            self.settle_all(guard);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_all(&self, guard: Access<'_, T>) {
+        self.settle(&mut self.list.with_waiters(guard));
+    }
+
+    #[inline]
+    fn take_front(&self, state: &mut State<T>, batch: &mut VecDeque<T>) -> Found<T> {
         debug_assert!(batch.is_empty());
-        let Some(value) = state.buffer.pop_front() else {
-            if state.lent != 0 {
-                self.lend(state, batch);
-            }
+        let value = if state.buffer.len() < 2 && state.lent == 0 {
+            state.buffer.pop() // it is the front as well, and no batch comes or goes
+        } else {
+            self.take_batch(state, batch)
+        };
+        let Some(value) = value else {
             return if state.is_finished() {
                 Found::End
             } else {
@@ -58,44 +103,30 @@ impl<T> Chan<T> {
         self.filled.store(false, Ordering::Relaxed); // nothing is left behind
         if self.capacity == 0 {
             state.slots = 0;
-        }
-        if !state.buffer.is_empty() || state.lent != 0 {
-            self.lend(state, batch);
-        }
-        if state.waiting {
-            self.settle(held);
+            state.limit = 0;
         }
         Found::Value(value)
     }
 
-    /// Everything of the last batch was served; here is the next.
-    fn lend(&self, state: &mut State<T>, batch: &mut VecDeque<T>) {
-        std::mem::swap(&mut state.buffer, batch);
-        if state.buffer.capacity() > SPARE_MAX.max(4 * batch.len()) {
-            state.buffer = VecDeque::new();
-        }
+    /// Everything of the last batch was served; here is the next, if any, and
+    /// its front.
+    #[inline(never)]
+    fn take_batch(&self, state: &mut State<T>, batch: &mut VecDeque<T>) -> Option<T> {
+        exchange(&mut state.buffer, batch);
+        let front = batch.pop_front();
         state.lent = batch.len();
         // Relaxed: the lock is held, and without it only the receiver looks.
         self.word
             .store(usize::from(state.waiting) * WAITING, Ordering::Relaxed);
-    }
-
-    /// The receiver is about to wait: it leaves its waker, of which this gives
-    /// the one before, and, with capacity 0, lends a slot.
-    pub(in crate::mpsc) fn wait(&self, held: &mut Held<'_, T>, waker: Waker) -> Option<Waker> {
-        let old = held.state().receiver.replace(waker);
-        if self.capacity == 0 {
-            held.state().slots = 1;
-            self.settle(held);
-        }
-        old
+        self.measure(state);
+        front
     }
 
     /// With capacity 0: one who comes by and does not wait lets the front have a
     /// slot, so that its value is here the next time.
     pub(in crate::mpsc) fn invite(&self, held: &mut Held<'_, T>) {
         if self.capacity == 0 && held.state().promised == 0 && held.grant().is_some() {
-            held.state().promised += 1;
+            held.state().promise();
             self.settle(held);
         }
     }
@@ -104,15 +135,16 @@ impl<T> Chan<T> {
     ///
     /// Gives what is in the buffer if the receiver is `gone`, to be dropped by
     /// the caller without the lock.
-    pub(in crate::mpsc) fn close(&self, gone: bool) -> VecDeque<T> {
+    pub(in crate::mpsc) fn close(&self, gone: bool) -> Vec<T> {
         let mut held = self.lock();
         let state = held.state();
         state.closed = true;
+        state.limit = 0;
         state.receiver_gone |= gone;
         let (values, waker) = if gone {
             (std::mem::take(&mut state.buffer), state.receiver.take())
         } else {
-            (VecDeque::new(), None)
+            (Vec::new(), None)
         };
         while held.evict().is_some() {}
         self.settle(&mut held);
@@ -128,9 +160,23 @@ impl<T> Chan<T> {
         let state = held.state();
         if self.capacity == 0 {
             state.slots = 0; // what was promised stays promised
+            state.limit = 0;
         }
         let waker = state.receiver.take();
         drop(held);
         drop(waker);
+    }
+}
+
+/// Takes all of `buffer` along as a batch, and leaves it the memory of the last one.
+fn exchange<T>(buffer: &mut Vec<T>, batch: &mut VecDeque<T>) {
+    if buffer.is_empty() {
+        return;
+    }
+    // Both ways only the pointers change hands: the last batch is empty.
+    let full = VecDeque::from(mem::take(buffer));
+    let spare = mem::replace(batch, full);
+    if spare.capacity() <= SPARE_MAX.max(4 * batch.len()) {
+        *buffer = Vec::from(spare);
     }
 }
