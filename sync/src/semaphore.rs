@@ -18,9 +18,10 @@ use crate::error::TryAcquireError;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::wait_list::WaitList;
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
-use word::{CLOSED, SHIFT, Wanted};
+use word::{CLOSED, Line, SHIFT};
 
 /// A number of permits, and a queue of those who wait for some.
 ///
@@ -47,7 +48,8 @@ pub struct Semaphore {
     /// Permits there are in all, wherever they are; at most `bound`.
     issued: AtomicUsize,
     bound: usize,
-    list: WaitList<(), Wanted>,
+    /// Each with what it misses: all it asked for, but for the front.
+    list: WaitList<Line, usize>,
 }
 
 impl Semaphore {
@@ -100,7 +102,7 @@ impl Semaphore {
             word: AtomicUsize::new(permits << SHIFT),
             issued: AtomicUsize::new(permits),
             bound,
-            list: WaitList::new(()),
+            list: WaitList::new(Line::default()),
         }
     }
 
@@ -302,13 +304,11 @@ impl Semaphore {
     /// ```
     pub fn close(&self) {
         let mut locked = self.list.lock();
-        // Acquire and Release: as in `take` and `give`; fast paths may still
+        // Acquire and Release: as in `try_take` and `give`; fast paths may still
         // be changing the permits.
         self.word.fetch_or(CLOSED, Ordering::AcqRel);
-        let mut collected = 0;
-        while let Some(wanted) = locked.evict() {
-            collected += wanted.total - wanted.missing;
-        }
+        while locked.evict().is_some() {}
+        let collected = mem::take(&mut locked.state().collected);
         self.distribute(&mut locked, collected);
     }
 

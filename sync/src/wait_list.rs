@@ -95,24 +95,21 @@ impl<S, D> WaitList<S, D> {
         Some(locked)
     }
 
-    /// Grants the front what it waits for, wakes it and is true, if `content`
-    /// says so and another waits behind it; else does nothing.
+    /// Grants the front what it waits for, and gives its waker, if `content` says
+    /// so and another waits behind it; else, or if another has the lock just
+    /// now, does nothing.
     ///
-    /// As [`Locked::grant`], for the hand-over in a crowd.
+    /// As [`Locked::grant`], for the hand-over in a crowd. It calls nothing, so
+    /// it needs no registers saved.
     #[inline]
-    pub(crate) fn grant_front(&self, content: impl FnOnce(&D) -> bool) -> bool {
-        let mut inner = self.inner.lock();
-        if inner.queue.len() < 2 || !inner.queue.front_mut().is_some_and(|front| content(front)) {
-            return false;
-        }
-        let Some((ticket, waiter)) = inner.queue.pop_front() else {
-            return false;
-        };
+    pub(crate) fn grant_front(&self, content: impl FnOnce(&mut S, &D) -> bool) -> Option<Waker> {
+        let mut inner = self.inner.try_lock()?;
+        let Inner { queue, state } = &mut *inner;
+        let (ticket, waiter) = queue.pop_front_of_several(|data| content(state, data))?;
         // Release: see `is_granted`; under the lock, as in `Locked::grant`.
         self.granted.store(ticket.0 + 1, Ordering::Release);
-        drop(inner); // before the waker
-        Wakes::one(Some(waiter.waker));
-        true
+        drop(inner);
+        Some(waiter.waker)
     }
 
     /// Only the primitive's state, for steps that concern no waiter and so wake
@@ -151,6 +148,12 @@ impl<S, D> WaitList<S, D> {
 pub(crate) struct Arrivals<'a, S, D>(Guard<'a, Inner<S, D>>);
 
 impl<S, D> Arrivals<'_, S, D> {
+    /// The primitive's own state.
+    #[inline]
+    pub(crate) fn state(&mut self) -> &mut S {
+        &mut self.0.state
+    }
+
     /// As [`Locked::push`].
     #[inline]
     #[must_use = "a ticket that is lost is a waiter that cannot give up"]

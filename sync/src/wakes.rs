@@ -1,5 +1,6 @@
 //! Wakers collected under a lock, woken when the lock is gone.
 
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::thread;
@@ -65,12 +66,20 @@ impl Due {
 
 #[inline(never)]
 fn wake_one(waker: Waker) {
+    // The question cannot panic; the compiler does not know, and would prepare.
+    let waker = ManuallyDrop::new(waker);
     // A panic out of here while the thread unwinds would end the process.
     if thread::panicking() {
-        wake_all(waker, Vec::new());
+        wake_quietly(ManuallyDrop::into_inner(waker));
     } else {
-        waker.wake();
+        ManuallyDrop::into_inner(waker).wake();
     }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_quietly(waker: Waker) {
+    wake_all(waker, Vec::new());
 }
 
 /// All of them, also those after one that panics; the first panic goes on.

@@ -10,7 +10,6 @@
 //! Dropped as New or Done it owns nothing; dropped as Queued it gives back what
 //! it was granted or has collected.
 
-use super::word::{Taken, Wanted};
 use super::{OwnedPermit, Permit, Semaphore};
 use crate::error::Closed;
 use crate::wait_list::{Cancelled, Ticket};
@@ -19,7 +18,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::budget::{self, Unit};
+use wakeline_context::{Kind, waiting_on};
 
 /// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
 #[derive(Debug)]
@@ -97,15 +97,34 @@ impl Request {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         let unit = ready!(budget::poll_proceed(cx));
+        let at_once = match self.state {
+            State::New => semaphore.try_take(self.permits).is_ok(),
+            State::Queued(ticket) => semaphore.list.is_granted(ticket),
+            State::Done => false,
+        };
+        if at_once {
+            self.state = State::Done;
+            unit.spend();
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_rest(semaphore, cx, unit)
+    }
+
+    /// What is left if the permits were not there.
+    #[inline(never)]
+    fn poll_rest(
+        &mut self,
+        semaphore: &Semaphore,
+        cx: &mut Context<'_>,
+        unit: Unit,
+    ) -> Poll<Result<(), Closed>> {
         let outcome = match self.state {
-            State::New => match semaphore.take_or_enqueue(self.permits, cx.waker()) {
-                Taken::All => Poll::Ready(Ok(())),
-                Taken::Closed => Poll::Ready(Err(Closed(()))),
-                Taken::Queued(ticket) => {
+            State::New => match semaphore.enqueue(self.permits, cx.waker()) {
+                Ok(ticket) => {
                     self.state = State::Queued(ticket);
                     Poll::Pending
                 }
-                Taken::TooFew => unreachable!("it would have been queued"),
+                Err(ended) => Poll::Ready(ended),
             },
             State::Queued(ticket) => poll_queued(semaphore, ticket, cx),
             State::Done => panic!(
@@ -118,11 +137,8 @@ impl Request {
             unit.spend();
         } else {
             unit.refund();
-            waiting_on(
-                Kind::Lock,
-                std::ptr::from_ref(semaphore).addr() as u64,
-                self.location,
-            );
+            let id = std::ptr::from_ref(semaphore).addr() as u64;
+            waiting_on(Kind::Lock, id, self.location);
         }
         outcome
     }
@@ -145,8 +161,12 @@ impl Request {
         self.state = State::Done;
         let mut locked = semaphore.list.lock();
         match locked.cancel(ticket) {
-            Cancelled::Waiting(Wanted { total, missing }) => {
-                semaphore.distribute(&mut locked, total - missing);
+            Cancelled::Waiting(missing) => {
+                let collected = self.permits - missing;
+                if collected != 0 {
+                    locked.state().collected = 0; // it was the front
+                }
+                semaphore.distribute(&mut locked, collected);
             }
             Cancelled::Granted => semaphore.distribute(&mut locked, self.permits),
             // `close` gave back what it had collected.
@@ -155,14 +175,13 @@ impl Request {
     }
 }
 
+/// It had no grant just now.
+#[inline(never)]
 fn poll_queued(
     semaphore: &Semaphore,
     ticket: Ticket,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Closed>> {
-    if semaphore.list.is_granted(ticket) {
-        return Poll::Ready(Ok(()));
-    }
     if semaphore.list.keep_waiting(ticket, cx.waker()).is_none() {
         return Poll::Pending;
     }

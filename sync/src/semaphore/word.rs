@@ -9,64 +9,46 @@
 //!     ▼ │
 //!   contended               permits = 0; only changed under the list's lock
 //! ```
-//! 1 `take`, `give`     nobody waits: the lock is not touched
-//! 2 `take_or_enqueue`  too few: the waiter takes what there is and sets WAITERS
+//! 1 `try_take`, `give` nobody waits: the lock is not touched
+//! 2 `enqueue`          too few: the waiter takes what there is and sets WAITERS
 //! 3 `distribute`       the last waiter left the queue
 //!
-//! While WAITERS is set, `take` fails, also for one who would be content with
+//! While WAITERS is set, `try_take` fails, also for one who would be content with
 //! less than the front: whatever is given belongs to the front from that moment
 //! on. So nobody barges in, and many small requests cannot starve a large one.
 //! The front collects what comes in until it has all it asked for; if it is
 //! dropped before, what it collected goes to the next.
 
 use super::Semaphore;
-use crate::error::TryAcquireError;
+use crate::error::{Closed, TryAcquireError};
 use crate::sync::atomic::Ordering;
 use crate::wait_list::{Locked, Ticket};
+use crate::wakes::Wakes;
 use std::task::Waker;
 
 pub(super) const CLOSED: usize = 1;
 const WAITERS: usize = 2;
 pub(super) const SHIFT: u32 = 2;
 
-/// What a queued waiter asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
-    pub(super) total: usize,
-    /// Not collected yet; above 0 as long as it is queued.
-    pub(super) missing: usize,
-}
-
-/// How an attempt to get permits ended.
-pub(super) enum Taken {
-    All,
-    Closed,
-    /// Somebody waits, or there are too few.
-    TooFew,
-    Queued(Ticket),
+/// What the queue has, besides those who wait.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// What the front has of what it asked for; 0 if nobody waits.
+    pub(super) collected: usize,
 }
 
 impl Semaphore {
-    #[inline]
-    pub(crate) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
-        match self.take(permits) {
-            Taken::All => Ok(()),
-            Taken::Closed => Err(TryAcquireError::Closed),
-            Taken::TooFew | Taken::Queued(_) => Err(TryAcquireError::NoPermits),
-        }
-    }
-
     /// Takes all of `permits`, or nothing.
     #[inline]
-    fn take(&self, permits: usize) -> Taken {
+    pub(crate) fn try_take(&self, permits: usize) -> Result<(), TryAcquireError> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {
-                return Taken::Closed;
+                return Err(TryAcquireError::Closed);
             }
             // With zero asked for nobody is deprived, so nobody comes first.
             if word >> SHIFT < permits || (word & WAITERS != 0 && permits != 0) {
-                return Taken::TooFew;
+                return Err(TryAcquireError::NoPermits);
             }
             // Acquire pairs with the Release in `give`: what the last holder did
             // is visible to this one.
@@ -76,7 +58,7 @@ impl Semaphore {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Taken::All,
+                Ok(_) => return Ok(()),
                 Err(now) => word = now,
             }
         }
@@ -100,22 +82,41 @@ impl Semaphore {
         }
     }
 
-    /// Takes `permits`, or what there is and a place in the queue.
-    pub(super) fn take_or_enqueue(&self, permits: usize, waker: &Waker) -> Taken {
-        match self.take(permits) {
-            Taken::TooFew => {}
-            taken => return taken,
-        }
+    /// After a `try_take` in vain: takes what there is, and a place in the queue;
+    /// or all of `permits`, or finds the semaphore closed, after all.
+    #[inline]
+    pub(super) fn enqueue(
+        &self,
+        permits: usize,
+        waker: &Waker,
+    ) -> Result<Ticket, Result<(), Closed>> {
         let waker = waker.clone(); // foreign code: before the lock
         let mut locked = self.list.arrivals();
-        let mut word = self.word.load(Ordering::Relaxed);
-        let missing = loop {
-            if word & CLOSED != 0 {
-                drop(locked);
-                return Taken::Closed;
+        let mut missing = permits;
+        // With others there are no permits left to take, and all hands are off.
+        let word = self.word.load(Ordering::Relaxed);
+        if word & (WAITERS | CLOSED) != WAITERS {
+            match self.collect(permits) {
+                Ok(collected) => {
+                    locked.state().collected = collected;
+                    missing -= collected;
+                }
+                Err(ended) => {
+                    drop(locked); // before the waker
+                    return Err(ended);
+                }
             }
-            if word & WAITERS != 0 {
-                break permits; // there are none left to take, and all hands are off
+        }
+        Ok(locked.push(waker, missing))
+    }
+
+    /// The first to wait, under the lock: takes what there is of `permits` and
+    /// tells how many that were; or takes all.
+    fn collect(&self, permits: usize) -> Result<usize, Result<(), Closed>> {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word & CLOSED != 0 {
+                return Err(Err(Closed(())));
             }
             let available = word >> SHIFT;
             let enough = available >= permits;
@@ -124,26 +125,16 @@ impl Semaphore {
             } else {
                 WAITERS
             };
-            // Acquire: as in `take`, for the permits collected here.
+            // Acquire: as in `try_take`, for the permits collected here.
             match self
                 .word
                 .compare_exchange(word, next, Ordering::Acquire, Ordering::Relaxed)
             {
-                Ok(_) if enough => {
-                    drop(locked);
-                    return Taken::All;
-                }
-                Ok(_) => break permits - available,
+                Ok(_) if enough => return Err(Ok(())),
+                Ok(_) => return Ok(available),
                 Err(now) => word = now,
             }
-        };
-        Taken::Queued(locked.push(
-            waker,
-            Wanted {
-                total: permits,
-                missing,
-            },
-        ))
+        }
     }
 
     /// Gives permits back: to those who wait, else to all.
@@ -151,7 +142,7 @@ impl Semaphore {
     pub(crate) fn give(&self, permits: usize) {
         let mut word = self.word.load(Ordering::Relaxed);
         while word & WAITERS == 0 {
-            // Release: see `take`.
+            // Release: see `try_take`.
             match self.word.compare_exchange_weak(
                 word,
                 word + (permits << SHIFT),
@@ -162,22 +153,38 @@ impl Semaphore {
                 Err(now) => word = now,
             }
         }
+        self.pass_on(permits);
+    }
+
+    /// Gives permits to those who wait.
+    #[inline(never)]
+    fn pass_on(&self, permits: usize) {
         // Mostly a crowd passes one permit on: the front has all it asked for by
         // it, and as others are behind it, WAITERS stays.
-        if permits != 1 || !self.list.grant_front(|wanted| wanted.missing == 1) {
-            self.distribute(&mut self.list.lock(), permits);
+        if permits == 1
+            && let front @ Some(_) = self.list.grant_front(completes)
+        {
+            return Wakes::one(front);
         }
+        self.pass_on_many(permits);
+    }
+
+    #[inline(never)]
+    fn pass_on_many(&self, permits: usize) {
+        self.distribute(&mut self.list.lock(), permits);
     }
 
     /// Gives permits to the front of the queue, and what is left to all.
-    pub(super) fn distribute(&self, locked: &mut Locked<'_, (), Wanted>, mut permits: usize) {
-        while let Some(wanted) = locked.front_mut() {
-            let part = permits.min(wanted.missing);
-            wanted.missing -= part;
+    pub(super) fn distribute(&self, locked: &mut Locked<'_, Line, usize>, mut permits: usize) {
+        while let Some(missing) = locked.front_mut() {
+            let part = permits.min(*missing);
+            *missing -= part;
             permits -= part;
-            if wanted.missing != 0 {
+            if *missing != 0 {
+                locked.state().collected += part;
                 return; // WAITERS stays, and there are no permits left
             }
+            locked.state().collected = 0;
             locked.grant();
         }
         // The queue is empty. WAITERS only changes under the lock, but if it is
@@ -188,4 +195,14 @@ impl Semaphore {
         self.word
             .fetch_add((permits << SHIFT).wrapping_sub(waiters), Ordering::Release);
     }
+}
+
+/// Whether one more permit is what the front needs; then it has collected all.
+#[inline]
+fn completes(line: &mut Line, missing: &usize) -> bool {
+    let complete = *missing == 1;
+    if complete {
+        line.collected = 0;
+    }
+    complete
 }

@@ -101,6 +101,22 @@ impl<D> Queue<D> {
         Some((ticket, waiter?))
     }
 
+    /// The front, if `content` says so, another is behind it and no gap is
+    /// anywhere.
+    #[inline]
+    pub(crate) fn pop_front_of_several(
+        &mut self,
+        content: impl FnOnce(&D) -> bool,
+    ) -> Option<(Ticket, Waiter<D>)> {
+        if self.gaps != 0 || self.entries.len() < 2 {
+            return None;
+        }
+        let Entry { ticket, waiter } = self
+            .entries
+            .pop_front_if(|front| front.waiter.as_ref().is_some_and(|w| content(&w.data)))?;
+        Some((ticket, waiter?))
+    }
+
     pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Waiter<D>> {
         let at = self.find(ticket)?;
         self.entries[at].waiter.as_mut()
