@@ -201,8 +201,16 @@ impl Timers {
 }
 
 impl Drop for TimerEntry {
+    /// In line, so that who has none does not call anything.
     #[inline]
     fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+impl TimerEntry {
+    #[inline(never)]
+    fn remove(&mut self) {
         let found = current::if_home(self.home, |core| {
             let removed = core.timers.borrow_mut().remove(self.key);
             drop(removed); // after the borrow: it is foreign code
