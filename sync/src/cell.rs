@@ -53,14 +53,53 @@ pub(crate) struct ManyReaders;
 /// How many permits the right to change the value takes.
 pub(crate) trait Mode {
     const ALL: usize;
+    /// What one who has some must remember of their number.
+    type Count: Count;
 }
 
 impl Mode for OneAtATime {
     const ALL: usize = 1;
+    type Count = One;
 }
 
 impl Mode for ManyReaders {
     const ALL: usize = (u32::MAX >> 3) as usize;
+    type Count = usize;
+}
+
+/// A number of permits.
+pub(crate) trait Count: Copy {
+    fn of(permits: usize) -> Self;
+    fn get(self) -> usize;
+}
+
+/// One, which takes no room in a guard.
+#[derive(Clone, Copy)]
+pub(crate) struct One;
+
+impl Count for One {
+    #[inline]
+    fn of(permits: usize) -> One {
+        debug_assert_eq!(permits, 1);
+        One
+    }
+
+    #[inline]
+    fn get(self) -> usize {
+        1
+    }
+}
+
+impl Count for usize {
+    #[inline]
+    fn of(permits: usize) -> usize {
+        permits
+    }
+
+    #[inline]
+    fn get(self) -> usize {
+        self
+    }
 }
 
 /// A value behind a semaphore.
@@ -149,13 +188,24 @@ impl<T: ?Sized> Holder for Arc<RwLock<T>> {
 /// Permits that were taken, given back when this is dropped.
 pub(crate) struct Held<H: Holder> {
     holder: H,
-    permits: usize,
+    permits: <H::Mode as Mode>::Count,
+}
+
+impl<H: Holder> Held<H> {
+    /// `permits` were taken just now.
+    #[inline]
+    fn new(holder: H, permits: usize) -> Held<H> {
+        Held {
+            holder,
+            permits: Count::of(permits),
+        }
+    }
 }
 
 impl<H: Holder> Drop for Held<H> {
     #[inline]
     fn drop(&mut self) {
-        self.holder.guarded().semaphore.give(self.permits);
+        self.holder.guarded().semaphore.give(self.permits.get());
     }
 }
 
@@ -170,10 +220,7 @@ pub(crate) trait Right<H: Holder>: Sized {
     #[inline]
     fn try_take(holder: H) -> Result<Self, H> {
         match holder.guarded().semaphore.try_take(Self::PERMITS) {
-            Ok(()) => Ok(Self::of(Held {
-                holder,
-                permits: Self::PERMITS,
-            })),
+            Ok(()) => Ok(Self::of(Held::new(holder, Self::PERMITS))),
             Err(_) => Err(holder),
         }
     }
@@ -198,7 +245,7 @@ impl<H: Holder> Right<H> for Exclusive<H> {
 
     #[inline]
     fn of(held: Held<H>) -> Exclusive<H> {
-        debug_assert_eq!(held.permits, H::Mode::ALL);
+        debug_assert_eq!(held.permits.get(), H::Mode::ALL);
         Exclusive {
             access: held.holder.guarded().value.get_mut(),
             held,
@@ -211,7 +258,7 @@ impl<H: Holder<Mode = ManyReaders>> Right<H> for Shared<H> {
 
     #[inline]
     fn of(held: Held<H>) -> Shared<H> {
-        debug_assert_eq!(held.permits, 1);
+        debug_assert_eq!(held.permits.get(), 1);
         Shared {
             access: held.holder.guarded().value.get(),
             held,
@@ -243,7 +290,7 @@ impl<H: Holder<Mode = ManyReaders>> Exclusive<H> {
     /// Lets others look, and keeps looking: no writer comes in between.
     pub(crate) fn downgrade(self) -> Shared<H> {
         let mut held = self.end_access();
-        held.permits = 1;
+        held.permits = Count::of(1);
         // Before the others have theirs: for loom, the two never overlap.
         let access = held.holder.guarded().value.get();
         held.holder.guarded().semaphore.give(H::Mode::ALL - 1);
@@ -283,7 +330,7 @@ unsafe impl<H: Holder + Sync> Sync for Shared<H> where H::Value: Sync {}
 impl<H: Holder> fmt::Debug for Held<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held")
-            .field("permits", &self.permits)
+            .field("permits", &self.permits.get())
             .finish_non_exhaustive()
     }
 }

@@ -50,10 +50,8 @@ impl<H: Holder, R: Right<H>> Taking<H, R> {
         let taken = ready!(self.request.poll(&holder.guarded().semaphore, cx));
         debug_assert!(taken.is_ok(), "the semaphore of a lock is never closed");
         let holder = self.holder.take();
-        Poll::Ready(R::of(Held {
-            holder: holder.expect("looked at above"),
-            permits: R::PERMITS,
-        }))
+        let holder = holder.expect("looked at above");
+        Poll::Ready(R::of(Held::new(holder, R::PERMITS)))
     }
 }
 
