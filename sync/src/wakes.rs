@@ -22,11 +22,19 @@ struct Due {
 
 impl Wakes {
     /// Wakes one, if there is one, as it would wake several.
+    ///
+    /// A call of its own: mostly there is none, and no registers are saved for it.
     #[inline]
     pub(crate) fn one(waker: Option<Waker>) {
         if let Some(waker) = waker {
-            wake_one(waker);
+            wake_apart(waker);
         }
+    }
+
+    /// Wakes this one, in line: for where there is always one.
+    #[inline]
+    pub(crate) fn just(waker: Waker) {
+        wake_one(waker);
     }
 
     #[inline]
@@ -64,7 +72,7 @@ impl Due {
     }
 }
 
-#[inline(never)]
+#[inline]
 fn wake_one(waker: Waker) {
     // The question cannot panic; the compiler does not know, and would prepare.
     let waker = ManuallyDrop::new(waker);
@@ -74,6 +82,11 @@ fn wake_one(waker: Waker) {
     } else {
         ManuallyDrop::into_inner(waker).wake();
     }
+}
+
+#[inline(never)]
+fn wake_apart(waker: Waker) {
+    wake_one(waker);
 }
 
 #[cold]

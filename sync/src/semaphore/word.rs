@@ -162,9 +162,9 @@ impl Semaphore {
         // Mostly a crowd passes one permit on: the front has all it asked for by
         // it, and as others are behind it, WAITERS stays.
         if permits == 1
-            && let front @ Some(_) = self.list.grant_front(completes)
+            && let Some(front) = self.list.grant_front(completes)
         {
-            return Wakes::one(front);
+            return Wakes::just(front);
         }
         self.pass_on_many(permits);
     }
