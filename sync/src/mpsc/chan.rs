@@ -19,6 +19,8 @@
 //! waits: only then it takes the lock. Who is about to wait sets WAITING and
 //! learns by the same step what was served. One word, so one of the two always
 //! sees the other.
+//! While there is no batch to serve from, the word is only touched under the lock,
+//! and then a store is enough.
 //!
 //! # The limit
 //!
@@ -209,6 +211,26 @@ impl<T> Chan<T> {
         self.settle(&mut held);
     }
 
+    /// Tells the receiver whether somebody waits.
+    fn say_waiting(&self, state: &mut State<T>, waiting: bool) {
+        state.waiting = waiting;
+        let flag = usize::from(waiting) * WAITING;
+        // Acquire: as in `used`.
+        let word = self.word.load(Ordering::Acquire);
+        if word / SERVED == state.lent {
+            // All of the batch was served: until the next, which is made under
+            // the lock, nobody else changes the word.
+            self.word.store(word & !WAITING | flag, Ordering::Relaxed);
+        } else if waiting {
+            // AcqRel: this sees what was served before, and the receiver sees
+            // this when it serves after.
+            self.word.fetch_or(WAITING, Ordering::AcqRel);
+        } else {
+            // Relaxed: nothing is handed over by it.
+            self.word.fetch_and(!WAITING, Ordering::Relaxed);
+        }
+    }
+
     /// Promises what is free to those who wait, and tells the receiver of the end.
     fn settle(&self, held: &mut Held<'_, T>) {
         while held.front_mut().is_some() && self.has_room(held.state()) {
@@ -218,9 +240,7 @@ impl<T> Chan<T> {
         let nobody = held.front_mut().is_none();
         let state = held.state();
         if nobody && state.waiting {
-            state.waiting = false;
-            // Relaxed: nothing is handed over by it.
-            self.word.fetch_and(!WAITING, Ordering::Relaxed);
+            self.say_waiting(state, false);
         }
         if state.is_finished()
             && let Some(waker) = state.receiver.take()

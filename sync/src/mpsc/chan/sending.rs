@@ -1,6 +1,6 @@
 //! The senders' side of the channel: a slot at once, by waiting, or kept before.
 
-use super::{Access, Chan, Closed, Held, Slot, State, Use, WAITING};
+use super::{Access, Chan, Closed, Held, Slot, State, Use};
 use crate::sync::atomic::Ordering;
 use crate::wait_list::{Cancelled, Ticket};
 use crate::wakes::Wakes;
@@ -77,11 +77,8 @@ impl<T> Chan<T> {
         if held.state().closed {
             return Slot::Closed;
         }
-        held.state().waiting = true;
         held.state().limit = 0;
-        // AcqRel: this sees what was served before, and the receiver sees this
-        // when it serves after.
-        self.word.fetch_or(WAITING, Ordering::AcqRel);
+        self.say_waiting(held.state(), true);
         // Again: a slot may have become free, and no one was there to have it.
         if !self.has_room(held.state()) {
             return Slot::Queued(held.push(waker, ()));
