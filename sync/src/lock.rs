@@ -82,9 +82,9 @@ impl<T> Lock<T> {
         })
     }
 
-    /// 3
+    /// 3: after a `try_lock` in vain.
     #[cold]
-    fn wait(&self) -> Guard<'_, T> {
+    pub(crate) fn wait(&self) -> Guard<'_, T> {
         let mut looks = 0;
         loop {
             pass_the_time(looks);

@@ -61,6 +61,10 @@ mod checked {
             self.0.try_lock().ok()
         }
 
+        pub(crate) fn wait(&self) -> Guard<'_, T> {
+            self.lock()
+        }
+
         pub(crate) fn into_inner(self) -> T {
             match self.0.into_inner() {
                 Ok(value) => value,

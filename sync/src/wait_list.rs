@@ -125,6 +125,11 @@ impl<S, D> WaitList<S, D> {
         self.inner.try_lock().map(StateGuard)
     }
 
+    /// After a `try_state` in vain.
+    pub(crate) fn wait_for_state(&self) -> StateGuard<'_, S, D> {
+        StateGuard(self.inner.wait())
+    }
+
     /// What began with the state alone, and concerns waiters after all.
     pub(crate) fn with_waiters<'a>(&'a self, guard: StateGuard<'a, S, D>) -> Locked<'a, S, D> {
         Locked {

@@ -101,9 +101,9 @@ impl Request {
         purpose: &mut Use<'_, T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        let slot = match access {
-            Some(access) => chan.try_slot_with(access, purpose),
-            None => chan.try_slot(purpose),
+        let slot = match purpose {
+            Use::Fill(_) => chan.try_slot_again(access, purpose),
+            Use::Keep => chan.try_slot(purpose),
         };
         match slot.unwrap_or_else(|| chan.enqueue(purpose, cx.waker())) {
             Slot::Used => Poll::Ready(Ok(())),

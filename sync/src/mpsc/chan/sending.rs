@@ -32,12 +32,17 @@ impl<T> Chan<T> {
         self.try_slot_with(self.list.state(), purpose)
     }
 
-    /// [`try_slot`](Chan::try_slot) for one who has the lock.
-    pub(in crate::mpsc) fn try_slot_with(
-        &self,
-        mut guard: Access<'_, T>,
+    /// [`try_slot`](Chan::try_slot) after a `fill_at_once` in vain.
+    pub(in crate::mpsc) fn try_slot_again<'a>(
+        &'a self,
+        access: Option<Access<'a, T>>,
         purpose: &mut Use<'_, T>,
     ) -> Option<Slot> {
+        let access = access.unwrap_or_else(|| self.list.wait_for_state());
+        self.try_slot_with(access, purpose)
+    }
+
+    fn try_slot_with(&self, mut guard: Access<'_, T>, purpose: &mut Use<'_, T>) -> Option<Slot> {
         let state = guard.get();
         if state.buffer.len() >= state.limit
             && let Err(refused) = self.look_again(state)
