@@ -6,9 +6,11 @@
 )]
 
 use crate::sys::check;
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A descriptor for operations, which share it in an `Arc`.
 ///
@@ -32,6 +34,8 @@ pub struct Descriptor {
     fd: OwnedFd,
     stream: OnceLock<bool>,
     direct: OnceLock<bool>,
+    /// Its file system cannot write without blocking, and has said so.
+    refuses: AtomicBool,
 }
 
 impl Descriptor {
@@ -51,6 +55,22 @@ impl Descriptor {
     #[must_use]
     pub fn is_stream(&self) -> bool {
         *self.stream.get_or_init(|| is_stream(&self.fd))
+    }
+
+    /// Whether a write that must not block would be tried in vain: its file
+    /// system knows no such thing, and has said so before.
+    pub(crate) fn refuses_writes(&self) -> bool {
+        // Relaxed: at worst it is tried in vain once more.
+        self.refuses.load(Ordering::Relaxed)
+    }
+
+    /// Remembers it if a write that must not block was refused. A named pipe
+    /// refuses it as well, but can be waited for.
+    pub(crate) fn note_refusal(&self, written: &io::Result<usize>) {
+        let code = written.as_ref().err().and_then(io::Error::raw_os_error);
+        if code == Some(libc::EOPNOTSUPP) && !self.is_stream() {
+            self.refuses.store(true, Ordering::Relaxed); // as above
+        }
     }
 
     /// Whether it is a pipe, with a name or without.
@@ -88,6 +108,7 @@ impl<T: Into<OwnedFd>> From<T> for Descriptor {
             fd: fd.into(),
             stream: OnceLock::new(),
             direct: OnceLock::new(),
+            refuses: AtomicBool::new(false),
         }
     }
 }

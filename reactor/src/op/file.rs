@@ -168,10 +168,11 @@ impl<B: IoBuf> Steps for Write<B> {
     }
 
     fn attempt(&mut self) -> Attempt {
-        if self.fd.is_direct() {
+        if self.fd.is_direct() || self.fd.refuses_writes() {
             return Attempt::Block;
         }
         let call = self.call(libc::RWF_NOWAIT, usize::MAX);
+        self.fd.note_refusal(&call);
         match attempt_of(call, self.direction()) {
             // One with a name takes no call that does not wait, but it tells
             // when there is room.
@@ -242,5 +243,19 @@ mod tests {
             Err(io::ErrorKind::WouldBlock.into())
         });
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_file_that_refuses_what_must_not_wait_is_not_asked_again() {
+        let attempt = |fd: Descriptor| {
+            fd.note_refusal(&Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)));
+            let (fd, buf) = (Arc::new(fd), b"byte".to_vec());
+            Write { fd, buf, offset: 0 }.attempt()
+        };
+        let executable = std::fs::File::open("/proc/self/exe").unwrap();
+        let asked = attempt(executable.into());
+        assert!(matches!(asked, Attempt::Block), "not asked, or it is EBADF");
+        let (_reader, writer) = io::pipe().unwrap();
+        assert!(matches!(attempt(writer.into()), Attempt::Done(Ok(4))));
     }
 }

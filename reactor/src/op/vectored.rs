@@ -276,10 +276,12 @@ impl<B: IoBuf> Steps for WriteV<B> {
     }
 
     fn attempt(&mut self) -> Attempt {
-        if self.fd.is_direct() {
+        if self.fd.is_direct() || self.fd.refuses_writes() {
             return Attempt::Block;
         }
-        attempt_of(self.call(libc::RWF_NOWAIT), self.direction())
+        let call = self.call(libc::RWF_NOWAIT);
+        self.fd.note_refusal(&call);
+        attempt_of(call, self.direction())
     }
 
     fn block(&mut self) -> io::Result<u32> {
