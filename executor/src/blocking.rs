@@ -15,19 +15,34 @@
 //!
 //! So jobs that wait for each other all get a thread in the end, after a few
 //! milliseconds, up to the limit.
+//!
+//! Who waits for a job often has the next one: what was written is to be synced.
+//! So a thread first says that it is *coming*, and then wakes him. A job that is
+//! queued meanwhile is left to it, and nobody else is woken for that:
+//!
+//! ```text
+//!   a job is over, and somebody is to be woken
+//!     ├─ others wait    one of them is taken along ─▶ wake ─▶ run it
+//!     └─ none does      coming + 1 ─▶ wake ─▶ coming - 1 ─▶ look for one
+//! ```
+//!
+//! A wake is short; where it is not, every event loop would wait as well. It is
+//! so for plain jobs, which leave the wake to the thread.
+
+mod task;
+mod thread;
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use wakeline_context::install_token;
-
-use crate::context;
 use crate::shared::Shared;
-use crate::task::{OwnedByMany, Runnable, Schedule, Task, quietly};
+use crate::task::{OwnedByMany, Runnable, quietly};
+
+pub(crate) use task::Blocking;
 
 /// Threads that are started without hesitation.
 const CORE: usize = 4;
@@ -67,6 +82,9 @@ struct State {
     watched: bool,
     threads: usize,
     idle: usize,
+    /// Threads that only wake somebody before they look for a job: as many of
+    /// those that wait are theirs.
+    coming: usize,
     /// A thread waits for `PATIENCE` to see whether the pool must grow.
     standby: bool,
     closed: bool,
@@ -75,12 +93,16 @@ struct State {
 /// What a pool thread runs.
 pub(crate) enum Job {
     Task(Runnable),
-    Plain(Box<dyn FnOnce() + Send>),
+    /// And whom to wake when it is over.
+    Plain(Box<dyn FnOnce() -> Option<Waker> + Send>),
 }
 
 /// What a submit must do once the lock is released.
 enum Grow {
+    /// An idle thread, or one that runs a job yet.
     No,
+    /// A thread that is coming.
+    Coming,
     Thread,
     Standby,
 }
@@ -131,6 +153,7 @@ impl Pool {
         drop(state);
         match grow {
             Grow::No => self.work.notify_one(),
+            Grow::Coming => {}
             // The job is queued and will be run by those that are there, so
             // one thread less is no error.
             Grow::Thread => drop(self.start(shared, false).map_err(|_| self.lost(false))),
@@ -148,21 +171,6 @@ impl Pool {
         any
     }
 
-    /// Takes an aborted job out of the queue, if no thread has it yet.
-    fn withdraw(&self, task: &Task) -> Option<Runnable> {
-        let mut state = self.lock();
-        let place = state
-            .queue
-            .iter()
-            .position(|job| matches!(job, Job::Task(queued) if queued.is(task)))?;
-        let Some(Job::Task(runnable)) = state.queue.remove(place) else {
-            unreachable!("the job at this place is the task's")
-        };
-        // It counts until its future is dropped: that may wake someone.
-        state.running += 1;
-        Some(runnable)
-    }
-
     /// A job that was taken out of the queue has ended.
     fn job_ended<'a>(
         &'a self,
@@ -177,30 +185,6 @@ impl Pool {
         drop(state);
         shared.interrupt_only();
         self.lock()
-    }
-
-    fn start(&self, shared: &Arc<Shared>, standby: bool) -> io::Result<()> {
-        let shared = Arc::clone(shared);
-        let mut builder = thread::Builder::new().name(self.name.clone());
-        if let Some(stack) = self.stack {
-            builder = builder.stack_size(stack);
-        }
-        builder.spawn(move || serve(&shared, standby)).map(drop).map_err(|error| {
-            let what = format!(
-                "start a thread for blocking jobs: {error}; raise the limit of threads (ulimit -u, the container's pids) \
-                 or of memory"
-            );
-            io::Error::new(error.kind(), what)
-        })
-    }
-
-    /// A thread that was counted could not be started.
-    fn lost(&self, standby: bool) {
-        let mut state = self.lock();
-        state.threads -= 1;
-        state.standby &= !standby;
-        drop(state);
-        self.ended.notify_all();
     }
 
     /// Ends the pool: queued jobs are cancelled, idle threads end.
@@ -247,74 +231,6 @@ impl Pool {
         // Jobs and their destructors run outside of it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The next job, or `None` when the thread is to end: then it is counted
-    /// out already, in the same step, lest a job be queued for it meanwhile.
-    /// `ran`: the one before has ended.
-    fn next(&self, shared: &Arc<Shared>, ran: bool, standby: bool) -> Option<Job> {
-        let mut state = self.lock();
-        if ran {
-            state = self.job_ended(state, shared);
-        }
-        if standby {
-            state = self.stand_by(state, shared);
-        }
-        loop {
-            if let Some(job) = state.queue.pop_front() {
-                state.running += 1;
-                return Some(job);
-            }
-            if state.closed {
-                break;
-            }
-            state.idle += 1;
-            let (woken, timeout) = self
-                .work
-                .wait_timeout(state, KEEP_ALIVE)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-            state.idle -= 1;
-            if timeout.timed_out() && state.queue.is_empty() {
-                break;
-            }
-        }
-        state.threads -= 1;
-        drop(state);
-        self.ended.notify_all();
-        None
-    }
-
-    /// Waits for `PATIENCE`; then starts threads if jobs still wait.
-    fn stand_by<'a>(
-        &'a self,
-        state: MutexGuard<'a, State>,
-        shared: &Arc<Shared>,
-    ) -> MutexGuard<'a, State> {
-        let waits = |state: &mut State| !state.queue.is_empty() && !state.closed;
-        let waited = self
-            .patience
-            .wait_timeout_while(state, PATIENCE, waits)
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut state = waited.0;
-        state.standby = false;
-        // One job is for this thread itself.
-        let waiting = state.queue.len().saturating_sub(1 + state.idle);
-        let more = waiting.min(state.threads).min(self.max - state.threads);
-        if more == 0 || state.closed {
-            return state;
-        }
-        state.threads += more;
-        // The last of them watches on.
-        state.standby = true;
-        drop(state);
-        for nth in 1..=more {
-            if self.start(shared, nth == more).is_err() {
-                (nth..=more).for_each(|lost| self.lost(lost == more));
-                break;
-            }
-        }
-        self.lock()
-    }
 }
 
 impl State {
@@ -322,9 +238,14 @@ impl State {
         self.running == 0 && self.queue.is_empty()
     }
 
-    /// Who will run one more job: an idle thread, or one to be started.
+    /// Who will run one more job: a thread that is coming, an idle one, or one
+    /// to be started.
     fn admit(&mut self, max: usize) -> Grow {
-        if self.idle > self.queue.len() || self.threads >= max {
+        let waiting = self.queue.len();
+        if self.coming > waiting {
+            return Grow::Coming;
+        }
+        if self.coming + self.idle > waiting || self.threads >= max {
             return Grow::No;
         }
         if self.threads < CORE {
@@ -337,56 +258,5 @@ impl State {
         self.threads += 1;
         self.standby = true;
         Grow::Standby
-    }
-}
-
-/// A pool thread's life.
-///
-/// It keeps the executor's shared part alive; the executor's drop closes the
-/// pool, which ends the thread.
-fn serve(shared: &Arc<Shared>, standby: bool) {
-    let _entered = context::enter_shared(Arc::clone(shared));
-    context::set_passing();
-    let _surround = shared.pool.surround.as_ref().map(|surround| surround());
-    let mut standby = standby;
-    let mut ran = false;
-    while let Some(job) = shared.pool.next(shared, ran, std::mem::take(&mut standby)) {
-        ran = true;
-        match job {
-            Job::Task(runnable) => runnable.end(),
-            // The panic hook has told of it; the job had nobody to tell.
-            Job::Plain(job) => quietly(job),
-        }
-    }
-}
-
-/// The scheduler of blocking jobs: they run once, so nothing wakes them.
-pub(crate) struct Blocking(pub(crate) Arc<Shared>);
-
-impl Schedule for Blocking {
-    const MAY_BLOCK: bool = true;
-
-    fn schedule(&self, runnable: Runnable) {
-        // A job is queued from its birth and complete after its only poll, so
-        // no wake and no abort finds it idle.
-        unreachable!("a blocking job was woken: {:?}", runnable.into_raw());
-    }
-
-    fn disown(&self, key: usize) -> Option<Task> {
-        self.0.pool.owned.remove(key)
-    }
-
-    fn runtime(&self) -> &Shared {
-        &self.0
-    }
-
-    fn aborted(&self, task: &Task) {
-        let pool = &self.0.pool;
-        if let Some(runnable) = pool.withdraw(task) {
-            // Dropped on this thread, but not under what surrounds the abort.
-            let _none = install_token(None);
-            runnable.end();
-            drop(pool.job_ended(pool.lock(), &self.0));
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Wake, Waker};
+use std::thread::{self, ThreadId};
 
 use wakeline_executor::{Executor, Handle, spawn_blocking, task, yield_now};
 
@@ -149,7 +151,7 @@ fn a_thread_that_cannot_be_had_is_the_handles_error() {
             .contains("start a thread for blocking jobs"),
         "{error}"
     );
-    assert!(executor.handle().offload(Box::new(|| ())).is_err());
+    assert!(executor.handle().offload(Box::new(|| None)).is_err());
 }
 
 #[test]
@@ -211,4 +213,65 @@ fn an_executor_is_not_bound_to_a_thread_of_the_pool() {
     );
     let task = executor.spawn(async { 2 });
     assert_eq!(executor.block_on(task).expect("no panic"), 2);
+}
+
+/// Queues so many plain jobs when it is woken; each says on which thread it runs,
+/// when all of them do.
+struct HasMore {
+    handle: Handle,
+    jobs: usize,
+    tell: mpsc::Sender<ThreadId>,
+}
+
+impl Wake for HasMore {
+    fn wake(self: Arc<Self>) {
+        let all = Arc::new(Barrier::new(self.jobs));
+        for _ in 0..self.jobs {
+            let (all, tell) = (Arc::clone(&all), self.tell.clone());
+            let job = move || {
+                all.wait();
+                tell.send(thread::current().id()).unwrap();
+                None
+            };
+            self.handle.offload(Box::new(job)).unwrap();
+        }
+    }
+}
+
+/// Where a job ran, and where those did that its waker had.
+fn follow(executor: &Executor, jobs: usize) -> (ThreadId, Vec<ThreadId>) {
+    let (tell, told) = mpsc::channel();
+    let handle = executor.handle().clone();
+    let more = HasMore {
+        handle: handle.clone(),
+        jobs,
+        tell: tell.clone(),
+    };
+    let first = move || {
+        tell.send(thread::current().id()).unwrap();
+        Some(Waker::from(Arc::new(more)))
+    };
+    handle.offload(Box::new(first)).unwrap();
+    let first = told.recv().unwrap();
+    (first, (0..jobs).map(|_| told.recv().unwrap()).collect())
+}
+
+#[test]
+fn who_is_woken_has_the_next_job_for_the_thread_that_wakes() {
+    for _ in 0..50 {
+        // It has one thread for the first job, and starts none for the next.
+        let (first, next) = follow(&executor(4), 1);
+        assert_eq!(next, [first]);
+    }
+}
+
+#[test]
+fn jobs_of_who_is_woken_that_wait_for_each_other_all_get_a_thread() {
+    let executor = executor(4);
+    for jobs in [2, 3, 4] {
+        let (_, mut threads) = follow(&executor, jobs);
+        threads.sort_by_key(|id| format!("{id:?}"));
+        threads.dedup();
+        assert_eq!(threads.len(), jobs);
+    }
 }

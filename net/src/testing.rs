@@ -16,8 +16,10 @@ use wakeline_reactor::{Config, DriverKind, Offload, Reactor, Remote};
 struct Threads;
 
 impl Offload for Threads {
-    fn offload(&self, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        std::thread::Builder::new().spawn(job).map(drop)
+    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
+        std::thread::Builder::new()
+            .spawn(|| job().into_iter().for_each(Waker::wake))
+            .map(drop)
     }
 }
 

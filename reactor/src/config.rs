@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 /// Which way of talking to the kernel to use.
@@ -67,12 +68,16 @@ impl FromStr for DriverKind {
 /// Used by [`offload`](crate::offload()) and, under epoll, by the operations
 /// of [`op`](crate::op) that have no non-blocking form.
 pub trait Offload: Send + Sync {
-    /// Runs `job` on a thread that may block, soon.
+    /// Runs `job` on a thread that may block, soon; and then wakes whom it
+    /// returns, if anybody.
+    ///
+    /// Who is woken may have the next job at once. So the wake is best the last
+    /// thing that the thread does before it looks for one.
     ///
     /// # Errors
     ///
     /// When the job was not accepted; it is dropped then.
-    fn offload(&self, job: Box<dyn FnOnce() + Send>) -> io::Result<()>;
+    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()>;
 }
 
 /// How to make a [`Reactor`](crate::Reactor).

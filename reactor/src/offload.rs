@@ -76,8 +76,8 @@ pub fn was_stopped(error: &io::Error) -> bool {
 ///
 /// struct Threads;
 /// impl Offload for Threads {
-///     fn offload(&self, job: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
-///         std::thread::Builder::new().spawn(job).map(drop)
+///     fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> std::io::Result<()> {
+///         std::thread::Builder::new().spawn(|| job().into_iter().for_each(Waker::wake)).map(drop)
 ///     }
 /// }
 ///
@@ -129,23 +129,26 @@ where
 struct Job<T>(Option<Shared<T>>);
 
 impl<T> Job<T> {
-    fn run(mut self, f: impl FnOnce() -> T) {
+    fn run(mut self, f: impl FnOnce() -> T) -> Option<Waker> {
         let result = catch_unwind(AssertUnwindSafe(f));
-        self.finish(Ok(result));
+        self.finish(Ok(result))
     }
 
-    fn finish(&mut self, result: io::Result<std::thread::Result<T>>) {
-        let Some(shared) = self.0.take() else { return };
+    /// Stores the result; whom to wake then.
+    fn finish(&mut self, result: io::Result<std::thread::Result<T>>) -> Option<Waker> {
+        let shared = self.0.take()?;
         let before = std::mem::replace(&mut *shared.lock(), State::Done(result));
-        if let State::Waiting(Some(waker)) = before {
-            waker.wake();
+        match before {
+            State::Waiting(waker) => waker,
+            State::Done(_) | State::Taken => None,
         }
     }
 }
 
 impl<T> Drop for Job<T> {
     fn drop(&mut self) {
-        self.finish(Err(refused()));
+        let waker = self.finish(Err(refused()));
+        waker.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -564,10 +564,12 @@ fn a_blocking_job_hands_out_its_result_and_its_panic() {
 
 /// A pool whose threads have other things to do: its jobs wait for the test.
 #[derive(Default)]
-struct Busy(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+struct Busy(Mutex<Vec<Job>>);
+
+type Job = Box<dyn FnOnce() -> Option<Waker> + Send>;
 
 impl Offload for Busy {
-    fn offload(&self, job: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+    fn offload(&self, job: Job) -> std::io::Result<()> {
         self.0.lock().unwrap().push(job);
         Ok(())
     }
@@ -610,7 +612,8 @@ fn a_write_to_a_full_fifo_holds_no_thread() {
         !pool.0.lock().unwrap().is_empty()
     });
     let jobs = std::mem::take(&mut *pool.0.lock().unwrap());
-    jobs.into_iter().for_each(|job| job());
+    jobs.into_iter()
+        .for_each(|job| job().into_iter().for_each(Waker::wake));
     let Poll::Ready((written, buf)) = poll_once(&mut write, Waker::noop()) else {
         panic!("the pool has done it")
     };

@@ -42,7 +42,7 @@ mod models {
     fn loom_a_poll_that_races_with_the_job_is_ready_or_woken() {
         loom::model(|| {
             let (_, job, future) = waiting();
-            let pool = thread::spawn(move || job.run(|| 7));
+            let pool = thread::spawn(move || job.run(|| 7).into_iter().for_each(Waker::wake));
             let count = Arc::new(Count(AtomicUsize::new(0)));
             let waker = Waker::from(Arc::clone(&count));
             let mut cx = Context::from_waker(&waker);

@@ -238,18 +238,15 @@ impl<O: Op> OpCell<O> {
         }
     }
 
-    /// On a pool thread.
-    fn run(&self) {
-        let Some((mut op, cancelled)) = self.take() else {
-            return;
-        };
+    /// On a pool thread; whom to wake then.
+    fn run(&self) -> Option<Waker> {
+        let (mut op, cancelled) = self.take()?;
         let result = if cancelled {
             Err(cancelled_error())
         } else {
             op.block()
         };
-        let waker = self.finish(op, result);
-        waker.into_iter().for_each(Waker::wake);
+        self.finish(op, result)
     }
 
     /// The future is gone: nobody is to be woken.
@@ -445,10 +442,8 @@ impl<O: Op> AnyOp for OpCell<O> {
 struct Job<O: Op>(Option<Arc<OpCell<O>>>);
 
 impl<O: Op> Job<O> {
-    fn run(mut self) {
-        if let Some(cell) = self.0.take() {
-            cell.run();
-        }
+    fn run(mut self) -> Option<Waker> {
+        self.0.take()?.run()
     }
 }
 

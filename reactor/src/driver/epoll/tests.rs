@@ -15,8 +15,8 @@ use std::task::{Context, Poll, Waker};
 struct AtOnce;
 
 impl Offload for AtOnce {
-    fn offload(&self, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        job();
+    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
+        job().into_iter().for_each(Waker::wake);
         Ok(())
     }
 }
