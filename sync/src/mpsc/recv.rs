@@ -36,9 +36,11 @@ impl<T> Future for Recv<'_, T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let outcome = self.receiver.poll_recv(cx);
-        self.waits = outcome.is_pending();
-        if self.waits {
+        if outcome.is_pending() {
+            self.waits = true;
             waiting_on(Kind::Channel, self.receiver.chan().id(), self.location);
+        } else if self.waits {
+            self.waits = false;
         }
         outcome
     }

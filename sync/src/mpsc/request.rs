@@ -8,7 +8,8 @@
 //! 2 a later poll finds its ticket granted, or evicted because of a close
 //!
 //! Given up as New or Done it owns nothing; as Queued it may have been promised
-//! a slot, which goes to the next.
+//! a slot, which goes to the next. One that is New, for a value that it has no
+//! more, is Done: the quick way writes nothing down.
 
 use super::chan::{Access, Chan, Closed, Slot, Use};
 use crate::wait_list::Ticket;
@@ -51,7 +52,7 @@ impl Request {
         if let (State::New, Use::Fill(value)) = (self.state, &mut purpose) {
             match chan.fill_at_once(value) {
                 Ok(receiver) => {
-                    self.state = State::Done;
+                    // It stays New, without a value: that is Done, too.
                     Wakes::one(receiver);
                     unit.spend();
                     return Poll::Ready(Ok(()));
@@ -81,7 +82,7 @@ impl Request {
                 self.state = State::Done;
                 Poll::Ready(chan.look(ticket, &mut purpose))
             }
-            State::Done => panic!("the send at {} was polled after its end", self.location),
+            State::Done => self.is_over(),
         };
         if outcome.is_ready() {
             self.state = State::Done;
@@ -101,6 +102,10 @@ impl Request {
         purpose: &mut Use<'_, T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
+        if let Use::Fill(None) = purpose {
+            drop(access);
+            self.is_over();
+        }
         let slot = match purpose {
             Use::Fill(_) => chan.try_slot_again(access, purpose),
             Use::Keep => chan.try_slot(purpose),
@@ -113,6 +118,11 @@ impl Request {
                 Poll::Pending
             }
         }
+    }
+
+    #[cold]
+    fn is_over(&self) -> ! {
+        panic!("the send at {} was polled after its end", self.location)
     }
 
     /// Leaves the queue, and begins anew if it is polled again.

@@ -158,7 +158,11 @@ impl<T> Chan<T> {
     #[inline]
     fn fill(&self, state: &mut State<T>, value: &mut Option<T>) -> Option<Waker> {
         state.buffer.push(value.take()?);
-        self.filled.store(true, Ordering::Relaxed);
+        // Mostly both are so already, and each store would delay the next exchange.
+        if !self.filled.load(Ordering::Relaxed) {
+            self.filled.store(true, Ordering::Relaxed);
+        }
+        state.receiver.as_ref()?;
         state.receiver.take()
     }
 

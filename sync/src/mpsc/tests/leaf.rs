@@ -75,3 +75,24 @@ fn a_send_that_waits_spends_nothing() {
     assert_eq!(receiver.try_recv(), Ok(0));
     assert!(poll(&mut send).is_ready());
 }
+
+/// Whether it went by a push or by a wait, and whether it was sent or refused.
+#[test]
+fn a_send_that_is_polled_after_its_end_says_where_it_was_made() {
+    let (sender, receiver) = mpsc::channel(2);
+    let mut grows = sender.send(1);
+    assert!(poll(&mut grows).is_ready());
+    let mut pushes = sender.send(2);
+    assert!(poll(&mut pushes).is_ready());
+    let mut refused = sender.send(3);
+    drop(receiver);
+    assert!(poll(&mut refused).is_ready());
+    for mut ended in [grows, pushes, refused] {
+        let again = std::panic::AssertUnwindSafe(|| poll(&mut ended));
+        let payload = std::panic::catch_unwind(again).unwrap_err();
+        let text = *payload.downcast::<String>().expect("a text");
+        assert!(text.contains("polled after its end"), "{text}");
+        assert!(text.contains("leaf.rs"), "{text}");
+    }
+    assert!(sender.is_closed()); // and nothing is locked
+}
