@@ -40,12 +40,22 @@ pub(crate) fn light() {
 /// False if it was none: a filter of system calls that came after [`is_there`].
 #[must_use = "if it was no barrier nothing may be read on the strength of it"]
 pub(crate) fn heavy() -> bool {
+    #[cfg(test)]
+    if tests::REFUSED.get() {
+        return false;
+    }
     membarrier(MembarrierCommand::PrivateExpedited).is_ok()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    thread_local! {
+        /// As a filter of this thread's system calls would do it.
+        pub(crate) static REFUSED: std::cell::Cell<bool> =
+            const { std::cell::Cell::new(false) };
+    }
 
     #[test]
     fn a_barrier_that_is_there_can_be_had() {

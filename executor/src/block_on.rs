@@ -135,8 +135,12 @@ pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Box<Core>> {
         let home = Home::new(driver.interrupt());
         if only.bound.set(Arc::clone(&home)).is_ok() {
             // Pairs with the fence in `notify_injected`: either a spawner sees
-            // the binding, or the first look into the queue sees its task.
+            // the binding, or the first look into the queue sees its task. And with
+            // that in `begin_end`: either an end sees it, or it sees the end here.
             fence(SeqCst);
+            if shared.is_closing() {
+                home.owned.close();
+            }
             let context = Context::new(
                 Arc::clone(shared),
                 home,

@@ -4,34 +4,31 @@
 //! context is its thread-local, and what is woken on the thread goes straight
 //! into the thread's own queues: no lock, no interrupt, no other thread.
 //!
-//! `context/entered.rs` has the way in and out of it.
+//! `context/entered.rs` has the way in and out of it, `context/spawn.rs` the tasks
+//! that a thread makes for itself.
 //!
 //! Every borrow here is released before foreign code runs; a push or a pop
 //! runs none.
 
 mod entered;
+mod spawn;
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
-use wakeline_context::install_token;
-
-use crate::home::{Home, Local, Place};
+use crate::home::{Home, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Fifo, Inject, Owner, Push};
-use crate::shared::{Flavour, Order, Shared, cancel};
-use crate::task::{self, Header, JoinHandle, Origin, Received, Runnable, Task};
+use crate::shared::{Flavour, Order, Shared};
+use crate::task::{self, Header, Received, Runnable, Task};
 
 pub(crate) use entered::{
     Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
     shared, with,
 };
-
-/// Of code that a thread runs in its context.
-const STAYS: &str = "a thread does not leave its context in a spawn or a poll";
+pub(crate) use spawn::{only, queue_new, spawn_eager, spawn_local};
 
 /// Woken tasks that may run before the queue's head, one after the other.
 const LIFO_CAP: u8 = 3;
@@ -48,6 +45,8 @@ pub(crate) struct Context {
     pub(crate) kind: Kind,
     /// Those who yielded: woken after the next turn.
     deferred: RefCell<Vec<Deferred>>,
+    /// Tasks that came out of the queues and were run.
+    ran: Cell<u64>,
     /// Since the last turn of the driver: also from one `block_on` to the next.
     polls: Cell<u32>,
     /// A task runs, so what is queued has to wait or be stolen.
@@ -84,81 +83,6 @@ pub(crate) struct Worker {
     streak: Cell<u8>,
 }
 
-/// Spawns a task that stays on this thread.
-#[track_caller]
-#[inline(always)]
-pub(crate) fn spawn_local<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let (owned, handle, runnable) = new_local(future, origin);
-    take_in(owned, runnable);
-    // SAFETY: `handle` is the handle's reference of a task with this output.
-    unsafe { JoinHandle::new(handle) }
-}
-
-/// Queues a new task of this thread, which is at its home.
-#[inline(always)]
-pub(crate) fn take_in(owned: Task, runnable: Runnable) {
-    let refused = with(|current| current.expect(STAYS).adopt(owned, runnable));
-    if let Some((task, runnable)) = refused {
-        cancel(&task, runnable);
-    }
-}
-
-/// A local task's scheduler, if this thread is the only worker of an executor that
-/// is the wanted one.
-#[inline(always)]
-pub(crate) fn only(is_wanted: impl FnOnce(&Shared) -> bool) -> Option<Local> {
-    with(|current| {
-        let current = current.filter(|current| matches!(current.kind, Kind::Only))?;
-        is_wanted(&current.shared).then(|| current.place.local())
-    })
-}
-
-/// The same, and polls it at once, inside of what this thread polls already.
-#[track_caller]
-#[inline(always)]
-pub(crate) fn spawn_eager<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let (owned, handle, runnable) = new_local(future, origin);
-    let listed = with(|current| current.expect(STAYS).home.owned.insert(owned));
-    match listed {
-        Ok(()) => run_inside(runnable),
-        Err(task) => cancel(&task, runnable),
-    }
-    // SAFETY: `handle` is the handle's reference of a task with this output.
-    unsafe { JoinHandle::new(handle) }
-}
-
-/// Runs a task inside of what this thread polls, under none of its tokens.
-#[inline]
-fn run_inside(runnable: Runnable) {
-    let _none = install_token(None);
-    let again = runnable.run();
-    with(|current| {
-        let current = current.expect(STAYS);
-        current.counters.polls.add(1);
-        again
-            .into_iter()
-            .for_each(|again| current.push_local(again));
-    });
-}
-
-/// Makes a task of this thread. Not inside of `with`: a recorder's clock is asked.
-#[track_caller]
-#[inline(always)]
-fn new_local<F: Future + 'static>(future: F, origin: Origin) -> (Task, Task, Runnable) {
-    let local = with(|current| current.map(|current| current.place.local()));
-    let local = local
-        .expect("a local task needs a thread that runs tasks: call it inside `block_on` or a task");
-    task::new(future, local, origin)
-}
-
 /// Queues a local task that was woken at home, where this thread is; false if
 /// that is to be written down.
 #[inline]
@@ -180,7 +104,7 @@ pub(crate) fn defer(waker: &Waker) {
     let away = with(|current| match current {
         Some(current) => {
             let ahead = if task::is_root() { current.queued() } else { 0 };
-            let after = current.counters.polls.get() + ahead as u64;
+            let after = current.ran.get() + ahead as u64;
             let deferred = Deferred { waker, after };
             current.deferred.borrow_mut().push(deferred);
             None
@@ -208,6 +132,7 @@ impl Context {
             local: Fifo::new(),
             kind,
             deferred: RefCell::default(),
+            ran: Cell::new(0),
             polls: Cell::new(0),
             busy: Cell::new(false),
             local_first: Cell::new(false),
@@ -220,6 +145,11 @@ impl Context {
             Kind::Worker(worker) => Some(worker),
             Kind::Only | Kind::Root => None,
         }
+    }
+
+    /// Whether this thread is a worker of this executor.
+    pub(crate) fn is_worker_of(&self, shared: &Shared) -> bool {
+        !matches!(self.kind, Kind::Root) && std::ptr::eq(&raw const *self.shared, shared)
     }
 
     /// Which worker this thread is; nothing for one that only passes by.
@@ -371,6 +301,7 @@ impl Context {
             self.requeue(again);
         }
         self.busy.set(false);
+        self.ran.set(self.ran.get() + 1);
         self.counters.polls.add(1);
     }
 
@@ -418,7 +349,7 @@ impl Context {
     /// Wakes those who yielded.
     pub(crate) fn wake_deferred(&self) {
         if self.has_deferred() {
-            let (ran, all) = (self.counters.polls.get(), self.queued() == 0);
+            let (ran, all) = (self.ran.get(), self.queued() == 0);
             let due: Vec<Deferred> = self
                 .deferred
                 .borrow_mut()

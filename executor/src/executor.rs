@@ -187,7 +187,7 @@ fn run_worker(
     );
     let core = Core::new(context, driver);
     if let Err(error) =
-        core.enter(|context, driver| worker::run(context, driver, &mut UntilClosed(shared)))
+        core.enter(|context, driver| worker::run(context, driver, &mut UntilClosed::new(shared)))
     {
         shared.close();
         panic!("the driver of worker {index} failed, its executor ends: {error}");
@@ -195,16 +195,35 @@ fn run_worker(
 }
 
 /// Runs tasks until the executor is closing and none is left anywhere.
-struct UntilClosed<'a>(&'a Shared);
+struct UntilClosed<'a> {
+    shared: &'a Shared,
+    /// This thread has ended its own tasks.
+    own_ended: bool,
+}
+
+impl UntilClosed<'_> {
+    fn new(shared: &Shared) -> UntilClosed<'_> {
+        UntilClosed {
+            shared,
+            own_ended: false,
+        }
+    }
+}
 
 impl Root for UntilClosed<'_> {
     type Output = ();
 
+    #[inline]
     fn poll(&mut self) -> Progress<()> {
-        if self.0.is_over() {
-            Progress::Done(())
-        } else {
-            Progress::Nothing
+        if !self.shared.is_closed() {
+            return Progress::Nothing;
         }
+        if !self.shared.has_tasks() {
+            return Progress::Done(());
+        }
+        if !std::mem::replace(&mut self.own_ended, true) {
+            self.shared.end_own();
+        }
+        Progress::Nothing
     }
 }

@@ -3,19 +3,19 @@
 //! ```text
 //!            home                              others, one at a time (`others`)
 //!
-//!   out ──1──▶ inside ──3──▶ out        out ──5──▶ wanted ──6──▶ inside ──7──▶ out
+//!   out ──1──▶ inside ──3──▶ out        out ──4──▶ wanted ──5──▶ inside ──6──▶ out
 //!                │ ▲                                 │
 //!                2 └── as one of the others          └ while home is inside: wait
 //! ```
 //! 1 `Favour::enter`  INSIDE is stored, then WANTED is read: nobody wants it
 //! 2 `Favour::enter`  somebody does: INSIDE is taken back, and home waits its turn
 //! 3 drop of `Inside` INSIDE is taken back
-//! 5 `Favour::queue`  WANTED is stored, then comes a [`barrier`]
-//! 6 `Favour::queue`  home is not inside, and will not come in by 1 any more
-//! 7 drop of `Wanted`
+//! 4 `Favour::queue`  WANTED is stored, then comes a [`barrier`]
+//! 5 `Favour::queue`  home is not inside, and will not come in by 1 any more
+//! 6 drop of `Wanted`
 //!
-//! In 1 and 5 each writes its own word before it reads the other's, with a barrier
-//! in between that only 5 pays for: so at least one of them sees the other. If both
+//! In 1 and 4 each writes its own word before it reads the other's, with a barrier
+//! in between that only 4 pays for: so at least one of them sees the other. If both
 //! do, home steps back, and queues behind who wants it.
 //!
 //! | field    | who                                      | until            |
@@ -23,7 +23,7 @@
 //! | `inside` | home                                     | for ever         |
 //! | `wanted` | who has `others`                         | it lets go of it |
 //! | `value`  | home, between 1 and 3                    | 3                |
-//! | `value`  | who has `others`, from 6 on; home from 2 | it lets go of it |
+//! | `value`  | who has `others`, from 5 on; home from 2 | it lets go of it |
 //!
 //! Where the barrier is not to be had this is a plain lock: home is one of the others.
 //! As under any lock here no user code runs, so that nobody waits for long.
@@ -111,7 +111,7 @@ impl<T> Favour<T> {
         self.home.is_some_and(|home| is_home(home.get()))
     }
 
-    /// 5, 6: of a caller who is not at home and has `others`.
+    /// 4, 5: of a caller who is not at home and has `others`.
     fn queue(&self) -> Option<Wanted<'_>> {
         // Relaxed: the barrier is between it and the load.
         self.wanted.store(true, Relaxed);
@@ -141,7 +141,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// 7
+/// 6
 struct Wanted<'a>(&'a AtomicBool);
 
 impl Drop for Wanted<'_> {
@@ -153,3 +153,6 @@ impl Drop for Wanted<'_> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, not(loom)))]
+mod refused;

@@ -144,8 +144,8 @@ impl Handle {
     }
 
     /// The executor's tasks that are not complete, each at some moment; those of
-    /// the cleanup lane last. Local tasks of other threads are missing if the system
-    /// refuses `membarrier(2)` after the executor was built.
+    /// the cleanup lane last. What only another thread may run is missing if the
+    /// system refuses `membarrier(2)` to this one after the executor was built.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskInfo> {
         let mut tasks = self.shared.tasks();

@@ -13,9 +13,10 @@ use crate::task::{self, Header, OwnedByOne, Runnable, Schedule, Task};
 
 /// A thread that runs tasks: its mailbox, its own tasks, its interrupt.
 pub(crate) struct Home {
-    /// Local tasks woken by other threads.
+    /// Tasks of this thread alone that were woken by other threads.
     pub(crate) mailbox: Inject<Header>,
-    /// Local tasks that are not complete.
+    /// Tasks of this thread alone that are not complete: local ones, and those that an
+    /// only worker has spawned.
     pub(crate) owned: OwnedByOne,
     interrupt: Arc<dyn Interrupt>,
 }

@@ -22,7 +22,7 @@ use crate::worker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// How many polls of tasks there were.
+    /// How many polls of queued tasks there were.
     pub polled: usize,
     /// Whether tasks are ready again: call at once, or give the others time.
     pub more: bool,

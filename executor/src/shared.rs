@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) root_driver: Factory<()>,
     /// Tasks queued by threads that are no worker of this executor.
     pub(crate) inject: Inject<Header>,
-    /// Every stealable task that is not complete.
+    /// Every task that is not complete and may be run by more than one thread.
     pub(crate) owned: OwnedByMany,
     /// Those of the cleanup lane, also queued where any worker finds them.
     pub(crate) cleanups: OwnedByMany,
@@ -171,7 +171,7 @@ impl Shared {
         F::Output: Send + 'static,
     {
         let (owned, handle, runnable) = task::new(future, Stealable::ByOnly(local), origin);
-        context::take_in(owned, runnable);
+        context::queue_new(owned, runnable);
         // SAFETY: `handle` is the handle's reference of a task with this output.
         unsafe { JoinHandle::new(handle) }
     }

@@ -147,6 +147,26 @@ fn of_an_executor_that_ends_it_is_cancelled_unpolled() {
     assert_eq!(ended.get(), Some(true));
 }
 
+/// Who yields goes on when all that were ready have run: polls that were in no queue
+/// do not count.
+#[test]
+fn a_yield_behind_tasks_that_spawn_in_this_way_waits_for_all_of_them() {
+    block_on(async {
+        let ran = Rc::new(Cell::new(0));
+        for _ in 0..200 {
+            let ran = Rc::clone(&ran);
+            drop(spawn_local(async move {
+                if ran.get() == 0 {
+                    (0..200).for_each(|_| drop(spawn_eager(async {})));
+                }
+                ran.set(ran.get() + 1);
+            }));
+        }
+        yield_now().await;
+        assert_eq!(ran.get(), 200);
+    });
+}
+
 #[test]
 #[should_panic(expected = "call it inside `block_on` or a task")]
 fn outside_of_an_executor_there_is_nobody_to_run_it() {

@@ -1,8 +1,9 @@
 //! What the threads of an executor share about its end: see `end.rs` for the
 //! steps. Here is who is refused from when on, who waits for whom, what is left.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::fence;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use wakeline_context::{Cause, Reason};
@@ -19,10 +20,11 @@ impl Shared {
         self.closing.load(Acquire)
     }
 
-    /// Whether the threads may leave: nothing is taken any more and nothing is left.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Whether nothing is taken any more, and the threads may leave once nothing is left.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
         // Acquire pairs with the Release in `close`.
-        self.closed.load(Acquire) && !self.has_tasks()
+        self.closed.load(Acquire)
     }
 
     /// Whether a task is left, or a cleanup.
@@ -34,7 +36,8 @@ impl Shared {
     /// those of others it takes a barrier.
     fn is_empty(&self) -> bool {
         let here = context::with(|current| match current {
-            Some(current) if std::ptr::eq(&*current.shared, self) => current.home.owned.len(),
+            // Those of a `block_on` beside the workers are not the executor's.
+            Some(current) if current.is_worker_of(self) => current.home.owned.len(),
             _ => 0,
         });
         here == 0 && self.owned.len() == 0 && self.homes().iter().all(|home| home.owned.len() == 0)
@@ -81,11 +84,29 @@ impl Shared {
         // The lists first: who sees `closing` and all lists empty leaves, and
         // must not leave behind a task that was taken in between.
         self.owned.close();
+        self.close_homes();
+        self.closing.store(true, Release);
+        // Pairs with the fence in `make_core`: either the thread that binds itself
+        // just now sees `closing`, or its list is among the homes.
+        fence(SeqCst);
+        self.close_homes();
+        self.interrupt_all();
+    }
+
+    fn close_homes(&self) {
         for home in self.homes() {
             home.owned.close();
         }
-        self.closing.store(true, Release);
-        self.interrupt_all();
+    }
+
+    /// Ends the tasks of this thread, where others were refused the look at its list:
+    /// see [`crate::favour`].
+    pub(crate) fn end_own(&self) {
+        let own = |current: Option<&context::Context>| Some(Arc::clone(&current?.home));
+        if let Some(home) = context::with(own) {
+            home.owned.close();
+            home.owned.abort_all(None);
+        }
     }
 
     /// Takes no cleanups either: once nothing is left the threads leave.

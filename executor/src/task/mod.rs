@@ -26,10 +26,10 @@
 //!
 //! # Two flavours
 //!
-//! A *stealable* task's future is `Send`; any worker may run it. A *local*
-//! task's future may be `!Send`; only the thread that spawned it runs and
-//! drops it. They differ in the scheduler beside the header: a local one hands
-//! every `Runnable` to its home thread, whoever wakes.
+//! A *stealable* task's future is `Send`, and any worker may run it. A *local* task is
+//! run and dropped by one thread only: because its future may be `!Send`, or because
+//! the only worker there is has spawned it. They differ in where a wake goes: that of a
+//! local one goes to its home, whoever wakes.
 //!
 //! And they differ in the state: what its own thread does to a local task costs no
 //! atomic operation but one, at the end. `near.rs` draws that; `life.rs` chooses.

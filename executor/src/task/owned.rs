@@ -145,7 +145,7 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
     /// Refuses tasks from now on.
     pub(crate) fn close(&self) {
         for shard in &self.shards {
-            // A list that cannot be had is closed by its own thread, when that ends.
+            // A list that cannot be had is closed by its own thread: `Shared::end_own`.
             let _ = shard.with(|shard| shard.closed = true);
         }
     }

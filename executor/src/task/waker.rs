@@ -21,7 +21,8 @@ pub(super) fn waker(task: NonNull<Header>) -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(task.as_ptr().cast_const().cast(), &WAKER)) }
 }
 
-/// Wakes whom `waker` stands for: mostly a task, which needs no guard against its panic.
+/// Wakes whom `waker` stands for: mostly a task of this thread, whose wake is a push to
+/// a queue. Any other runs foreign code: a waker's, a clock's, an interrupt's.
 #[inline]
 pub(super) fn wake_quietly(waker: Waker) {
     if !ptr::eq(waker.vtable(), &raw const WAKER) {
@@ -30,7 +31,11 @@ pub(super) fn wake_quietly(waker: Waker) {
     let waker = ManuallyDrop::new(waker);
     // SAFETY: it is one of ours, and its reference is ours as it is not dropped.
     let task = ManuallyDrop::into_inner(unsafe { borrowed(waker.data()) });
-    wake_task(&task);
+    if task.header().life.at_home().is_some() {
+        wake_task(&task);
+    } else {
+        quietly(|| wake_task(&task));
+    }
 }
 
 /// # Safety

@@ -1,0 +1,89 @@
+//! The tasks that a thread makes for itself: local ones, and all of an only worker.
+
+use std::future::Future;
+
+use wakeline_context::install_token;
+
+use super::{Kind, with};
+use crate::home::Local;
+use crate::shared::{Shared, cancel};
+use crate::task::{self, JoinHandle, Origin, Runnable, Task};
+
+/// Of code that a thread runs in its context.
+const STAYS: &str = "a thread does not leave its context in a spawn or a poll";
+
+/// Spawns a task that stays on this thread.
+#[track_caller]
+#[inline(always)]
+pub(crate) fn spawn_local<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let (owned, handle, runnable) = new_local(future, origin);
+    queue_new(owned, runnable);
+    // SAFETY: `handle` is the handle's reference of a task with this output.
+    unsafe { JoinHandle::new(handle) }
+}
+
+/// The same, and polls it at once, inside of what this thread polls already.
+#[track_caller]
+#[inline(always)]
+pub(crate) fn spawn_eager<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let (owned, handle, runnable) = new_local(future, origin);
+    let listed = with(|current| current.expect(STAYS).home.owned.insert(owned));
+    match listed {
+        Ok(()) => run_inside(runnable),
+        Err(task) => cancel(&task, runnable),
+    }
+    // SAFETY: `handle` is the handle's reference of a task with this output.
+    unsafe { JoinHandle::new(handle) }
+}
+
+/// A local task's scheduler, if this thread is the only worker of an executor that
+/// is the wanted one.
+#[inline(always)]
+pub(crate) fn only(is_wanted: impl FnOnce(&Shared) -> bool) -> Option<Local> {
+    with(|current| {
+        let current = current.filter(|current| matches!(current.kind, Kind::Only))?;
+        is_wanted(&current.shared).then(|| current.place.local())
+    })
+}
+
+/// Queues a new task of this thread, which is at its home.
+#[inline(always)]
+pub(crate) fn queue_new(owned: Task, runnable: Runnable) {
+    let refused = with(|current| current.expect(STAYS).adopt(owned, runnable));
+    if let Some((task, runnable)) = refused {
+        cancel(&task, runnable);
+    }
+}
+
+/// Runs a task inside of what this thread polls, under none of its tokens.
+#[inline]
+fn run_inside(runnable: Runnable) {
+    let _none = install_token(None);
+    let again = runnable.run();
+    with(|current| {
+        let current = current.expect(STAYS);
+        // A poll, but none of a task that was queued: see `ran`.
+        current.counters.polls.add(1);
+        if let Some(again) = again {
+            current.push_local(again);
+        }
+    });
+}
+
+/// Makes a task of this thread. Not inside of `with`: a recorder's clock is asked.
+#[track_caller]
+#[inline(always)]
+fn new_local<F: Future + 'static>(future: F, origin: Origin) -> (Task, Task, Runnable) {
+    let local = with(|current| current.map(|current| current.place.local()));
+    let local = local
+        .expect("a local task needs a thread that runs tasks: call it inside `block_on` or a task");
+    task::new(future, local, origin)
+}
