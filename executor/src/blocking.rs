@@ -28,6 +28,19 @@
 //!
 //! A wake is short; where it is not, every event loop would wait as well. It is
 //! so for plain jobs, which leave the wake to the thread.
+//!
+//! Idle threads are woken one after the other: who queues wakes one, and no more
+//! until that has looked; it takes a job, and wakes the next if others wait. So
+//! as many come as there are jobs, unless the jobs are over sooner than a thread
+//! wakes up; and then most are not needed. While jobs wait and threads are idle,
+//! one is on its way, or coming:
+//!
+//! ```text
+//!   Asleep ──1──▶ waking ──2──▶ takes a job ──3──▶ wakes the next
+//! ```
+//! 1 `State::wakes_one`, under the lock; the notification follows
+//! 2 the end of its wait, also by chance or after `KEEP_ALIVE`: `waking` is over
+//! 3 if the queue is not empty and somebody sleeps
 
 mod task;
 mod thread;
@@ -85,6 +98,9 @@ struct State {
     /// Threads that only wake somebody before they look for a job: as many of
     /// those that wait are theirs.
     coming: usize,
+    /// An idle thread was woken, and has not looked yet. Meanwhile nobody else is:
+    /// it takes a job, and if more wait it wakes the next.
+    waking: bool,
     /// A thread waits for `PATIENCE` to see whether the pool must grow.
     standby: bool,
     closed: bool,
@@ -99,10 +115,10 @@ pub(crate) enum Job {
 
 /// What a submit must do once the lock is released.
 enum Grow {
-    /// An idle thread, or one that runs a job yet.
+    /// Nothing: a thread that is coming, or one that runs a job yet.
     No,
-    /// A thread that is coming.
-    Coming,
+    /// An idle thread is woken.
+    Wake,
     Thread,
     Standby,
 }
@@ -152,8 +168,8 @@ impl Pool {
         state.queue.push_back(job);
         drop(state);
         match grow {
-            Grow::No => self.work.notify_one(),
-            Grow::Coming => {}
+            Grow::No => {}
+            Grow::Wake => self.work.notify_one(),
             // The job is queued and will be run by those that are there, so
             // one thread less is no error.
             Grow::Thread => drop(self.start(shared, false).map_err(|_| self.lost(false))),
@@ -238,14 +254,28 @@ impl State {
         self.running == 0 && self.queue.is_empty()
     }
 
+    /// Whether an idle thread is to be woken now; then it is on its way.
+    fn wakes_one(&mut self) -> bool {
+        let one = self.idle > 0 && !self.waking;
+        self.waking |= one;
+        one
+    }
+
     /// Who will run one more job: a thread that is coming, an idle one, or one
     /// to be started.
     fn admit(&mut self, max: usize) -> Grow {
         let waiting = self.queue.len();
         if self.coming > waiting {
-            return Grow::Coming;
+            return Grow::No;
         }
-        if self.coming + self.idle > waiting || self.threads >= max {
+        if self.coming + self.idle > waiting {
+            return if self.wakes_one() {
+                Grow::Wake
+            } else {
+                Grow::No
+            };
+        }
+        if self.threads >= max {
             return Grow::No;
         }
         if self.threads < CORE {

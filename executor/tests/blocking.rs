@@ -275,3 +275,24 @@ fn jobs_of_who_is_woken_that_wait_for_each_other_all_get_a_thread() {
         assert_eq!(threads.len(), jobs);
     }
 }
+
+#[test]
+fn idle_threads_are_woken_until_every_job_has_one() {
+    const THREADS: usize = 4;
+    executor(THREADS).block_on(async {
+        for round in 0..300 {
+            // No more of them wait for each other than there are threads.
+            let jobs = 1 + round % THREADS;
+            let all = Arc::new(Barrier::new(jobs));
+            let jobs: Vec<_> = (0..jobs)
+                .map(|_| {
+                    let all = Arc::clone(&all);
+                    spawn_blocking(move || all.wait().is_leader())
+                })
+                .collect();
+            for job in jobs {
+                job.await.unwrap();
+            }
+        }
+    });
+}

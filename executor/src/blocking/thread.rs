@@ -70,6 +70,10 @@ impl Pool {
         loop {
             if let Some(job) = state.queue.pop_front() {
                 state.running += 1;
+                if !state.queue.is_empty() && state.wakes_one() {
+                    drop(state);
+                    self.work.notify_one();
+                }
                 return Some(job);
             }
             if state.closed {
@@ -82,6 +86,7 @@ impl Pool {
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
+            state.waking = false;
             if timeout.timed_out() && state.queue.is_empty() {
                 break;
             }
