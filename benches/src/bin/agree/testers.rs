@@ -20,6 +20,21 @@ pub(crate) struct Figure {
     pub(crate) p99_told: Option<f64>,
 }
 
+impl Figure {
+    /// Of two windows.
+    pub(crate) fn mean(self, other: Figure) -> Figure {
+        let mean = |one: f64, other: f64| f64::midpoint(one, other);
+        let told = self.p99_told.zip(other.p99_told);
+        Figure {
+            rate: mean(self.rate, other.rate),
+            p50: mean(self.p50, other.p50),
+            p99: mean(self.p99, other.p99),
+            counted: mean(self.counted, other.counted),
+            p99_told: told.map(|(one, other)| mean(one, other)),
+        }
+    }
+}
+
 pub(crate) enum Tester {
     Ours(PathBuf),
     /// And the script that makes it tell what it counted.
