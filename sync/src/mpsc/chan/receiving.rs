@@ -171,6 +171,10 @@ impl<T> Chan<T> {
 /// Takes all of `buffer` along as a batch, and leaves it the memory of the last one.
 fn exchange<T>(buffer: &mut Vec<T>, batch: &mut VecDeque<T>) {
     if buffer.is_empty() {
+        // What a burst has left is not kept for the next one.
+        if batch.capacity() > SPARE_MAX && mem::size_of::<T>() != 0 {
+            *batch = VecDeque::new();
+        }
         return;
     }
     // Both ways only the pointers change hands: the last batch is empty.

@@ -395,3 +395,29 @@ fn a_burst_leaves_no_memory_behind() {
     }
     assert!(receiver.room_kept() < 5_000, "{}", receiver.room_kept());
 }
+
+#[test]
+fn from_hand_to_hand_one_wait_takes_one_value() {
+    let (sender, mut receiver) = crate::mpsc::channel(0);
+    let mut recv = receiver.recv();
+    assert!(poll(&mut recv).is_pending());
+    assert!(sender.try_send(1).is_ok());
+    assert_eq!(poll(&mut recv), Poll::Ready(Some(1)));
+    drop(recv);
+    assert!(sender.try_send(2).is_err());
+}
+
+#[test]
+fn a_burst_leaves_no_memory_behind_for_who_comes_alone() {
+    let (sender, mut receiver) = unbounded();
+    for n in 0..100_000 {
+        sender.send(n).unwrap();
+    }
+    while receiver.try_recv().is_ok() {}
+    assert!(receiver.room_kept() < 5_000, "{}", receiver.room_kept());
+    for n in 0..10 {
+        sender.send(n).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(n));
+    }
+    assert!(receiver.room_kept() < 5_000, "{}", receiver.room_kept());
+}

@@ -330,3 +330,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_collected_is_given_back_by_a_close_once() {
+    // By a hand-over in a crowd.
+    let none = Semaphore::new(0);
+    let (mut both, mut one, mut other) = (none.acquire_many(2), none.acquire(), none.acquire());
+    assert!(
+        poll(&mut both).is_pending()
+            && poll(&mut one).is_pending()
+            && poll(&mut other).is_pending()
+    );
+    none.add_permits(1);
+    none.add_permits(1);
+    none.close();
+    assert_eq!(none.available(), 0);
+    // By one that brings more than the front needs.
+    let none = Semaphore::new(0);
+    let (mut both, mut four) = (none.acquire_many(2), none.acquire_many(4));
+    assert!(poll(&mut both).is_pending() && poll(&mut four).is_pending());
+    none.add_permits(1);
+    none.add_permits(4);
+    none.close();
+    assert_eq!(none.available(), 3);
+    // By one that gives up.
+    let none = Semaphore::new(0);
+    let (mut both, mut three) = (none.acquire_many(2), none.acquire_many(3));
+    assert!(poll(&mut both).is_pending() && poll(&mut three).is_pending());
+    none.add_permits(1);
+    drop(both);
+    none.close();
+    assert_eq!(none.available(), 1);
+}
