@@ -12,12 +12,11 @@ use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
 use std::time::Duration;
 
 use wakeline_executor::{Driver, DriverReport, Handle, Interrupt, ParkDriver};
 use wakeline_reactor::{
-    Config, Drained, Entered, LazyEntered, Offload, Reactor, Remote, enter_lazy,
+    Config, Drained, Entered, LateWake, LazyEntered, Offload, Reactor, Remote, enter_lazy,
 };
 
 /// A worker's driver: its reactor.
@@ -161,7 +160,7 @@ impl Interrupt for GuestWake {
 pub(crate) struct BlockingPool;
 
 impl Offload for BlockingPool {
-    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
+    fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()> {
         match Handle::try_current() {
             Some(handle) => handle.offload(job),
             None => Err(io::Error::other(

@@ -38,6 +38,7 @@
 mod ambient;
 pub mod budget;
 pub mod chance;
+mod late;
 pub mod local;
 mod reason;
 mod task;
@@ -47,6 +48,7 @@ pub use ambient::{
     AnyToken, InstalledLocals, InstalledToken, Key, Locals, current_token, install_token,
     outlive_the_rest, replace_locals,
 };
+pub use late::LateWake;
 pub use reason::{Cause, Reason};
 pub use task::{current_task, replace_task};
 pub use waiting::{Kind, WaitingOn, waiting_on};

@@ -49,8 +49,8 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::{Duration, Instant};
+use wakeline_context::LateWake;
 
 use crate::shared::Shared;
 use crate::task::{OwnedByMany, Runnable, quietly};
@@ -110,7 +110,7 @@ struct State {
 pub(crate) enum Job {
     Task(Runnable),
     /// And whom to wake when it is over.
-    Plain(Box<dyn FnOnce() -> Option<Waker> + Send>),
+    Plain(Box<dyn FnOnce() -> LateWake + Send>),
 }
 
 /// What a submit must do once the lock is released.

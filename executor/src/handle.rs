@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
-use std::task::Waker;
+use wakeline_context::LateWake;
 
 use wakeline_context::{AnyToken, budget, current_token, install_token};
 use wakeline_sync::cancel::Node;
@@ -117,13 +117,13 @@ impl Handle {
     }
 
     /// Queues a plain job on the blocking pool: no task, no handle. For
-    /// drivers whose operations can only block. Whom it returns is woken when
-    /// its thread is free for the next one.
+    /// drivers whose operations can only block. Whom it returns is woken as the last
+    /// thing that its thread does for it; that wake must not wait for another job.
     ///
     /// # Errors
     ///
     /// If the executor has ended, or no thread can be started for the job.
-    pub fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
+    pub fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()> {
         let refused = self.shared.pool.submit(Job::Plain(job), &self.shared);
         // The job is dropped here, outside of the pool's lock.
         refused.map_err(|(_job, error)| error)

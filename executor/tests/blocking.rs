@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Wake, Waker};
 use std::thread::{self, ThreadId};
 
+use wakeline_context::LateWake;
 use wakeline_executor::{Executor, Handle, spawn_blocking, task, yield_now};
 
 fn executor(threads: usize) -> Executor {
@@ -151,7 +152,12 @@ fn a_thread_that_cannot_be_had_is_the_handles_error() {
             .contains("start a thread for blocking jobs"),
         "{error}"
     );
-    assert!(executor.handle().offload(Box::new(|| None)).is_err());
+    assert!(
+        executor
+            .handle()
+            .offload(Box::new(LateWake::default))
+            .is_err()
+    );
 }
 
 #[test]
@@ -231,7 +237,7 @@ impl Wake for HasMore {
             let job = move || {
                 all.wait();
                 tell.send(thread::current().id()).unwrap();
-                None
+                LateWake::default()
             };
             self.handle.offload(Box::new(job)).unwrap();
         }
@@ -249,7 +255,7 @@ fn follow(executor: &Executor, jobs: usize) -> (ThreadId, Vec<ThreadId>) {
     };
     let first = move || {
         tell.send(thread::current().id()).unwrap();
-        Some(Waker::from(Arc::new(more)))
+        LateWake::from(Some(Waker::from(Arc::new(more))))
     };
     handle.offload(Box::new(first)).unwrap();
     let first = told.recv().unwrap();

@@ -10,16 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use wakeline_reactor::{Config, DriverKind, Offload, Reactor, Remote};
+use wakeline_reactor::{Config, DriverKind, LateWake, Offload, Reactor, Remote};
 
 #[derive(Debug)]
 struct Threads;
 
 impl Offload for Threads {
-    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
-        std::thread::Builder::new()
-            .spawn(|| job().into_iter().for_each(Waker::wake))
-            .map(drop)
+    fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()> {
+        std::thread::Builder::new().spawn(|| drop(job())).map(drop)
     }
 }
 

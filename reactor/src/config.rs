@@ -6,8 +6,8 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
+use wakeline_context::LateWake;
 
 /// Which way of talking to the kernel to use.
 ///
@@ -69,15 +69,15 @@ impl FromStr for DriverKind {
 /// of [`op`](crate::op) that have no non-blocking form.
 pub trait Offload: Send + Sync {
     /// Runs `job` on a thread that may block, soon; and then wakes whom it
-    /// returns, if anybody.
+    /// returns, if anybody: by [`LateWake::take`], or by letting it go.
     ///
-    /// Who is woken may have the next job at once. So the wake is best the last
-    /// thing that the thread does before it looks for one.
+    /// A wake must not wait for another job: it may be what this thread does before it
+    /// looks for one.
     ///
     /// # Errors
     ///
     /// When the job was not accepted; it is dropped then.
-    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()>;
+    fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()>;
 }
 
 /// How to make a [`Reactor`](crate::Reactor).

@@ -106,3 +106,4 @@ pub use reactor::{Drained, Reactor, Turn};
 pub use remote::Remote;
 pub use source::{Done, Io, Ready, Seen, Source};
 pub use state::Direction;
+pub use wakeline_context::LateWake;

@@ -72,12 +72,12 @@ pub fn was_stopped(error: &io::Error) -> bool {
 /// use std::pin::pin;
 /// use std::sync::Arc;
 /// use std::task::{Context, Poll, Waker};
-/// use wakeline_reactor::{Config, Offload, Reactor, offload};
+/// use wakeline_reactor::{Config, LateWake, Offload, Reactor, offload};
 ///
 /// struct Threads;
 /// impl Offload for Threads {
-///     fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> std::io::Result<()> {
-///         std::thread::Builder::new().spawn(|| job().into_iter().for_each(Waker::wake)).map(drop)
+///     fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> std::io::Result<()> {
+///         std::thread::Builder::new().spawn(|| drop(job())).map(drop)
 ///     }
 /// }
 ///
@@ -113,7 +113,7 @@ where
     let job = Job(Some(Arc::clone(&shared)));
     let pool = current::get().and_then(|core| core.offload.clone().ok_or_else(no_pool));
     let refused = match pool {
-        Ok(pool) => pool.offload(Box::new(move || job.run(f))).err(),
+        Ok(pool) => pool.offload(Box::new(move || job.run(f).into())).err(),
         Err(error) => {
             drop(job);
             Some(error)

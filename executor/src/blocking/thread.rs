@@ -149,7 +149,7 @@ fn serve(shared: &Arc<Shared>, standby: bool) {
             Job::Plain(job) => {
                 let mut waker = None;
                 // The panic hook has told of it; the job had nobody to tell.
-                quietly(|| waker = job());
+                quietly(|| waker = job().take());
                 match waker {
                     Some(waker) => shared.pool.wake_and_next(shared, waker),
                     None => shared.pool.next(shared),

@@ -434,7 +434,7 @@ impl<O: Op> AnyOp for OpCell<O> {
         };
         let job = Job(Some(self));
         // A refused job is dropped, and its drop completes the operation.
-        let _refused = pool.offload(Box::new(move || job.run()));
+        let _refused = pool.offload(Box::new(move || job.run().into()));
     }
 }
 

@@ -17,16 +17,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Config, Direction, Done, DriverKind, Offload, Reactor, Source, op, probe};
+use wakeline_reactor::{
+    Config, Direction, Done, DriverKind, LateWake, Offload, Reactor, Source, op, probe,
+};
 
 /// A thread for each job.
 pub struct Threads;
 
 impl Offload for Threads {
-    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
-        std::thread::Builder::new()
-            .spawn(|| job().into_iter().for_each(Waker::wake))
-            .map(drop)
+    fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()> {
+        std::thread::Builder::new().spawn(|| drop(job())).map(drop)
     }
 }
 

@@ -10,13 +10,14 @@ use std::io::Write as _;
 use std::os::fd::RawFd;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use wakeline_context::LateWake;
 
 /// Runs a job where it is handed over.
 struct AtOnce;
 
 impl Offload for AtOnce {
-    fn offload(&self, job: Box<dyn FnOnce() -> Option<Waker> + Send>) -> io::Result<()> {
-        job().into_iter().for_each(Waker::wake);
+    fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()> {
+        drop(job());
         Ok(())
     }
 }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 ///
 /// # struct Inline;
 /// # impl wakeline_reactor::Offload for Inline {
-/// #     fn offload(&self, job: Box<dyn FnOnce() -> Option<std::task::Waker> + Send>) -> std::io::Result<()> {
-/// #         Ok(job().into_iter().for_each(std::task::Waker::wake))
+/// #     fn offload(&self, job: Box<dyn FnOnce() -> wakeline_reactor::LateWake + Send>) -> std::io::Result<()> {
+/// #         Ok(drop(job()))
 /// #     }
 /// # }
 /// let reactor = Reactor::new(&Config::default().offload(std::sync::Arc::new(Inline)))?;

@@ -23,7 +23,7 @@ impl<T> Chan<T> {
         if self.capacity == UNBOUNDED {
             return; // nobody counts, and nobody waits
         }
-        // Release: see `used`. Acquire: see `enqueue`.
+        // Release: see `used`. Acquire: see `say_waiting`.
         let before = self.word.fetch_add(count * SERVED, Ordering::AcqRel);
         if before & WAITING != 0 {
             self.hand_on();
