@@ -1,6 +1,7 @@
 //! The receiver's side of the channel: the batch, the wait and the close.
 
 use super::{Access, Chan, Held, SERVED, State, UNBOUNDED, WAITING};
+use crate::event::Event;
 use crate::sync::atomic::Ordering;
 use std::collections::VecDeque;
 use std::mem;
@@ -148,9 +149,9 @@ impl<T> Chan<T> {
         };
         while held.evict().is_some() {}
         self.settle(&mut held);
+        let _last = Tell(&self.closing);
         drop(held);
         drop(waker);
-        self.closing.set();
         values
     }
 
@@ -165,6 +166,15 @@ impl<T> Chan<T> {
         let waker = state.receiver.take();
         drop(held);
         drop(waker);
+    }
+}
+
+/// Sets the event on its way out, also if a waker before it panics.
+struct Tell<'a>(&'a Event);
+
+impl Drop for Tell<'_> {
+    fn drop(&mut self) {
+        self.0.set();
     }
 }
 

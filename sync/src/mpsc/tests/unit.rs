@@ -1,7 +1,8 @@
 //! One poll at a time: order, slots, the end, and what the counts say.
 
 use crate::mpsc::{SendError, TryRecvError, TrySendError, channel, unbounded};
-use crate::testing::{Count, poll, poll_with};
+use crate::testing::{Count, panics, poll, poll_with};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -221,6 +222,21 @@ fn closed_wakes_every_sender_that_wants_to_know() {
         assert!(poll(&mut one).is_ready() && poll(&mut two).is_ready());
         assert!(poll(&mut other.closed()).is_ready());
     }
+}
+
+#[test]
+fn a_senders_waker_that_panics_keeps_nobody_from_hearing_of_the_close() {
+    let (sender, mut receiver) = channel(1);
+    sender.try_send(1).unwrap();
+    let mut blocked = sender.send(2);
+    assert!(poll_with(&mut blocked, &panics()).is_pending());
+    let (woken, waker) = Count::new();
+    let mut closed = sender.closed();
+    assert!(poll_with(&mut closed, &waker).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| receiver.close())).is_err());
+    assert_eq!(woken.get(), 1);
+    assert!(poll(&mut closed).is_ready());
+    assert_eq!(poll(&mut blocked), Poll::Ready(Err(SendError(2))));
 }
 
 #[test]
