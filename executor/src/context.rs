@@ -5,13 +5,14 @@
 //! into the thread's own queues: no lock, no interrupt, no other thread.
 //!
 //! `context/entered.rs` has the way in and out of it, `context/spawn.rs` the tasks
-//! that a thread makes for itself.
+//! that a thread makes for itself, `context/worker.rs` the queue that others steal from.
 //!
 //! Every borrow here is released before foreign code runs; a push or a pop
 //! runs none.
 
 mod entered;
 mod spawn;
+mod worker;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -20,7 +21,7 @@ use std::task::Waker;
 
 use crate::home::{Home, Place};
 use crate::metrics::WorkerCounters;
-use crate::queue::{Fifo, Inject, Owner, Push};
+use crate::queue::{Fifo, Inject, Push};
 use crate::shared::{Flavour, Order, Shared};
 use crate::task::{self, Header, Received, Runnable, Task};
 
@@ -29,9 +30,7 @@ pub(crate) use entered::{
     shared, with,
 };
 pub(crate) use spawn::{only, queue_new, spawn_eager, spawn_local};
-
-/// Woken tasks that may run before the queue's head, one after the other.
-const LIFO_CAP: u8 = 3;
+pub(crate) use worker::Worker;
 
 /// The queues of a thread that runs tasks.
 pub(crate) struct Context {
@@ -72,15 +71,6 @@ pub(crate) enum Kind {
     Worker(Worker),
     /// None: it polls the future of a `block_on`, and local tasks.
     Root,
-}
-
-pub(crate) struct Worker {
-    pub(crate) index: usize,
-    pub(crate) queue: Owner<Header>,
-    /// The task woken last, which runs next while its data is warm.
-    next: Cell<Option<Runnable>>,
-    /// How many have run from `next` without a look at the queue.
-    streak: Cell<u8>,
 }
 
 /// Queues a local task that was woken at home, where this thread is; false if
@@ -366,37 +356,6 @@ impl Drop for Context {
     fn drop(&mut self) {
         // Whoever was in it has left: `Entered` keeps it until then.
         self.place.clear();
-    }
-}
-
-impl Worker {
-    pub(crate) fn new(index: usize, queue: Owner<Header>) -> Worker {
-        Worker {
-            index,
-            queue,
-            next: Cell::new(None),
-            streak: Cell::new(0),
-        }
-    }
-
-    fn has_next(&self) -> bool {
-        let next = self.next.take();
-        let has = next.is_some();
-        self.next.set(next);
-        has
-    }
-
-    fn pop(&self) -> Option<Runnable> {
-        if let Some(next) = self.next.take() {
-            if self.streak.get() < LIFO_CAP {
-                self.streak.set(self.streak.get() + 1);
-                return Some(next);
-            }
-            // It had its share: behind the others, who have waited longer.
-            self.queue.push(next.into_raw());
-        }
-        self.streak.set(0);
-        self.queue.pop().map(runnable)
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn cancel(task: &Task, runnable: Runnable) {
 pub(super) enum Stealable {
     /// And are.
     ByAny(Arc<Shared>),
-    /// Spawned by the only worker: at home there, they cost no atomic operation.
+    /// Spawned by the only worker: at home there, they cost one atomic operation, at
+    /// their end.
     ByOnly(Local),
 }
 
