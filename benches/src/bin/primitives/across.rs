@@ -227,6 +227,21 @@ macro_rules! tree_rows {
     };
 }
 
+/// The same for a runtime of one thread, which has no other way; expects `block_on`.
+#[allow(unused_macros, reason = "of the peers")]
+macro_rules! local_tree_rows {
+    () => {
+        fn on_two<F: Future + 'static>(future: F) -> F::Output
+        where
+            F::Output: 'static,
+        {
+            block_on(future)
+        }
+
+        tree_rows!(crate::across::LocalNode);
+    };
+}
+
 /// Of a runtime that is there: `$block_on` is given it, and a future.
 macro_rules! block_on_row {
     ($make:expr, $block_on:expr) => {

@@ -48,14 +48,6 @@ async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
         .expect("no panic")
 }
 
-/// On one thread: it has no other way.
-fn on_two<F: Future + 'static>(future: F) -> F::Output
-where
-    F::Output: 'static,
-{
-    block_on(future)
-}
-
 fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
     let task = compio::runtime::spawn(node);
     async move { task.await.expect("no panic") }
@@ -64,7 +56,7 @@ fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
 clock_rows!();
 wake_rows!();
 blocking_rows!();
-tree_rows!(crate::across::LocalNode);
+local_tree_rows!();
 block_on_row!(
     compio::runtime::Runtime::new().expect("a runtime"),
     |runtime: &mut compio::runtime::Runtime, ready| runtime.block_on(ready)

@@ -156,14 +156,6 @@ async fn job<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
     glommio::executor().spawn_blocking(job).await
 }
 
-/// On one thread: it has no other way.
-fn on_two<F: Future + 'static>(future: F) -> F::Output
-where
-    F::Output: 'static,
-{
-    block_on(future)
-}
-
 fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
     glommio::spawn_local(node)
 }
@@ -171,7 +163,7 @@ fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
 clock_rows!();
 wake_rows!();
 blocking_rows!();
-tree_rows!(crate::across::LocalNode);
+local_tree_rows!();
 block_on_row!(
     LocalExecutorBuilder::new(Placement::Unbound)
         .make()

@@ -123,20 +123,12 @@ async fn lock(mutex: &Mutex) -> Guard<'_> {
 
 lock_rows!();
 
-/// On one thread: it has no other way.
-fn on_two<F: Future + 'static>(future: F) -> F::Output
-where
-    F::Output: 'static,
-{
-    block_on(future)
-}
-
 fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
     monoio::spawn(node)
 }
 
 clock_rows!();
-tree_rows!(crate::across::LocalNode);
+local_tree_rows!();
 block_on_row!(
     monoio::RuntimeBuilder::<monoio::IoUringDriver>::new()
         .build()
