@@ -99,8 +99,10 @@ unsafe impl GlobalAlloc for Watching {
     }
 }
 
-/// From now on freed blocks become inaccessible, instead of poisoned.
+/// From now on freed blocks become inaccessible, instead of poisoned; who touches
+/// one is reported.
 pub(crate) fn protect_freed(on: bool) {
+    super::fault::report();
     PROTECT.store(on, Ordering::Relaxed);
 }
 

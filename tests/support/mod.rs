@@ -1,8 +1,8 @@
 //! What the tests share: both backends, children, descriptors, chance.
 //!
 //! `Backend` runs a test on io_uring and on epoll; `child` runs an example as
-//! a process of its own; `alloc` watches freed memory, and `disk` how much of it
-//! is taken. Each test file takes what it needs.
+//! a process of its own; `alloc` watches freed memory, `fault` tells who touched
+//! it, and `disk` tells how much of a disk is taken. Each test file takes what it needs.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
@@ -10,6 +10,7 @@ pub(crate) mod alloc;
 pub(crate) mod child;
 pub(crate) mod disk;
 pub(crate) mod drops;
+pub(crate) mod fault;
 
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
