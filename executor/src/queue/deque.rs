@@ -140,7 +140,8 @@ impl<T> Owner<T> {
     fn grow(&self, head: u64, tail: u64, wanted: u64) -> &Buffer<T> {
         let old = self.ring.buffer(Relaxed);
         let capacity = wanted.next_power_of_two() as usize;
-        let new = Buffer::new(capacity, ptr::from_ref(old).cast_mut());
+        // As it came from `Box::into_raw`: what is made of `old` could not free it.
+        let new = Buffer::new(capacity, self.ring.buffer.load(Relaxed));
         for position in head..tail {
             new.slot(position)
                 .store(old.slot(position).load(Relaxed), Relaxed);
