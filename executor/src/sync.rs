@@ -118,13 +118,14 @@ pub(crate) mod barrier {
     }
 }
 
-/// Runs a model: every interleaving under loom, a hundred chance ones elsewhere.
+/// Runs a model: every interleaving under loom, a hundred chance ones elsewhere;
+/// fewer under Miri, where each takes as long as a hundred do.
 #[cfg(test)]
 pub(crate) fn model(body: impl Fn() + Sync + Send + 'static) {
     #[cfg(loom)]
     loom::model(body);
     #[cfg(not(loom))]
-    for _ in 0..100 {
+    for _ in 0..if cfg!(miri) { 5 } else { 100 } {
         body();
     }
 }

@@ -46,7 +46,7 @@ fn a_wake_from_away_during_the_last_poll_is_taken_out_of_the_mailbox() {
     });
     let alive = Arc::new(AtomicUsize::new(0));
     executor.block_on(async {
-        for _ in 0..100 {
+        for _ in 0..if cfg!(miri) { 5 } else { 100 } {
             let (wakers, counted) = (wakers.clone(), Counted::new(&alive));
             let task = spawn_local(poll_fn(move |cx| {
                 let (woken, was_woken) = mpsc::channel();
@@ -76,7 +76,7 @@ fn wakes_from_away_are_not_lost() {
             .map(|_| {
                 let wakers = wakers.clone();
                 spawn_local(async move {
-                    for _ in 0..500 {
+                    for _ in 0..if cfg!(miri) { 5 } else { 500 } {
                         let mut sent = false;
                         poll_fn(|cx| {
                             if std::mem::replace(&mut sent, true) {
@@ -100,6 +100,7 @@ fn wakes_from_away_are_not_lost() {
 
 #[test]
 fn a_handle_gives_the_output_to_another_thread_and_drops_it_there() {
+    const HANDLES: usize = if cfg!(miri) { 30 } else { 900 };
     let alive = Arc::new(AtomicUsize::new(0));
     let (joined, outputs) = mpsc::channel();
     let (handles, thread) = elsewhere(move |(n, handle): (usize, JoinHandle<Counted>)| {
@@ -116,7 +117,7 @@ fn a_handle_gives_the_output_to_another_thread_and_drops_it_there() {
     });
     let executor = executor();
     executor.block_on(async {
-        for n in 0..900 {
+        for n in 0..HANDLES {
             let alive = Arc::clone(&alive);
             let handle = spawn_local(async move {
                 if n % 2 == 0 {
@@ -135,7 +136,7 @@ fn a_handle_gives_the_output_to_another_thread_and_drops_it_there() {
         }
     });
     thread.join().unwrap();
-    assert_eq!(outputs.into_iter().filter(|ok| *ok).count(), 300);
+    assert_eq!(outputs.into_iter().filter(|ok| *ok).count(), HANDLES / 3);
     drop(executor);
     assert_eq!(alive.load(SeqCst), 0);
 }

@@ -36,7 +36,7 @@ fn no_more_than_the_limit_run_at_once_and_all_run() {
     let running = Arc::new(AtomicUsize::new(0));
     let peak = Arc::new(AtomicUsize::new(0));
     executor(3).block_on(async {
-        let jobs: Vec<_> = (0..300)
+        let jobs: Vec<_> = (0..if cfg!(miri) { 20 } else { 300 })
             .map(|_| {
                 let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
                 spawn_blocking(move || {
@@ -55,7 +55,7 @@ fn no_more_than_the_limit_run_at_once_and_all_run() {
 
 #[test]
 fn jobs_that_wait_for_each_other_all_get_a_thread() {
-    const JOBS: usize = 40;
+    const JOBS: usize = if cfg!(miri) { 10 } else { 40 };
     let barrier = Arc::new(Barrier::new(JOBS));
     executor(JOBS).block_on(async {
         let jobs: Vec<_> = (0..JOBS)
@@ -162,15 +162,16 @@ fn a_thread_that_cannot_be_had_is_the_handles_error() {
 
 #[test]
 fn a_job_may_join_any_number_of_tasks() {
+    const JOINS: usize = if cfg!(miri) { 150 } else { 300 };
     let executor = executor(4);
     let handle = executor.handle();
     // More than the budget of a poll: a job is no poll, and nothing refills it.
     let job = executor.handle().spawn_blocking(move || {
-        (0..300)
+        (0..JOINS)
             .filter(|_| handle.spawn(async {}).blocking_join(None).is_ok())
             .count()
     });
-    assert_eq!(executor.block_on(job).expect("no panic"), 300);
+    assert_eq!(executor.block_on(job).expect("no panic"), JOINS);
 }
 
 /// A panic's payload whose destructor panics with the next one.
@@ -264,7 +265,7 @@ fn follow(executor: &Executor, jobs: usize) -> (ThreadId, Vec<ThreadId>) {
 
 #[test]
 fn who_is_woken_has_the_next_job_for_the_thread_that_wakes() {
-    for _ in 0..50 {
+    for _ in 0..if cfg!(miri) { 3 } else { 50 } {
         // It has one thread for the first job, and starts none for the next.
         let (first, next) = follow(&executor(4), 1);
         assert_eq!(next, [first]);
@@ -286,7 +287,7 @@ fn jobs_of_who_is_woken_that_wait_for_each_other_all_get_a_thread() {
 fn idle_threads_are_woken_until_every_job_has_one() {
     const THREADS: usize = 4;
     executor(THREADS).block_on(async {
-        for round in 0..300 {
+        for round in 0..if cfg!(miri) { 8 } else { 300 } {
             // No more of them wait for each other than there are threads.
             let jobs = 1 + round % THREADS;
             let all = Arc::new(Barrier::new(jobs));

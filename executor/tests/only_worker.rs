@@ -123,6 +123,9 @@ fn joins(number: usize, handles: mpsc::Receiver<JoinHandle<u8>>) {
     }
 }
 
+/// How many tasks [`spawns`] spawns.
+const TASKS: usize = if cfg!(miri) { 60 } else { 600 };
+
 /// Spawns tasks of all kinds, has an end begin in their midst, and goes on.
 fn spawns(
     executor: &Handle,
@@ -132,7 +135,7 @@ fn spawns(
     dropped: &Arc<AtomicUsize>,
 ) {
     executor.block_on(async {
-        for n in 0..600 {
+        for n in 0..TASKS {
             let kept = Dropped(Arc::clone(dropped), thread::current().id());
             let future = async move {
                 let _kept = kept;
@@ -153,7 +156,7 @@ fn spawns(
             if n % 5 == 0 {
                 yield_now().await;
             }
-            if n == 300 + round {
+            if n == TASKS / 2 + round {
                 end.send(()).expect("it waits for this");
             }
         }
@@ -162,7 +165,7 @@ fn spawns(
 
 #[test]
 fn each_future_is_dropped_once_by_its_thread_whatever_others_do() {
-    for round in 0..20 {
+    for round in 0..if cfg!(miri) { 2 } else { 20 } {
         let hooked = Arc::new(());
         let hook = Arc::clone(&hooked);
         let builder = Executor::builder().workers(1).on_unobserved(move |_| {
@@ -177,7 +180,9 @@ fn each_future_is_dropped_once_by_its_thread_whatever_others_do() {
             for (number, handles) in from.into_iter().enumerate() {
                 scope.spawn(move || joins(number, handles));
             }
-            scope.spawn(move || (0..50).for_each(|_| drop(looker.tasks())));
+            scope.spawn(move || {
+                (0..if cfg!(miri) { 5 } else { 50 }).for_each(|_| drop(looker.tasks()))
+            });
             scope.spawn(move || {
                 ends.recv().expect("it is sent");
                 drop(executor);
@@ -187,7 +192,7 @@ fn each_future_is_dropped_once_by_its_thread_whatever_others_do() {
             // With what it ends when it ends, which a scope does not wait for.
             spawns.join().expect("no panic");
         });
-        assert_eq!(dropped.load(SeqCst), 600);
+        assert_eq!(dropped.load(SeqCst), TASKS);
         assert_eq!(Arc::strong_count(&hooked), 1, "the executor is gone");
     }
 }

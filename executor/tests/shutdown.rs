@@ -32,7 +32,7 @@ fn tasks_finish_within_the_grace() {
         executor.block_on(yield_now());
         for _ in 0..20 {
             drop(executor.spawn(async {
-                for _ in 0..100 {
+                for _ in 0..if cfg!(miri) { 5 } else { 100 } {
                     yield_now().await;
                 }
             }));
@@ -66,7 +66,7 @@ fn destructors_may_wake_spawn_and_drop_handles_during_the_end() {
         let executor = executor(workers);
         let drops = Arc::new(AtomicUsize::new(0));
         executor.block_on(async {
-            for _ in 0..30 {
+            for _ in 0..if cfg!(miri) { 5 } else { 30 } {
                 let other = spawn(pending::<()>());
                 let drops = Arc::clone(&drops);
                 let on_drop = OnDrop(move || {
@@ -220,11 +220,13 @@ fn a_waker_may_outlive_its_executor() {
 #[test]
 fn spawning_races_with_the_end() {
     for workers in [1, 2] {
-        for _ in 0..50 {
+        for _ in 0..if cfg!(miri) { 2 } else { 50 } {
             let executor = executor(workers);
             let handle = executor.handle();
             let spawner = thread::spawn(move || {
-                let tasks: Vec<_> = (0..200).map(|n| handle.spawn(async move { n })).collect();
+                let tasks: Vec<_> = (0..if cfg!(miri) { 10 } else { 200 })
+                    .map(|n| handle.spawn(async move { n }))
+                    .collect();
                 tasks
                     .into_iter()
                     .map(|task| task.blocking_join(Some(LONG)).expect("resolves"))
@@ -244,7 +246,7 @@ fn spawning_races_with_the_end() {
 
 #[test]
 fn spawning_races_with_the_end_of_an_executor_that_never_ran() {
-    for _ in 0..200 {
+    for _ in 0..if cfg!(miri) { 5 } else { 200 } {
         let executor = executor(1);
         let handle = executor.handle();
         let spawner = thread::spawn(move || {
@@ -285,13 +287,13 @@ fn an_executor_bound_to_the_thread_may_be_dropped_inside_another() {
 #[test]
 fn cleanups_race_with_the_end_and_each_is_run_or_refused() {
     for workers in [1, 2] {
-        for _ in 0..50 {
+        for _ in 0..if cfg!(miri) { 2 } else { 50 } {
             let executor = executor(workers);
             let handle = executor.handle();
             let ran = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&ran);
             let spawner = thread::spawn(move || {
-                let cleanups: Vec<_> = (0..100)
+                let cleanups: Vec<_> = (0..if cfg!(miri) { 10 } else { 100 })
                     .map(|_| {
                         let count = Arc::clone(&count);
                         handle.spawn_cleanup(async move {

@@ -48,7 +48,7 @@ impl Ring {
 
 #[test]
 fn a_baton_goes_round_among_tasks_local_tasks_and_the_root() {
-    const ROUNDS: usize = 500;
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 500 };
     for workers in [1, 2, 4] {
         let executor = Executor::builder().workers(workers).build().unwrap();
         let ring = Ring::new(8);
@@ -113,11 +113,11 @@ fn foreign_threads_wake_abort_and_spawn_all_the_time() {
             })
             .collect();
         executor.block_on(async {
-            let tasks: Vec<_> = (0..200)
+            let tasks: Vec<_> = (0..if cfg!(miri) { 8 } else { 200 })
                 .map(|_| {
                     let wakers = Arc::clone(&wakers);
                     spawn(async move {
-                        for _ in 0..20 {
+                        for _ in 0..if cfg!(miri) { 3 } else { 20 } {
                             let mut waited = false;
                             poll_fn(|cx| {
                                 if std::mem::replace(&mut waited, true) {
@@ -151,6 +151,7 @@ fn foreign_threads_wake_abort_and_spawn_all_the_time() {
 
 #[test]
 fn a_tree_of_tasks_spreads_over_the_workers_and_ends() {
+    const DEPTH: u32 = if cfg!(miri) { 5 } else { 12 };
     fn grow(depth: u32, leaves: Arc<AtomicUsize>) {
         if depth == 0 {
             leaves.fetch_add(1, Ordering::SeqCst);
@@ -165,8 +166,8 @@ fn a_tree_of_tasks_spreads_over_the_workers_and_ends() {
         let executor = Executor::builder().workers(workers).build().unwrap();
         let leaves = Arc::new(AtomicUsize::new(0));
         executor.block_on(async {
-            grow(12, Arc::clone(&leaves));
-            while leaves.load(Ordering::SeqCst) < 1 << 12 {
+            grow(DEPTH, Arc::clone(&leaves));
+            while leaves.load(Ordering::SeqCst) < 1 << DEPTH {
                 yield_now().await;
             }
         });
