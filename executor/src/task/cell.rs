@@ -147,16 +147,6 @@ impl Header {
         }
     }
 
-    /// Ends a run that was pending.
-    #[inline]
-    pub(super) fn pause(&self) -> Pause {
-        match &self.life {
-            Life::Stealable(_, yields) if yields.load(Relaxed) => Pause::Requeue,
-            Life::Stealable(state, _) => state.pause(),
-            Life::Local(local) => local.near.pause(),
-        }
-    }
-
     /// Gives a new task another place than the usual one.
     pub(super) fn place_at(&self, node: Node) {
         self.node.fill(node);
@@ -185,6 +175,30 @@ impl Header {
     pub(super) fn reason(&self) -> Option<Reason> {
         self.node.reason()
     }
+}
+
+/// Ends a run that was pending.
+///
+/// By pointer: after an `Idle` another thread may run the task and free it before this
+/// has returned, and what a parameter refers to must live until then.
+///
+/// # Safety
+///
+/// The task lives and RUNNING is the caller's, who does not touch it any more unless
+/// the result gives it back.
+#[inline]
+pub(super) unsafe fn pause(task: NonNull<Header>) -> Pause {
+    // SAFETY: it lives until the word says otherwise; the word is all that is looked
+    // at from then on, and it is atomic.
+    let paused = match unsafe { &(*task.as_ptr()).life } {
+        Life::Stealable(_, yields) if yields.load(Relaxed) => Pause::Requeue,
+        Life::Stealable(state, _) => state.pause(),
+        Life::Local(local) => local.near.pause(),
+    };
+    // Here it may be freed: the test below needs the time, and Miri to tell.
+    #[cfg(all(test, miri))]
+    (0..30).for_each(|_| std::thread::yield_now());
+    paused
 }
 
 // SAFETY: a field of the header, which only the queue that holds the task touches.
@@ -267,5 +281,44 @@ mod size {
     #[test]
     fn a_header_has_twenty_words() {
         assert_eq!(size_of::<Header>(), 20 * size_of::<usize>());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod freed {
+    use std::sync::atomic::{Ordering::Acquire, fence};
+    use std::thread;
+
+    use super::*;
+    use crate::blocking::Blocking;
+    use crate::task::raw::vtable;
+
+    struct There(NonNull<Header>);
+    // SAFETY: what `thread` below does with it is what the owner of a task may do.
+    unsafe impl Send for There {}
+
+    #[test]
+    fn a_task_may_be_freed_before_who_has_paused_it_goes_on() {
+        let vtable = const { &vtable::<std::future::Ready<()>, Blocking>() };
+        for _ in 0..if cfg!(miri) { 4 } else { 100 } {
+            let here = Location::caller();
+            let header = Header::new(vtable, None, here, None, Locals::empty());
+            assert_eq!(header.start(), Start::Poll);
+            let task = NonNull::from(Box::leak(Box::new(header)));
+            let there = There(task);
+            let other = thread::spawn(move || {
+                let There(task) = { there };
+                // SAFETY: it is freed below, by this thread.
+                while unsafe { task.as_ref() }.life.describe() != "idle" {
+                    std::hint::spin_loop();
+                }
+                fence(Acquire);
+                // SAFETY: from the box above; the other one has given it away.
+                drop(unsafe { Box::from_raw(task.as_ptr()) });
+            });
+            // SAFETY: it was started above, and is not touched here any more.
+            assert_eq!(unsafe { pause(task) }, Pause::Idle);
+            other.join().expect("no panic");
+        }
     }
 }

@@ -14,7 +14,7 @@ use wakeline_sync::cancel::Node;
 
 use super::JoinError;
 use super::cancel::unspoken;
-use super::cell::{Cell, Header, Origin, Stage, Vtable};
+use super::cell::{Cell, Header, Origin, Stage, Vtable, pause};
 use super::complete::{complete, tell_of_failure};
 use super::memory;
 use super::refs::{Runnable, Task};
@@ -99,7 +99,7 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     (Task(task), Task(task), Runnable(task))
 }
 
-const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
+pub(super) const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
     Vtable {
         run: run::<F, S>,
         refuse: refuse::<F, S>,
@@ -164,9 +164,8 @@ unsafe fn after_poll<F: Future + 'static, S: Schedule>(
         return Pause::Idle;
     }
     entered.leave();
-    // SAFETY: it lives, as it is RUNNING. The last look at it: after an `Idle`
-    // another thread may run it.
-    unsafe { task.as_ref() }.pause()
+    // SAFETY: it lives, as it is RUNNING by the contract, and this is the last look.
+    unsafe { pause(task) }
 }
 
 /// Ends an aborted task.
