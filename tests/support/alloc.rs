@@ -12,7 +12,9 @@
 //! Smaller blocks go to the system's allocator as they are.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{io, ptr};
 
 /// The smallest block that is watched: I/O buffers of the tests are larger.
@@ -27,9 +29,44 @@ pub(crate) struct Watching;
 
 static PROTECT: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-static BLOCKS: [AtomicPtr<u8>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS];
-static SIZES: [AtomicUsize; SLOTS] = [const { AtomicUsize::new(0) }; SLOTS];
+static ASIDE: Mutex<Aside> = Mutex::new(Aside {
+    blocks: [const { None }; SLOTS],
+    count: 0,
+});
+
+/// Poisoned blocks that are looked at later. Several threads free blocks, also while
+/// one looks: a pool thread may have a buffer longer than its runtime lives.
+struct Aside {
+    blocks: [Option<Block>; SLOTS],
+    count: usize,
+}
+
+struct Block(NonNull<u8>, usize);
+
+// SAFETY: the pages are nobody's but the list's.
+unsafe impl Send for Block {}
+
+/// The list. Nothing is allocated or freed under its lock.
+fn aside() -> MutexGuard<'static, Aside> {
+    ASIDE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Aside {
+    /// Gives the block back if there is no room.
+    fn push(&mut self, block: Block) -> Result<(), Block> {
+        let Some(slot) = self.blocks.get_mut(self.count) else {
+            return Err(block);
+        };
+        *slot = Some(block);
+        self.count += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Block> {
+        self.count = self.count.checked_sub(1)?;
+        self.blocks[self.count].take()
+    }
+}
 
 fn pages(size: usize) -> usize {
     size.next_multiple_of(PAGE)
@@ -86,13 +123,10 @@ unsafe impl GlobalAlloc for Watching {
         }
         // SAFETY: as above: the block is ours from here on, `size` bytes long.
         unsafe { ptr::write_bytes(block, POISON, size) };
-        let slot = NEXT.fetch_add(1, Ordering::Relaxed);
-        if let Some(entry) = BLOCKS.get(slot) {
-            SIZES[slot].store(size, Ordering::Relaxed);
-            // Release pairs with the Acquire in `disturbed`: who sees the block
-            // sees its size and its pattern.
-            entry.store(block, Ordering::Release);
-        } else {
+        let Some(start) = NonNull::new(block) else {
+            return;
+        };
+        if aside().push(Block(start, size)).is_err() {
             // SAFETY: the mapping is ours alone, as above, and is on no list.
             unsafe { libc::munmap(block.cast(), size) };
         }
@@ -107,26 +141,24 @@ pub(crate) fn protect_freed(on: bool) {
 }
 
 /// Freed blocks into which somebody has written since; gives up all others.
-///
-/// To be called while no other thread frees watched blocks.
 pub(crate) fn disturbed() -> usize {
     let mut found = 0;
-    for slot in 0..NEXT.swap(0, Ordering::Relaxed).min(SLOTS) {
-        let block = BLOCKS[slot].swap(ptr::null_mut(), Ordering::Acquire);
-        if block.is_null() {
-            continue;
-        }
-        let size = SIZES[slot].load(Ordering::Relaxed);
+    // As many as there are now, lest one who frees without end keeps this here.
+    let count = aside().count;
+    for _ in 0..count {
+        let Some(Block(start, size)) = aside().pop() else {
+            break;
+        };
         // SAFETY: a block put aside by `dealloc` stays mapped and readable until
-        // the `munmap` below, and the swap made it this caller's alone.
-        let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+        // the `munmap` below, and the list has given it to this caller alone.
+        let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), size) };
         if bytes.iter().any(|&byte| byte != POISON) {
             // Left where it is: the writer may not be done.
             found += 1;
             continue;
         }
         // SAFETY: the same mapping, taken off the list, so unmapped only once.
-        let unmapped = unsafe { libc::munmap(block.cast(), size) };
+        let unmapped = unsafe { libc::munmap(start.as_ptr().cast(), size) };
         assert_eq!(unmapped, 0, "munmap: {}", io::Error::last_os_error());
     }
     found
