@@ -62,11 +62,12 @@ fn the_report_names_who_was_cut_off() {
 
 #[test]
 fn destructors_may_wake_spawn_and_drop_handles_during_the_end() {
+    const TASKS: usize = if cfg!(miri) { 5 } else { 30 };
     for workers in [1, 2, 3] {
         let executor = executor(workers);
         let drops = Arc::new(AtomicUsize::new(0));
         executor.block_on(async {
-            for _ in 0..if cfg!(miri) { 5 } else { 30 } {
+            for _ in 0..TASKS {
                 let other = spawn(pending::<()>());
                 let drops = Arc::clone(&drops);
                 let on_drop = OnDrop(move || {
@@ -85,7 +86,7 @@ fn destructors_may_wake_spawn_and_drop_handles_during_the_end() {
             yield_now().await;
         });
         drop(executor);
-        assert_eq!(drops.load(Ordering::SeqCst), 30, "{workers} workers");
+        assert_eq!(drops.load(Ordering::SeqCst), TASKS, "{workers} workers");
     }
 }
 
