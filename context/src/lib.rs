@@ -64,6 +64,8 @@ pub struct PollScope {
     outer_budget: budget::Budget,
     /// Only of a poll that this one is inside of: so it may cost an allocation.
     outer_waiting: Option<Box<WaitingOn>>,
+    /// What it waits for was handed out.
+    left: bool,
 }
 
 impl PollScope {
@@ -81,13 +83,16 @@ impl PollScope {
         PollScope {
             outer_budget,
             outer_waiting,
+            left: false,
         }
     }
 
     /// Ends the poll and tells what its last pending leaf waits for.
     #[inline]
-    pub fn leave(self) -> Option<WaitingOn> {
-        waiting::take()
+    pub fn leave(mut self) -> Option<WaitingOn> {
+        let waiting = waiting::take();
+        self.left = true;
+        waiting
     }
 }
 
@@ -95,7 +100,12 @@ impl Drop for PollScope {
     #[inline]
     fn drop(&mut self) {
         budget::replace(self.outer_budget);
-        waiting::restore(self.outer_waiting.take());
+        if !self.left {
+            waiting::forget();
+        }
+        if let Some(outer) = self.outer_waiting.take() {
+            waiting::restore(outer);
+        }
     }
 }
 

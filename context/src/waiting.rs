@@ -161,18 +161,13 @@ pub(crate) fn take_rare() -> Option<Box<WaitingOn>> {
     LOCATION.get().and_then(|_| some())
 }
 
-#[inline]
-pub(crate) fn restore(waiting: Option<Box<WaitingOn>>) {
-    #[cold]
-    #[inline(never)]
-    fn some(waiting: WaitingOn) {
-        let WaitingOn { kind, id, location } = waiting;
-        waiting_on(kind, id, location);
-    }
-    match waiting {
-        Some(waiting) => some(*waiting),
-        None => forget(),
-    }
+/// Says again what `take_rare` took.
+#[cold]
+#[inline(never)]
+#[expect(clippy::boxed_local, reason = "it is boxed where it was kept")]
+pub(crate) fn restore(waiting: Box<WaitingOn>) {
+    let WaitingOn { kind, id, location } = *waiting;
+    waiting_on(kind, id, location);
 }
 
 #[cfg(test)]

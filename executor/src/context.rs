@@ -32,6 +32,9 @@ pub(crate) use entered::{
 pub(crate) use spawn::{only, queue_new, spawn_eager, spawn_local};
 pub(crate) use worker::Worker;
 
+/// Polls of tasks between two turns of the driver, at most.
+pub(crate) const TURN_EVERY: u64 = 61;
+
 /// The queues of a thread that runs tasks.
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
@@ -44,10 +47,11 @@ pub(crate) struct Context {
     pub(crate) kind: Kind,
     /// Those who yielded: woken after the next turn.
     deferred: RefCell<Vec<Deferred>>,
-    /// Tasks that came out of the queues and were run.
-    ran: Cell<u64>,
-    /// Since the last turn of the driver: also from one `block_on` to the next.
-    polls: Cell<u32>,
+    /// Of the polls that are counted, those of tasks that came out of no queue.
+    eager: Cell<u64>,
+    /// At this count of polls the driver's next turn is due: also from one `block_on`
+    /// to the next.
+    turn_at: Cell<u64>,
     /// A task runs, so what is queued has to wait or be stolen.
     busy: Cell<bool>,
     /// Which of a worker's two queues is looked at first; changes each time.
@@ -94,7 +98,7 @@ pub(crate) fn defer(waker: &Waker) {
     let away = with(|current| match current {
         Some(current) => {
             let ahead = if task::is_root() { current.queued() } else { 0 };
-            let after = current.ran.get() + ahead as u64;
+            let after = current.ran() + ahead as u64;
             let deferred = Deferred { waker, after };
             current.deferred.borrow_mut().push(deferred);
             None
@@ -114,6 +118,7 @@ impl Context {
         kind: Kind,
     ) -> Context {
         let place = Place::new(Arc::clone(&home), Arc::clone(&shared));
+        let polls = counters.polls.get();
         Context {
             place,
             shared,
@@ -122,8 +127,8 @@ impl Context {
             local: Fifo::new(),
             kind,
             deferred: RefCell::default(),
-            ran: Cell::new(0),
-            polls: Cell::new(0),
+            eager: Cell::new(0),
+            turn_at: Cell::new(polls + TURN_EVERY),
             busy: Cell::new(false),
             local_first: Cell::new(false),
         }
@@ -291,8 +296,25 @@ impl Context {
             self.requeue(again);
         }
         self.busy.set(false);
-        self.ran.set(self.ran.get() + 1);
         self.counters.polls.add(1);
+    }
+
+    /// Counts a poll of the future of a `block_on`, which is no task's, for the turns.
+    pub(crate) fn count_root(&self) {
+        // A `block_on` that ends takes no turn, however due.
+        self.turn_at.set(self.turn_at.get().saturating_sub(1));
+    }
+
+    /// Counts a poll of a task that came out of no queue, and not for the turns.
+    fn count_eager(&self) {
+        self.counters.polls.add(1);
+        self.eager.set(self.eager.get() + 1);
+        self.turn_at.set(self.turn_at.get() + 1);
+    }
+
+    /// Tasks that came out of the queues and were run.
+    fn ran(&self) -> u64 {
+        self.counters.polls.get() - self.eager.get()
     }
 
     /// Queues a task that ran here and was woken meanwhile.
@@ -320,16 +342,15 @@ impl Context {
         }
     }
 
-    /// Counts polls; how many there were since the last turn of the driver.
+    /// Whether there were [`TURN_EVERY`] polls since the last turn of the driver.
     #[inline]
-    pub(crate) fn count_polls(&self, polls: u32) -> u32 {
-        let polls = self.polls.get() + polls;
-        self.polls.set(polls);
-        polls
+    pub(crate) fn is_turn_due(&self) -> bool {
+        self.counters.polls.get() >= self.turn_at.get()
     }
 
+    /// The driver has its turn.
     pub(crate) fn forget_polls(&self) {
-        self.polls.set(0);
+        self.turn_at.set(self.counters.polls.get() + TURN_EVERY);
     }
 
     pub(crate) fn has_deferred(&self) -> bool {
@@ -339,7 +360,7 @@ impl Context {
     /// Wakes those who yielded.
     pub(crate) fn wake_deferred(&self) {
         if self.has_deferred() {
-            let (ran, all) = (self.ran.get(), self.queued() == 0);
+            let (ran, all) = (self.ran(), self.queued() == 0);
             let due: Vec<Deferred> = self
                 .deferred
                 .borrow_mut()

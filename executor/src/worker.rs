@@ -9,7 +9,7 @@
 //!   └── turn(0) every 61 polls ◀───┴───────────────────────────────────┘
 //! ```
 //!
-//! The driver is asked at least every [`TURN_EVERY`] polls, so that a run
+//! The driver is asked at least every [`TURN_EVERY`](crate::context::TURN_EVERY) polls, so that a run
 //! queue that never empties cannot starve sockets and timers. In between it is
 //! left alone: a turn may cost a system call, a poll here does not.
 //!
@@ -29,9 +29,6 @@ use crate::driver::Driver;
 use crate::idle::WokenBy;
 use crate::poll_once::Turn;
 use crate::shared::{Flavour, Many};
-
-/// Polls of tasks between two turns of the driver, at most.
-const TURN_EVERY: u32 = 61;
 
 /// What the loop runs for: the future of a `block_on`, or a shutdown.
 pub(crate) trait Root {
@@ -74,18 +71,21 @@ pub(crate) fn run<R: Root>(
 ) -> io::Result<R::Output> {
     // Bursts that are shorter than that each, one after the other, must not keep
     // the driver and the tasks waiting for ever.
-    if matches!(context.kind, Kind::Only) && context.count_polls(0) >= TURN_EVERY {
+    if matches!(context.kind, Kind::Only) && context.is_turn_due() {
         once(context, driver, Duration::ZERO)?;
     }
     let mut search = Search::default();
     loop {
         let rooted = match root.poll() {
             Progress::Done(output) => {
-                context.count_polls(1);
+                context.count_root();
                 stop_searching(context, &mut search);
                 return Ok(output);
             }
-            Progress::Polled => true,
+            Progress::Polled => {
+                context.count_root();
+                true
+            }
             Progress::Nothing => false,
         };
         let next = context.next();
@@ -94,8 +94,7 @@ pub(crate) fn run<R: Root>(
             stop_searching(context, &mut search);
             context.run(next);
         }
-        let polls = context.count_polls(u32::from(ran) + u32::from(rooted));
-        if polls >= TURN_EVERY {
+        if context.is_turn_due() {
             context.take_in();
             turn(context, driver, Some(Duration::ZERO))?;
         } else if !ran && !rooted && !context.take_in() && !steal(context, &mut search) {
@@ -126,6 +125,8 @@ pub(crate) fn once(
         turn_idle(context, driver, Some(limit))?;
     }
     let after = round(context);
+    // Who calls this again takes turns enough.
+    context.forget_polls();
     Ok(Turn {
         polled: before + after,
         more: context.take_in() || context.queued() > 0 || context.has_deferred(),
@@ -269,8 +270,11 @@ fn steal(context: &Context, search: &mut Search) -> bool {
 /// work which was pushed while it searched is not left to it alone.
 #[inline]
 fn stop_searching(context: &Context, search: &mut Search) {
-    if std::mem::take(&mut search.counted)
-        && let Flavour::Many(many) = &context.shared.flavour
+    if !search.counted {
+        return;
+    }
+    search.counted = false;
+    if let Flavour::Many(many) = &context.shared.flavour
         && many.idle.stop_search()
     {
         many.notify_one();

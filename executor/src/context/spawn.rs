@@ -70,8 +70,7 @@ fn run_inside(runnable: Runnable) {
     let again = runnable.run();
     with(|current| {
         let current = current.expect(STAYS);
-        // A poll, but none of a task that was queued: see `ran`.
-        current.counters.polls.add(1);
+        current.count_eager();
         if let Some(again) = again {
             current.push_local(again);
         }
