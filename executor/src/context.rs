@@ -78,7 +78,7 @@ pub(crate) enum Kind {
 }
 
 /// Queues a local task that was woken at home, where this thread is; false if
-/// that is to be written down.
+/// that is to be written down. That it is not complete keeps it.
 #[inline]
 pub(crate) fn push_at_home(task: &Task) -> bool {
     with(|current| {

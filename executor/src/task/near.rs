@@ -14,7 +14,7 @@
 //! 3 `Near::finish`   the one operation on `far` in the life of a task that
 //!    stays at home: from here on all references are counted there
 //! 4, 5 `Near::pause` woken meanwhile at home, or by nobody
-//! 6 `Near::wake`, `Near::abort`
+//! 6 `Near::wake`, `Near::wake_and_release`, `Near::abort`
 //! 7 `Near::wake_away`, `Near::abort_away`: whoever gets `Enqueue` posts it;
 //!    these and their like are in `near/away.rs`
 //! 8 `Near::receive`
@@ -125,6 +125,22 @@ impl Near {
     #[inline]
     pub(crate) fn wake(&self) -> Wake {
         self.wake_with(WOKEN)
+    }
+
+    /// 6: as `wake`, and the waker's reference is counted down; nothing for a complete
+    /// task. Any other one stays, as the owned list has it.
+    #[inline]
+    pub(crate) fn wake_and_release(&self) -> Option<Wake> {
+        let near = self.get();
+        if near & COMPLETE != 0 {
+            return None;
+        }
+        self.set((near | WOKEN).wrapping_sub(REF));
+        Some(if near & (WOKEN | RUNNING) == 0 {
+            Wake::Enqueue
+        } else {
+            Wake::Nothing
+        })
     }
 
     /// 6: the task is to end. It is queued like a woken one, for `start` to see.

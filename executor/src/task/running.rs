@@ -100,6 +100,18 @@ impl Entered {
         }
     }
 
+    /// The same, for who needs it in memory: so that it is none to those who do not.
+    #[inline(always)]
+    pub(super) fn moved(self) -> Entered {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: it is not dropped any more, so this is the one time.
+        let before = unsafe { ManuallyDrop::take(&mut this.before) };
+        Entered {
+            task: this.task,
+            before: ManuallyDrop::new(before),
+        }
+    }
+
     /// As a drop, and in line: this is how each poll ends.
     #[inline(always)]
     pub(super) fn leave(self) {

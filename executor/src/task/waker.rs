@@ -5,6 +5,7 @@ use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::cell::Header;
+use super::near::Near;
 use super::raw::quietly;
 use super::refs::Task;
 use super::running::is_running;
@@ -30,11 +31,11 @@ pub(super) fn wake_quietly(waker: Waker) {
     }
     let waker = ManuallyDrop::new(waker);
     // SAFETY: it is one of ours, and its reference is ours as it is not dropped.
-    let task = ManuallyDrop::into_inner(unsafe { borrowed(waker.data()) });
+    let task = unsafe { borrowed(waker.data()) };
     if task.header().life.at_home().is_some() {
-        wake_task(&task);
+        wake_with(task);
     } else {
-        quietly(|| wake_task(&task));
+        quietly(|| wake_with(task));
     }
 }
 
@@ -58,8 +59,7 @@ unsafe fn clone_waker(data: *const ()) -> RawWaker {
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: the waker lives until this returns, and its reference is ours.
-    let task = ManuallyDrop::into_inner(unsafe { borrowed(data) });
-    wake_task(&task);
+    wake_with(unsafe { borrowed(data) });
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
@@ -71,6 +71,20 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker's reference is ours to release.
     drop(ManuallyDrop::into_inner(unsafe { borrowed(data) }));
+}
+
+/// As `wake_task`, and the reference is released.
+#[inline]
+fn wake_with(task: ManuallyDrop<Task>) {
+    let near = task.header().life.at_home();
+    let Some(wake) = near.and_then(Near::wake_and_release) else {
+        return wake_task(&ManuallyDrop::into_inner(task));
+    };
+    if wake == Wake::Enqueue && !context::push_at_home(&task) {
+        // SAFETY: `Enqueue` made us the one who queues it, and until then it is not
+        // run: so it is not complete, and the owned list has it.
+        unsafe { (task.header().vtable.schedule)(task.0) }
+    }
 }
 
 #[inline]

@@ -158,13 +158,16 @@ fn loom_references_of_both_sides_are_one_sum() {
     loom::model(|| {
         let near = running();
         near.retain(); // a waker, cloned at home and dropped away
+        near.retain(); // and one that is used up at home
         let remote = away(&near, |near| {
             near.retain_away();
             let one = near.release_away();
             one as usize + near.release_away() as usize
         });
         assert!(!near.release(), "the handle's, before the end");
+        assert_eq!(near.wake_and_release(), Some(Wake::Nothing));
         let last = near.finish(true, true) == Finished::Last;
+        assert_eq!(near.wake_and_release(), None, "past the end");
         assert_eq!(remote.join().unwrap() + last as usize, 1, "freed once");
     });
 }
