@@ -10,16 +10,18 @@
 //!    with a driver of its own that ends with the call;
 //! 3. a thread that already runs tasks: refused, since it would stop them.
 
+mod root_wake;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, fence};
-use std::sync::{Arc, Weak};
-use std::task::{Poll, Wake, Waker};
+use std::sync::atomic::fence;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use wakeline_context::{Cause, PollScope, Reason, install_token, outlive_the_rest};
@@ -29,8 +31,9 @@ use crate::driver::Driver;
 use crate::home::Home;
 use crate::shared::{Flavour, Shared};
 use crate::task::{self, Listed};
-use crate::trace::{RootTrace, RootWoken};
+use crate::trace::RootTrace;
 use crate::worker::{self, Progress, Root};
+use root_wake::RootWaker;
 
 /// How long a driver may take to end what is in flight.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(1);
@@ -41,7 +44,7 @@ pub(crate) struct Core {
     pub(crate) context: Rc<Context>,
     driver: Box<dyn Driver>,
     /// Of the last `block_on`; the next one's, if nobody has it any more.
-    wake: Option<Arc<RootWake>>,
+    waker: Option<RootWaker>,
     /// Its tasks are gone and its driver is shut down.
     ended: bool,
 }
@@ -62,7 +65,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         "`block_on` inside a task or another `block_on` would stop the tasks of this thread: await the future, \
          or call `block_on` on a thread of its own (`spawn_blocking`)"
     );
-    let mut core = match take_bound(shared).map_or_else(|| make_core(shared), Ok) {
+    let core = match take_bound(shared).map_or_else(|| make_core(shared), Ok) {
         Ok(core) => core,
         Err(error) => panic!("cannot set up a driver for `block_on`: {error}"),
     };
@@ -70,9 +73,8 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
     let listed = own.list(shared.debug.as_deref());
     let traced = own.trace(shared.trace.as_ref());
     let _none = install_token(None);
-    let wake = core.root_wake(traced.as_ref());
-    let waker = Waker::from(Arc::clone(&wake));
-    let result = core.enter(|context, driver| {
+    let result = core.enter_with(|core| {
+        let (context, driver, waker) = core.for_root(traced.as_ref());
         // Pinned in here, so that its destructor still has its runtime.
         let future = pin!(Some(future));
         worker::run(
@@ -83,8 +85,8 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
                 own: &own,
                 listed: listed.as_ref(),
                 traced: traced.as_ref(),
-                wake: &wake,
-                waker: &waker,
+                waker,
+                first: true,
             },
         )
     });
@@ -164,37 +166,30 @@ impl Core {
         Box::new(Core {
             context: Rc::new(context),
             driver,
-            wake: None,
+            waker: None,
             ended: false,
         })
     }
 
-    /// For the waker of a `block_on` that begins, which is woken already.
-    fn root_wake(&mut self, traced: Option<&RootTrace>) -> Arc<RootWake> {
-        if traced.is_none()
-            && let Some(kept) = &mut self.wake
-            && let Some(wake) = Arc::get_mut(kept)
-        {
-            *wake.woken.get_mut() = true;
-            return Arc::clone(kept);
-        }
-        let wake = Arc::new(RootWake {
-            woken: AtomicBool::new(true),
-            home: Arc::downgrade(&self.context.home),
-            traced: traced.map(RootTrace::waker),
-        });
-        self.wake = traced.is_none().then(|| Arc::clone(&wake));
-        wake
+    /// What a `block_on` that begins runs with; its waker is woken already.
+    fn for_root(&mut self, traced: Option<&RootTrace>) -> (&Context, &mut dyn Driver, &RootWaker) {
+        let context = &*self.context;
+        let kept = self.waker.take().filter(RootWaker::again);
+        let waker = (self.waker).insert(
+            kept.unwrap_or_else(|| RootWaker::new(&context.home, traced.map(RootTrace::waker))),
+        );
+        (context, self.driver.as_mut(), waker)
     }
 
     /// Makes the thread one that runs tasks while `f` runs. Then the core of
     /// a bound thread is put back, one of a passing `block_on` is ended.
     pub(crate) fn enter<R>(self: Box<Self>, f: impl FnOnce(&Context, &mut dyn Driver) -> R) -> R {
+        self.enter_with(|core| f(&core.context, core.driver.as_mut()))
+    }
+
+    fn enter_with<R>(self: Box<Self>, f: impl FnOnce(&mut Core) -> R) -> R {
         let mut inside = Inside::new(self);
-        let Core {
-            context, driver, ..
-        } = inside.core();
-        f(context, driver.as_mut())
+        f(inside.core())
     }
 
     /// Whether this is another executor's core, and that executor has ended.
@@ -310,46 +305,9 @@ struct RootFuture<'a, F> {
     listed: Option<&'a Listed<'a>>,
     /// With a recorder.
     traced: Option<&'a RootTrace>,
-    wake: &'a RootWake,
-    waker: &'a Waker,
-}
-
-/// The waker of a `block_on`: a flag, and an interrupt from other threads.
-struct RootWake {
-    woken: AtomicBool,
-    home: Weak<Home>,
-    /// With a recorder.
-    traced: Option<RootWoken>,
-}
-
-impl Wake for RootWake {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // Before the flag is seen: then another thread may poll at once. Relaxed:
-        // who reads an old value tells of a wake that is none any more.
-        if let Some(traced) = &self.traced
-            && !self.woken.load(std::sync::atomic::Ordering::Relaxed)
-        {
-            traced.tell();
-        }
-        // Release pairs with the Acquire in `poll`: what was written before
-        // the wake is visible to the poll that follows.
-        if self.woken.swap(true, std::sync::atomic::Ordering::AcqRel) {
-            return;
-        }
-        let is_home = |current: Option<&Context>| {
-            current
-                .is_some_and(|current| std::ptr::eq(Arc::as_ptr(&current.home), self.home.as_ptr()))
-        };
-        if !context::with(is_home)
-            && let Some(home) = self.home.upgrade()
-        {
-            home.interrupt();
-        }
-    }
+    waker: &'a RootWaker,
+    /// It was not polled yet.
+    first: bool,
 }
 
 impl<F: Future> Root for RootFuture<'_, F> {
@@ -357,12 +315,11 @@ impl<F: Future> Root for RootFuture<'_, F> {
 
     #[inline]
     fn poll(&mut self) -> Progress<F::Output> {
-        use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-        // Relaxed: only a hint whether the swap is worth its price.
-        if !self.wake.woken.load(Relaxed) || !self.wake.woken.swap(false, AcqRel) {
-            return Progress::Nothing;
+        if self.waker.wake.is_woken() {
+            self.poll_woken()
+        } else {
+            Progress::Nothing
         }
-        self.poll_woken()
     }
 }
 
@@ -370,6 +327,9 @@ impl<F: Future> RootFuture<'_, F> {
     /// Out of line: the loop looks at the flag between any two tasks.
     #[inline(never)]
     fn poll_woken(&mut self) -> Progress<F::Output> {
+        if !self.waker.wake.take(std::mem::take(&mut self.first)) {
+            return Progress::Nothing;
+        }
         let entered = self.own.enter();
         let began = self.listed.map(Listed::begin);
         if let Some(traced) = self.traced {
@@ -379,7 +339,7 @@ impl<F: Future> RootFuture<'_, F> {
         let future = self.future.as_mut().as_pin_mut();
         let polled = future
             .expect("it stays until the drop")
-            .poll(&mut std::task::Context::from_waker(self.waker));
+            .poll(&mut std::task::Context::from_waker(&self.waker.waker));
         let waiting = scope.leave();
         drop(entered);
         if let Some(traced) = self.traced {

@@ -54,11 +54,17 @@ impl Inbox {
         true
     }
 
+    /// Whether `take` would find something.
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        // Relaxed: see `push`.
+        self.has_mail.load(Ordering::Relaxed)
+    }
+
     /// Moves what there is into `out`, oldest first.
     #[inline]
     pub(crate) fn take(&self, out: &mut Vec<Message>) {
-        // Relaxed: see `push`.
-        if !self.has_mail.load(Ordering::Relaxed) {
+        if !self.has_mail() {
             return;
         }
         let mut queue = self.queue.lock();

@@ -14,18 +14,30 @@ impl Core {
     /// watched by it: who waits is woken, and arms again on the reactor that
     /// polls it next, which may be this one. What was dropped is closed now.
     pub(crate) fn leave(&self) {
-        if self.check_process().is_ok() {
-            let mut harvest = self.harvest.take();
-            self.read_mail(&mut harvest);
-            let mut driver = self.driver.borrow_mut();
-            driver.disarm(&mut harvest, &self.counts);
-            if driver.has_cancels() {
-                driver.flush(&mut harvest, &self.counts);
-            }
-            drop(driver);
-            harvest.finish();
-            self.keep(harvest);
+        if self.check_process().is_err() || self.has_nothing_to_leave() {
+            return;
         }
+        let mut harvest = self.harvest.take();
+        self.read_mail(&mut harvest);
+        let mut driver = self.driver.borrow_mut();
+        driver.disarm(&mut harvest, &self.counts);
+        if driver.has_cancels() {
+            driver.flush(&mut harvest, &self.counts);
+        }
+        drop(driver);
+        harvest.finish();
+        self.keep(harvest);
+    }
+
+    /// Whether all that `leave` does would come to nothing: a thread comes and goes
+    /// with each `block_on`.
+    fn has_nothing_to_leave(&self) -> bool {
+        let harvest = self.harvest.take();
+        let gathered = !harvest.is_empty();
+        self.harvest.set(harvest);
+        let driver = self.driver.borrow();
+        let (watched, _) = driver.held();
+        !gathered && watched == 0 && !driver.has_cancels() && !self.home.inbox.has_mail()
     }
 
     pub(super) fn drain(&self, limit: Duration) -> Drained {
