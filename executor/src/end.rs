@@ -72,7 +72,7 @@ impl Executor {
             Flavour::Many(_) => self.end_threads(grace, may_wait),
             Flavour::One(_) => self.end_here(deadline),
         };
-        shared.pool.close();
+        shared.pool.close(shared);
         let left = deadline.map_or(Duration::MAX, |at| {
             at.saturating_duration_since(Instant::now())
         });

@@ -9,6 +9,9 @@ use loom as imp;
 #[cfg(not(loom))]
 use std as imp;
 
+#[cfg(loom)]
+use loom::sync::atomic::Ordering::SeqCst;
+
 #[allow(unused_imports, reason = "one list for the crate and for its models")]
 pub(crate) use imp::{
     sync::{Arc, atomic},
@@ -33,6 +36,75 @@ impl<T> Lock<T> {
             Ok(guard) => guard,
             Err(poisoned) => poisoned.into_inner(),
         }
+    }
+}
+
+/// What who holds a [`Lock`] may wait for, for a while.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    told: imp::sync::Condvar,
+    /// In a model time passes when it is told to: so many waits are still to end by it.
+    #[cfg(loom)]
+    expired: atomic::AtomicUsize,
+}
+
+impl Condition {
+    pub(crate) fn new() -> Condition {
+        Condition {
+            told: imp::sync::Condvar::new(),
+            #[cfg(loom)]
+            expired: atomic::AtomicUsize::new(0),
+        }
+    }
+
+    /// Waits to be notified, at most for `limit`; true if the time is over. The wait
+    /// may also end by chance.
+    #[cfg(not(loom))]
+    pub(crate) fn wait_for<'a, T>(
+        &self,
+        guard: Guard<'a, T>,
+        limit: std::time::Duration,
+    ) -> (Guard<'a, T>, bool) {
+        let waited = self.told.wait_timeout(guard, limit);
+        let (guard, over) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        (guard, over.timed_out())
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn wait_for<'a, T>(
+        &self,
+        guard: Guard<'a, T>,
+        _limit: std::time::Duration,
+    ) -> (Guard<'a, T>, bool) {
+        let over = || {
+            let one_less = |waits: usize| waits.checked_sub(1);
+            let expired = &self.expired;
+            expired.fetch_update(SeqCst, SeqCst, one_less).is_ok()
+        };
+        if over() {
+            return (guard, true);
+        }
+        let guard = self.told.wait(guard).unwrap();
+        (guard, over())
+    }
+
+    /// The time of one wait is over, of this or of a later one. Elsewhere than in a
+    /// model that comes by itself.
+    #[cfg(test)]
+    pub(crate) fn expire(&self) {
+        #[cfg(loom)]
+        {
+            self.expired.fetch_add(1, SeqCst);
+            self.told.notify_one();
+        }
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.told.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.told.notify_all();
     }
 }
 

@@ -204,6 +204,19 @@ fn a_payload_that_panics_takes_no_thread_with_it() {
 }
 
 #[test]
+fn what_surrounds_a_thread_and_panics_takes_no_job_along() {
+    let builder = Executor::builder().workers(1).blocking_threads(1);
+    let executor = builder
+        .blocking_surround(|| panic!("a planned panic of the surround"))
+        .build()
+        .expect("an executor");
+    let job = executor.block_on(async { spawn_blocking(|| 5).await });
+    assert_eq!(job.expect("no panic"), 5);
+    let report = executor.shutdown(std::time::Duration::from_secs(600));
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
 fn an_executor_is_not_bound_to_a_thread_of_the_pool() {
     let executor = executor(1);
     let handle = executor.handle();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wakeline_context::install_token;
 
-use super::{Job, Pool};
+use super::Job;
 use crate::shared::Shared;
 use crate::task::{Runnable, Schedule, Task};
 
@@ -29,29 +29,14 @@ impl Schedule for Blocking {
     }
 
     fn aborted(&self, task: &Task) {
-        let pool = &self.0.pool;
-        if let Some(runnable) = pool.withdraw(task) {
+        let desk = &self.0.pool.desk;
+        let is_it = |job: &Job| matches!(job, Job::Task(queued) if queued.is(task));
+        // If no thread has it yet.
+        if let Some(Job::Task(runnable)) = desk.withdraw(is_it) {
             // Dropped on this thread, but not under what surrounds the abort.
             let _none = install_token(None);
             runnable.end();
-            drop(pool.job_ended(pool.lock(), &self.0));
+            desk.ended(1, || self.0.interrupt_only());
         }
-    }
-}
-
-impl Pool {
-    /// Takes an aborted job out of the queue, if no thread has it yet.
-    fn withdraw(&self, task: &Task) -> Option<Runnable> {
-        let mut state = self.lock();
-        let place = state
-            .queue
-            .iter()
-            .position(|job| matches!(job, Job::Task(queued) if queued.is(task)))?;
-        let Some(Job::Task(runnable)) = state.queue.remove(place) else {
-            unreachable!("the job at this place is the task's")
-        };
-        // It counts until its future is dropped: that may wake someone.
-        state.running += 1;
-        Some(runnable)
     }
 }
