@@ -1,6 +1,6 @@
 //! Wakers collected under a lock, woken when the lock is gone.
 
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::thread;
@@ -95,13 +95,28 @@ fn wake_quietly(waker: Waker) {
     wake_all(waker, Vec::new());
 }
 
+/// Calls wakers, or drops them, for one who has taken a value: that would be lost on
+/// the way of a panic, so it goes no further. The panic hook has told of it.
+#[inline]
+pub(crate) fn quietly(foreign: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign))
+        && let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        // A payload whose destructor panics may do so with another such one,
+        // and so on; it is leaked.
+        mem::forget(next);
+    }
+}
+
 /// All of them, also those after one that panics; the first panic goes on.
 #[cold]
 fn wake_all(first: Waker, rest: Vec<Waker>) {
     let mut panic = None;
     for waker in std::iter::once(first).chain(rest) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            panic.get_or_insert(payload);
+        match catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            Err(payload) if panic.is_none() => panic = Some(payload),
+            Err(payload) => quietly(|| drop(payload)),
+            Ok(()) => {}
         }
     }
     // A second panic of this thread would end the process.

@@ -71,8 +71,7 @@ impl<T> Consumer<T> {
     pub fn try_recv(&self) -> Result<Job<T>, TryRecvError> {
         let mut locked = self.shared.lock();
         let got = locked.core.get(Place::New);
-        locked.settle();
-        drop(locked);
+        locked.settle_for(Side::Getters);
         match got {
             Some(Ok(item)) => Ok(Job::new(Arc::clone(&self.shared), item)),
             Some(Err(Closed(()))) => Err(TryRecvError::Closed),

@@ -5,7 +5,7 @@ use super::line::{Fate, Line, Place};
 use super::store::{Item, Store};
 use super::{SendError, Shutdown};
 use crate::sync::{Guard, Lock};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, quietly};
 use std::fmt;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker, ready};
@@ -40,6 +40,15 @@ impl<T> Locked<'_, T> {
     /// Hands out what the caller's change made available.
     pub(super) fn settle(&mut self) {
         self.core.settle(&mut self.wakes);
+    }
+
+    /// Hands out what somebody of this side has left behind, and lets go. A getter has
+    /// his item then, which a waker's panic would cost him: it goes no further.
+    pub(super) fn settle_for(mut self, side: Side) {
+        self.settle();
+        if let Side::Getters = side {
+            quietly(|| drop(self));
+        }
     }
 
     fn line(&mut self, side: Side) -> &mut Line {
@@ -104,7 +113,7 @@ impl<T> Shared<T> {
             "the future made at {location} was polled after its end"
         );
         let unit = ready!(budget::poll_proceed(cx));
-        let mut found = self.attempt(place, &mut attempt);
+        let mut found = self.attempt(side, place, &mut attempt);
         if found.is_none() {
             let waker = cx.waker().clone(); // foreign code: before the lock
             let mut locked = self.lock();
@@ -113,8 +122,8 @@ impl<T> Shared<T> {
                 *place = locked.wait(side, *place, waker);
             } else {
                 *place = Place::Done; // as in `attempt`
-                locked.settle();
                 locked.discarded = Some(waker);
+                locked.settle_for(side);
             }
         }
         let Some(found) = found else {
@@ -129,6 +138,7 @@ impl<T> Shared<T> {
 
     fn attempt<R>(
         &self,
+        side: Side,
         place: &mut Place,
         attempt: &mut impl FnMut(&mut Core<T>, Place) -> Option<R>,
     ) -> Option<R> {
@@ -137,7 +147,7 @@ impl<T> Shared<T> {
         if found.is_some() {
             // Before anyone is woken, who may panic: it is nothing to give up.
             *place = Place::Done;
-            locked.settle();
+            locked.settle_for(side);
         }
         found
     }

@@ -3,6 +3,7 @@
 use super::{Access, Chan, Held, SERVED, State, UNBOUNDED, WAITING};
 use crate::event::Event;
 use crate::sync::atomic::Ordering;
+use crate::wakes::quietly;
 use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
@@ -34,7 +35,9 @@ impl<T> Chan<T> {
     /// What got free is the front's.
     #[inline(never)]
     fn hand_on(&self) {
-        self.settle(&mut self.lock());
+        let mut held = self.lock();
+        self.settle(&mut held);
+        quietly(|| drop(held)); // the receiver has its value
     }
 
     /// Whether the lock is worth a look for a value.
@@ -83,7 +86,9 @@ impl<T> Chan<T> {
 
     #[inline(never)]
     fn settle_all(&self, guard: Access<'_, T>) {
-        self.settle(&mut self.list.with_waiters(guard));
+        let mut held = self.list.with_waiters(guard);
+        self.settle(&mut held);
+        quietly(|| drop(held)); // as in `hand_on`
     }
 
     #[inline]

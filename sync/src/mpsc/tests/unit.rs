@@ -239,6 +239,42 @@ fn a_senders_waker_that_panics_keeps_nobody_from_hearing_of_the_close() {
     assert_eq!(poll(&mut blocked), Poll::Ready(Err(SendError(2))));
 }
 
+/// Who receives has what it took, whatever becomes of those who wait for its slot.
+#[test]
+fn a_senders_waker_that_panics_costs_no_value() {
+    for many in [false, true] {
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        let (woken, waker) = Count::new();
+        let (mut third, mut fourth) = (sender.send(3), sender.send(4));
+        assert!(poll_with(&mut third, &panics()).is_pending());
+        assert!(poll_with(&mut fourth, &panics()).is_pending());
+        let mut fifth = sender.send(5);
+        assert!(poll_with(&mut fifth, &waker).is_pending());
+        let mut got = Vec::new();
+        if many {
+            let taken = poll(&mut receiver.recv_many(&mut got, 2));
+            assert_eq!(taken, Poll::Ready(2));
+        } else {
+            // With the lock, and then without.
+            got.extend(receiver.try_recv());
+            match poll(&mut receiver.recv()) {
+                Poll::Ready(value) => got.extend(value),
+                Poll::Pending => panic!("the second is there"),
+            }
+        }
+        assert_eq!(poll(&mut third), Poll::Ready(Ok(())));
+        assert_eq!(poll(&mut fourth), Poll::Ready(Ok(())));
+        assert_eq!(woken.get(), 0);
+        got.extend(receiver.try_recv());
+        assert_eq!(woken.get(), 1, "the slot is the next one's");
+        assert_eq!(poll(&mut fifth), Poll::Ready(Ok(())));
+        got.extend((0..2).map_while(|_| receiver.try_recv().ok()));
+        assert_eq!(got, [1, 2, 3, 4, 5]);
+    }
+}
+
 #[test]
 fn a_weak_sender_does_not_keep_the_channel_open() {
     let (sender, mut receiver) = channel::<u8>(1);

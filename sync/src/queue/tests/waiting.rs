@@ -6,6 +6,7 @@ use crate::testing::{Count, panics, poll, poll_with};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 #[test]
 fn everything_may_go_to_another_thread_and_be_moved() {
@@ -323,4 +324,25 @@ fn a_slot_that_was_used_is_not_given_back_when_the_receivers_waker_panics() {
     assert!(tx.try_send(3).is_err(), "the 2 is there");
     assert_eq!(drain(&rx), [2]);
     put(&tx, [3]);
+}
+
+#[test]
+fn a_producers_waker_that_panics_costs_no_item() {
+    for tries in [false, true] {
+        let (tx, rx) = fifo(1);
+        put(&tx, [1]);
+        let mut second = tx.send(2);
+        assert!(poll_with(&mut second, &panics()).is_pending());
+        let job = if tries {
+            rx.try_recv().ok()
+        } else {
+            match poll(&mut rx.recv()) {
+                Poll::Ready(job) => job.ok(),
+                Poll::Pending => None,
+            }
+        };
+        assert_eq!(job.map(Job::into_inner), Some(1));
+        assert!(poll(&mut second).is_ready());
+        assert_eq!(drain(&rx), [2]);
+    }
 }
