@@ -19,21 +19,39 @@ pub const PER_POLL: u8 = 128;
 pub(crate) struct Budget(u8);
 
 impl Budget {
+    /// Outside of all polls.
     const UNLIMITED: Budget = Budget(u8::MAX);
+    /// Inside of a poll, in [`unlimited`].
+    const FREE: Budget = Budget(u8::MAX - 1);
     const SPENT: Budget = Budget(0);
 
     pub(crate) const fn full() -> Budget {
         Budget(PER_POLL)
     }
 
-    /// Whether it is that of a poll.
+    /// Whether it is that of a poll, though it may be without a limit.
     #[inline]
-    pub(crate) const fn is_limited(self) -> bool {
+    pub(crate) const fn is_of_a_poll(self) -> bool {
         self.0 != Budget::UNLIMITED.0
+    }
+
+    #[inline]
+    const fn is_limited(self) -> bool {
+        self.0 < Budget::FREE.0
+    }
+
+    /// The same without a limit.
+    #[inline]
+    const fn unlimited(self) -> Budget {
+        if self.is_of_a_poll() {
+            Budget::FREE
+        } else {
+            Budget::UNLIMITED
+        }
     }
 }
 
-const _: () = assert!(PER_POLL < Budget::UNLIMITED.0);
+const _: () = assert!(Budget::full().is_limited());
 
 thread_local! {
     static BUDGET: Cell<Budget> = const { Cell::new(Budget::UNLIMITED) };
@@ -65,7 +83,7 @@ impl Unit {
     #[inline]
     pub fn spend_with(self, more: usize) {
         let left = BUDGET.get();
-        if more > 0 && left != Budget::UNLIMITED {
+        if more > 0 && left.is_limited() {
             let more = u8::try_from(more).unwrap_or(u8::MAX);
             BUDGET.set(Budget(left.0.saturating_sub(more)));
         }
@@ -90,13 +108,12 @@ impl Unit {
 #[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
     let before = BUDGET.get();
-    match before {
-        Budget::UNLIMITED => {}
-        Budget::SPENT => {
+    if before.is_limited() {
+        if before == Budget::SPENT {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Budget(left) => BUDGET.set(Budget(left - 1)),
+        BUDGET.set(Budget(before.0 - 1));
     }
     Poll::Ready(Unit(before))
 }
@@ -136,7 +153,7 @@ pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
             BUDGET.set(self.0);
         }
     }
-    let _restore = Restore(replace(Budget::UNLIMITED));
+    let _restore = Restore(replace(BUDGET.get().unlimited()));
     f()
 }
 

@@ -73,7 +73,7 @@ impl PollScope {
     #[inline]
     pub fn enter() -> PollScope {
         let outer_budget = budget::replace(budget::Budget::full());
-        let outer_waiting = if outer_budget.is_limited() {
+        let outer_waiting = if outer_budget.is_of_a_poll() {
             waiting::take_rare()
         } else {
             // Said outside of all polls, by a blocking wait for instance.
@@ -121,6 +121,19 @@ mod tests {
         let inner = PollScope::enter();
         waiting_on(Kind::Timer, 2, Location::caller());
         assert_eq!(inner.leave().map(|w| w.id), Some(2));
+        assert_eq!(outer.leave().map(|w| w.id), Some(1));
+    }
+
+    #[test]
+    fn it_does_not_where_the_outer_one_has_no_limit_either() {
+        let outer = PollScope::enter();
+        budget::unlimited(|| {
+            waiting_on(Kind::Read, 1, Location::caller());
+            // Again, as wrappers nest.
+            budget::unlimited(|| drop(PollScope::enter()));
+            assert!(!budget::is_limited());
+        });
+        assert!(budget::is_limited());
         assert_eq!(outer.leave().map(|w| w.id), Some(1));
     }
 

@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 
-use wakeline_executor::{Executor, spawn_eager, spawn_local, task, yield_now};
+use wakeline_context::{Kind, waiting_on};
+use wakeline_executor::{Executor, Handle, spawn_eager, spawn_local, task, yield_now};
 
 fn block_on<F: Future>(future: F) -> F::Output {
     let executor = Executor::builder().workers(1).build();
@@ -49,6 +51,32 @@ fn one_that_does_not_wait_has_ended_and_is_joined_without_a_wait() {
             Poll::Ready(())
         })
         .await;
+    });
+}
+
+#[test]
+fn who_spawns_waits_for_what_it_said_before_also_without_a_limit() {
+    block_on(async {
+        let waits = |free: bool| async move {
+            let parent = poll_fn(|_| {
+                waiting_on(Kind::Read, 7, Location::caller());
+                drop(spawn_eager(yield_now()));
+                Poll::Pending::<()>
+            });
+            if free {
+                task::unconstrained(parent).await;
+            } else {
+                parent.await;
+            }
+        };
+        for free in [false, true] {
+            let parent = spawn_local(waits(free));
+            yield_now().await;
+            let tasks = Handle::current().tasks();
+            let parent = tasks.into_iter().find(|task| task.id == parent.id());
+            let waits = parent.and_then(|task| task.waiting_on);
+            assert_eq!(waits.map(|on| on.id), Some(7), "unconstrained: {free}");
+        }
     });
 }
 
