@@ -190,15 +190,11 @@ impl Header {
 pub(super) unsafe fn pause(task: NonNull<Header>) -> Pause {
     // SAFETY: it lives until the word says otherwise; the word is all that is looked
     // at from then on, and it is atomic.
-    let paused = match unsafe { &(*task.as_ptr()).life } {
+    match unsafe { &(*task.as_ptr()).life } {
         Life::Stealable(_, yields) if yields.load(Relaxed) => Pause::Requeue,
         Life::Stealable(state, _) => state.pause(),
         Life::Local(local) => local.near.pause(),
-    };
-    // Here it may be freed: the test below needs the time, and Miri to tell.
-    #[cfg(all(test, miri))]
-    (0..30).for_each(|_| std::thread::yield_now());
-    paused
+    }
 }
 
 // SAFETY: a field of the header, which only the queue that holds the task touches.
