@@ -493,8 +493,11 @@ fn an_operation_dropped_on_another_thread_is_cancelled_too() {
 fn a_socket_connects_or_says_why_not() {
     for_each_driver(|reactor| {
         for non_blocking in [false, true] {
-            // Of an address of its own, where nobody else gets the port meanwhile.
-            let listener = TcpListener::bind("127.0.0.3:0").unwrap();
+            // Of an address that is this process's alone, so that nobody else gets the
+            // port meanwhile.
+            let [_, high, middle, low] = std::process::id().to_be_bytes();
+            let own = std::net::Ipv4Addr::new(127, high | 0x80, middle, low);
+            let listener = TcpListener::bind((own, 0)).unwrap();
             let addr = listener.local_addr().unwrap();
             let socket = || {
                 let socket =
