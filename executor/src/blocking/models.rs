@@ -342,3 +342,30 @@ fn loom_blocking_a_thread_without_a_job_is_no_job_that_is_left() {
         assert_eq!(office.desk.wait(Duration::ZERO), 0);
     });
 }
+
+/// By who is left, as it is about a start that takes longer than a thread stays.
+#[test]
+fn loom_blocking_the_last_thread_leaves_while_one_in_standby_cannot_be_had() {
+    model(|| {
+        let Office(room) = Office::new(1, 2);
+        let desk = &room.desk;
+        let there = |_| Ok(());
+        assert!(desk.submit(Job::Plain, there).is_ok());
+        assert!(desk.first(false, there).is_some());
+        let never = |standby: bool| {
+            assert!(standby);
+            assert!(desk.next(|| ()).is_some(), "the job it is started for");
+            desk.work.expire();
+            assert!(desk.next(|| ()).is_none(), "it has stayed long enough");
+            assert!(desk.submit(Job::Plain, there).is_ok());
+            Err(io::Error::other("there are no more threads"))
+        };
+        assert!(desk.submit(Job::Plain, never).is_ok());
+        let state = desk.lock();
+        assert_eq!(
+            (state.queue.len(), state.threads, state.starting),
+            (1, 1, 0)
+        );
+        assert!(!state.standby);
+    });
+}

@@ -94,11 +94,12 @@ impl<J> State<J> {
         if self.threads >= max {
             return Grow::No;
         }
-        if self.threads < core {
+        if self.threads < core || self.has_nobody() {
             self.begins(1);
             return Grow::Thread;
         }
         if self.standby {
+            // Others are there: it does not matter whether the start succeeds.
             return Grow::No;
         }
         self.begins(1);
