@@ -72,7 +72,11 @@ impl<T> Chan<T> {
             state.slots = 1;
         }
         self.release(guard);
-        drop(needless); // foreign code: without the lock
+        // Foreign code: without the lock.
+        match found {
+            Found::Value(_) => quietly(|| drop(needless)), // as in `hand_on`
+            Found::Nothing | Found::End => drop(needless),
+        }
         found
     }
 
