@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -207,12 +208,10 @@ fn who_waits_for_a_lease_does_not_wait_for_what_takes_its_path() {
     let path = std::env::temp_dir().join(format!("wakeline-swapped-{}", std::process::id()));
     let fifo = path.with_extension("fifo");
     let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
-    let c_fifo = std::ffi::CString::new(fifo.to_str().unwrap()).unwrap();
     for_each_driver(|reactor| {
         std::fs::write(&path, "12345").unwrap();
         let Some(holder) = leased(&path) else { return };
-        // SAFETY: the path is a C string that lives until the call returns.
-        assert_eq!(unsafe { libc::mkfifo(c_fifo.as_ptr(), 0o600) }, 0);
+        make_fifo(&fifo);
         let open = op::submit(op::OpenAt {
             dir: None,
             path: c_path.clone(),
@@ -493,11 +492,8 @@ fn an_operation_dropped_on_another_thread_is_cancelled_too() {
 fn a_socket_connects_or_says_why_not() {
     for_each_driver(|reactor| {
         for non_blocking in [false, true] {
-            // Of an address that is this process's alone, so that nobody else gets the
-            // port meanwhile.
-            let [_, high, middle, low] = std::process::id().to_be_bytes();
-            let own = std::net::Ipv4Addr::new(127, high | 0x80, middle, low);
-            let listener = TcpListener::bind((own, 0)).unwrap();
+            // Of an address of its own, where nobody else gets the port meanwhile.
+            let listener = TcpListener::bind("127.0.0.3:0").unwrap();
             let addr = listener.local_addr().unwrap();
             let socket = || {
                 let socket =
@@ -578,11 +574,19 @@ impl Offload for Busy {
     }
 }
 
+/// By a call and not by a program: a child has a copy of each descriptor until it is
+/// another program, and a listener that a test has dropped meanwhile goes on in there.
+fn make_fifo(path: &std::path::Path) {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("no zero in it");
+    // SAFETY: `path` ends with a zero and is only read, during the call.
+    let made = unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
+    assert_eq!(made, 0, "mkfifo: {}", std::io::Error::last_os_error());
+}
+
 /// A FIFO, full: its writing end, and its reading end.
 fn full_fifo() -> (File, File) {
     let path = std::env::temp_dir().join(format!("wakeline-op-fifo-{}", std::process::id()));
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.expect("mkfifo runs").success());
+    make_fifo(&path);
     // To read and to write: it does not wait for the other end.
     let mut options = File::options();
     let reader = options.read(true).write(true).open(&path).unwrap();
