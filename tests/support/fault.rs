@@ -61,9 +61,13 @@ extern "C" fn on_fault(
     line.end();
     mappings();
     // The access is tried again, and then it is the one's before us.
-    let before = BEFORE.get().map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: it is what `sigaction` gave, or null, which changes nothing.
-    unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) };
+    match BEFORE.get() {
+        // SAFETY: it is what `sigaction` gave, and nothing is asked back.
+        Some(before) => unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) },
+        // Just being set: the process ends without more words.
+        // SAFETY: the default is always allowed.
+        None => unsafe { libc::signal(signal, libc::SIG_DFL) as libc::c_int },
+    };
 }
 
 /// Where it was, and what on the stack may be where that was called.
