@@ -16,7 +16,8 @@
 //!
 //! Beside them stand the id of the task being polled (`task.rs`), the values
 //! and the cancel token that surround it (`ambient.rs`), the words in which a
-//! cancellation says why (`reason.rs`), and variables made of all this (`local/`).
+//! cancellation says why (`reason.rs`), and variables made of all this (`local/`); and
+//! how to call what may panic (`quiet.rs`).
 //!
 //! There is no lock here, and every function may be called at any time, also
 //! while a thread is ending.
@@ -40,6 +41,7 @@ pub mod budget;
 pub mod chance;
 mod late;
 pub mod local;
+mod quiet;
 mod reason;
 mod task;
 mod waiting;
@@ -49,6 +51,7 @@ pub use ambient::{
     outlive_the_rest, replace_locals,
 };
 pub use late::LateWake;
+pub use quiet::quietly;
 pub use reason::{Cause, Reason};
 pub use task::{current_task, replace_task};
 pub use waiting::{Kind, WaitingOn, waiting_on};

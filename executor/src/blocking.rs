@@ -58,10 +58,10 @@ use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use wakeline_context::LateWake;
+use wakeline_context::{LateWake, quietly};
 
 use crate::shared::Shared;
-use crate::task::{OwnedByMany, Runnable, quietly};
+use crate::task::{OwnedByMany, Runnable};
 
 use desk::{Desk, Limits};
 pub(crate) use task::Blocking;

@@ -19,6 +19,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
+use wakeline_context::quietly;
+
 use crate::home::{Home, Place};
 use crate::metrics::WorkerCounters;
 use crate::queue::{Fifo, Inject, Push};
@@ -367,8 +369,7 @@ impl Context {
                 .extract_if(.., |deferred| all || deferred.after <= ran)
                 .collect();
             // Each for itself: the panic of one must not cost the others' wakes.
-            due.into_iter()
-                .for_each(|due| task::quietly(|| due.waker.wake()));
+            due.into_iter().for_each(|due| quietly(|| due.waker.wake()));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use wakeline_context::quietly;
 use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
@@ -277,7 +278,7 @@ impl Shared {
                 name: failure.name.cloned(),
                 spawned_at: failure.spawned_at,
             };
-            task::quietly(|| debug.unobserved(subject, failure.to_string()));
+            quietly(|| debug.unobserved(subject, failure.to_string()));
         }
     }
 

@@ -9,7 +9,9 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::task::{self, Id};
+use wakeline_context::quietly;
+
+use crate::task::Id;
 
 /// What the executor calls, if it was given something to call.
 pub(crate) type Hook = Arc<dyn Fn(&Unobserved<'_>) + Send + Sync>;
@@ -48,7 +50,7 @@ impl Unobserved<'_> {
     /// Tells the hook, whose panic must not reach the worker.
     pub(crate) fn tell(&self, hook: Option<&Hook>) {
         if let Some(hook) = hook {
-            task::quietly(|| hook(self));
+            quietly(|| hook(self));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Wakers collected under a lock, woken when the lock is gone.
 
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::thread;
+
+use wakeline_context::quietly;
 
 /// Wakers to wake, in the order in which they were pushed, when this is dropped.
 ///
@@ -93,19 +95,6 @@ fn wake_apart(waker: Waker) {
 #[inline(never)]
 fn wake_quietly(waker: Waker) {
     wake_all(waker, Vec::new());
-}
-
-/// Calls wakers, or drops them, for one who has taken a value: that would be lost on
-/// the way of a panic, so it goes no further. The panic hook has told of it.
-#[inline]
-pub(crate) fn quietly(foreign: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign))
-        && let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        // A payload whose destructor panics may do so with another such one,
-        // and so on; it is leaked.
-        mem::forget(next);
-    }
 }
 
 /// All of them, also those after one that panics; the first panic goes on.

@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use wakeline_context::quietly;
+
 use super::{Job, Pool};
 use crate::context;
 use crate::shared::Shared;
-use crate::task::quietly;
 
 impl Pool {
     pub(super) fn start(&self, shared: &Arc<Shared>, standby: bool) -> io::Result<()> {

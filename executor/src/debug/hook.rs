@@ -16,9 +16,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use wakeline_context::quietly;
+
 use super::config::Hook;
 use super::{DebugConfig, Finding, Report, Roots};
-use crate::task::quietly;
 
 /// The window of the limit.
 const SECOND: Duration = Duration::from_secs(1);

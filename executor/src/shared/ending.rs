@@ -6,12 +6,11 @@ use std::sync::atomic::fence;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, Reason};
+use wakeline_context::{Cause, Reason, quietly};
 
 use super::{Flavour, Leftovers, Shared};
 use crate::context;
 use crate::report::ShutdownReport;
-use crate::task;
 
 impl Shared {
     #[inline]
@@ -78,7 +77,7 @@ impl Shared {
     /// The end begins: tells all tasks, and takes no new ones but cleanups.
     pub(crate) fn begin_end(&self, reason: Reason) {
         // Wakes foreign wakers: no lock is held here.
-        task::quietly(|| {
+        quietly(|| {
             self.node.cancel(reason);
         });
         // The lists first: who sees `closing` and all lists empty leaves, and

@@ -16,12 +16,12 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
-use wakeline_context::Locals;
+use wakeline_context::{Locals, quietly};
 
 use super::cell::{Cell, Header, Stage};
 use super::life::Life;
 use super::near::Finished;
-use super::raw::{Schedule, cell, panicked, quietly, subject};
+use super::raw::{Schedule, cell, panicked, subject};
 use super::running::Entered;
 use super::waker::wake_quietly;
 use super::{Id, JoinError};

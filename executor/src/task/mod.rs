@@ -69,7 +69,7 @@ pub(crate) use cell::{Header, Origin};
 pub(crate) use life::{is_home, replace_home};
 pub(crate) use memory::keep_none as keep_no_memory;
 pub(crate) use owned::{OwnedByMany, OwnedByOne};
-pub(crate) use raw::{Schedule, new, quietly};
+pub(crate) use raw::{Schedule, new};
 pub(crate) use refs::{Received, Runnable, Task, receive};
 pub(crate) use running::{Listed, Root, is_root};
 

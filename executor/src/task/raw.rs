@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::future::Future;
 use std::io;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use wakeline_context::{PollScope, Reason, WaitingOn};
+use wakeline_context::{PollScope, Reason, WaitingOn, quietly};
 use wakeline_sync::cancel::Node;
 
 use super::JoinError;
@@ -288,18 +288,6 @@ unsafe fn run_watched<F: Future + 'static, S: Schedule>(
 #[inline(never)]
 pub(super) fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
     JoinError::panicked(header.id, header.name.clone(), payload)
-}
-
-/// Runs foreign code whose panic has nowhere to go: the panic hook has told
-/// of it, and the worker must live on.
-pub(crate) fn quietly(foreign: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign))
-        && let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        // A payload whose destructor panics may do so with another such one,
-        // and so on; it is leaked.
-        mem::forget(next);
-    }
 }
 
 unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {

@@ -4,9 +4,10 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
+use wakeline_context::quietly;
+
 use super::cell::Header;
 use super::near::Near;
-use super::raw::quietly;
 use super::refs::Task;
 use super::running::is_running;
 use super::state::Wake;

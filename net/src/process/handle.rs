@@ -13,7 +13,6 @@
 //! long its number is not used again.
 
 use super::error;
-use crate::foreign::quietly;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -27,6 +26,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::thread;
+use wakeline_context::quietly;
 use wakeline_reactor::Source;
 
 /// How the end of a child is seen.

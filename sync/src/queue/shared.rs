@@ -5,11 +5,11 @@ use super::line::{Fate, Line, Place};
 use super::store::{Item, Store};
 use super::{SendError, Shutdown};
 use crate::sync::{Guard, Lock};
-use crate::wakes::{Wakes, quietly};
+use crate::wakes::Wakes;
 use std::fmt;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker, ready};
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::{Kind, budget, quietly, waiting_on};
 
 /// Which line a future stands in.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,10 @@
 use super::{Access, Chan, Held, SERVED, State, UNBOUNDED, WAITING};
 use crate::event::Event;
 use crate::sync::atomic::Ordering;
-use crate::wakes::quietly;
 use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
+use wakeline_context::quietly;
 
 /// A spare buffer larger than this is given back when little is in use.
 const SPARE_MAX: usize = 1_024;
