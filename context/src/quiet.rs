@@ -20,7 +20,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// }
 /// assert_eq!(done, [0, 2]);
 /// ```
-#[inline]
 pub fn quietly(foreign: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign))
         && let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload)))

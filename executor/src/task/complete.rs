@@ -22,7 +22,7 @@ use super::cell::{Cell, Header, Stage};
 use super::life::Life;
 use super::near::Finished;
 use super::raw::{Schedule, cell, panicked, subject};
-use super::running::Entered;
+use super::running::{Before, Entered};
 use super::waker::wake_quietly;
 use super::{Id, JoinError};
 use crate::debug::error_in;
@@ -37,12 +37,37 @@ use crate::unobserved::Unobserved;
 /// # Safety
 ///
 /// The caller has set RUNNING, and touches the task no more.
-#[inline(never)]
+#[inline(always)]
 pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    mut result: Result<F::Output, JoinError>,
+    result: Result<F::Output, JoinError>,
     entered: Entered,
 ) {
+    let Before {
+        task: outer,
+        id,
+        locals,
+    } = entered.before();
+    // SAFETY: by the contract.
+    unsafe { complete_in::<F, S>(task, result, outer, id, locals) }
+}
+
+/// Takes the mark in words, or each poll would put it in memory for this.
+#[inline(never)]
+unsafe fn complete_in<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    mut result: Result<F::Output, JoinError>,
+    outer: Option<NonNull<Header>>,
+    id: u64,
+    locals: Locals,
+) {
+    let before = Before {
+        task: outer,
+        id,
+        locals,
+    };
+    // SAFETY: `complete` has just taken it from the task's mark.
+    let entered = unsafe { Entered::again(task, before) };
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;

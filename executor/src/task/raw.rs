@@ -160,7 +160,7 @@ unsafe fn after_poll<F: Future + 'static, S: Schedule>(
 ) -> Pause {
     if let Some(result) = ended {
         // SAFETY: by the contract.
-        unsafe { complete::<F, S>(task, result, entered.moved()) };
+        unsafe { complete::<F, S>(task, result, entered) };
         return Pause::Idle;
     }
     entered.leave();

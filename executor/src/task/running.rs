@@ -71,10 +71,10 @@ pub(super) struct Entered {
 }
 
 /// What surrounded the thread before.
-struct Before {
-    task: Option<NonNull<Header>>,
-    id: u64,
-    locals: Locals,
+pub(super) struct Before {
+    pub(super) task: Option<NonNull<Header>>,
+    pub(super) id: u64,
+    pub(super) locals: Locals,
 }
 
 impl Entered {
@@ -100,14 +100,21 @@ impl Entered {
         }
     }
 
-    /// The same, for who needs it in memory: so that it is none to those who do not.
+    /// Goes on in another function, which makes it anew: see [`Entered::again`].
     #[inline(always)]
-    pub(super) fn moved(self) -> Entered {
+    pub(super) fn before(self) -> Before {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: it is not dropped any more, so this is the one time.
-        let before = unsafe { ManuallyDrop::take(&mut this.before) };
+        unsafe { ManuallyDrop::take(&mut this.before) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Entered::new`]; `before` is of the one made for `task` last.
+    #[inline(always)]
+    pub(super) unsafe fn again(task: NonNull<Header>, before: Before) -> Entered {
         Entered {
-            task: this.task,
+            task,
             before: ManuallyDrop::new(before),
         }
     }
@@ -115,11 +122,9 @@ impl Entered {
     /// As a drop, and in line: this is how each poll ends.
     #[inline(always)]
     pub(super) fn leave(self) {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: it is not dropped any more, so this is the one time.
-        let before = unsafe { ManuallyDrop::take(&mut this.before) };
+        let task = self.task;
         // SAFETY: as `new` was promised.
-        unsafe { put_back(this.task, before) }
+        unsafe { put_back(task, self.before()) }
     }
 }
 
