@@ -18,6 +18,8 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
+use crate::now::now;
+
 /// Identifies a value in [`Locals`]: a `static` of its own for each.
 #[derive(Debug)]
 pub struct Key {
@@ -65,11 +67,9 @@ struct Layer {
 pub type AnyToken = Arc<dyn Any + Send + Sync>;
 
 thread_local! {
-    /// Whether `LOCALS` has a value: most threads never see one, and this needs
-    /// no destructor and so no look whether it has run.
-    static ANY_LOCALS: Cell<bool> = const { Cell::new(false) };
+    /// Whether it has a value stands in `Now`.
     static LOCALS: RefCell<Locals> = const { RefCell::new(Locals(None)) };
-    /// The same for `TOKEN`.
+    /// Whether `TOKEN` has a value.
     static ANY_TOKEN: Cell<bool> = const { Cell::new(false) };
     static TOKEN: RefCell<Option<AnyToken>> = const { RefCell::new(None) };
 }
@@ -85,7 +85,7 @@ impl Locals {
     #[must_use]
     #[inline]
     pub fn current() -> Locals {
-        if !ANY_LOCALS.get() {
+        if !now(|now| now.any_locals.get()) {
             return Locals::empty();
         }
         Locals::some()
@@ -147,7 +147,7 @@ impl Locals {
 /// does so by itself. While the thread is ending nothing is in force.
 #[inline]
 pub fn replace_locals(locals: Locals) -> Locals {
-    if locals.is_empty() && !ANY_LOCALS.get() {
+    if locals.is_empty() && !now(|now| now.any_locals.get()) {
         return locals;
     }
     replace_some(locals)
@@ -156,7 +156,7 @@ pub fn replace_locals(locals: Locals) -> Locals {
 /// Out of line: most polls have no values on either side.
 #[inline(never)]
 fn replace_some(locals: Locals) -> Locals {
-    ANY_LOCALS.set(!locals.is_empty());
+    now(|now| now.any_locals.set(!locals.is_empty()));
     // What was there is dropped by the caller, outside of the cell's borrow: a
     // value's destructor may look at the values.
     LOCALS

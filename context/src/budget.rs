@@ -8,8 +8,9 @@
 //! A leaf that then finds nothing to do gives the unit back
 //! ([`Unit::refund`]), so that only progress is counted.
 
-use std::cell::Cell;
 use std::task::{Context, Poll};
+
+use crate::now::now;
 
 /// Units of progress that one poll of a task may make.
 pub const PER_POLL: u8 = 128;
@@ -20,7 +21,7 @@ pub(crate) struct Budget(u8);
 
 impl Budget {
     /// Outside of all polls.
-    const UNLIMITED: Budget = Budget(u8::MAX);
+    pub(crate) const UNLIMITED: Budget = Budget(u8::MAX);
     /// Inside of a poll, in [`unlimited`].
     const FREE: Budget = Budget(u8::MAX - 1);
     const SPENT: Budget = Budget(0);
@@ -53,13 +54,19 @@ impl Budget {
 
 const _: () = assert!(Budget::full().is_limited());
 
-thread_local! {
-    static BUDGET: Cell<Budget> = const { Cell::new(Budget::UNLIMITED) };
+#[inline]
+fn left() -> Budget {
+    now(|now| now.budget.get())
+}
+
+#[inline]
+fn set(budget: Budget) {
+    now(|now| now.budget.set(budget));
 }
 
 #[inline]
 pub(crate) fn replace(budget: Budget) -> Budget {
-    BUDGET.replace(budget)
+    now(|now| now.budget.replace(budget))
 }
 
 /// A unit of progress, taken from the budget and not yet used.
@@ -71,7 +78,7 @@ impl Unit {
     /// Gives the unit back: the leaf found nothing to do.
     #[inline]
     pub fn refund(self) {
-        BUDGET.set(self.0);
+        set(self.0);
     }
 
     /// Keeps the unit spent: the leaf made progress.
@@ -82,10 +89,10 @@ impl Unit {
     /// large, a copy of many bytes for instance.
     #[inline]
     pub fn spend_with(self, more: usize) {
-        let left = BUDGET.get();
+        let left = left();
         if more > 0 && left.is_limited() {
             let more = u8::try_from(more).unwrap_or(u8::MAX);
-            BUDGET.set(Budget(left.0.saturating_sub(more)));
+            set(Budget(left.0.saturating_sub(more)));
         }
     }
 }
@@ -107,13 +114,13 @@ impl Unit {
 /// ```
 #[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
-    let before = BUDGET.get();
+    let before = left();
     if before.is_limited() {
         if before == Budget::SPENT {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        BUDGET.set(Budget(before.0 - 1));
+        set(Budget(before.0 - 1));
     }
     Poll::Ready(Unit(before))
 }
@@ -133,14 +140,14 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
 #[inline]
 #[must_use]
 pub fn is_limited() -> bool {
-    BUDGET.get().is_limited()
+    left().is_limited()
 }
 
 /// Whether the poll in progress has nothing left to spend.
 #[inline]
 #[must_use]
 pub fn is_spent() -> bool {
-    BUDGET.get() == Budget::SPENT
+    left() == Budget::SPENT
 }
 
 /// Runs `f` without a limit: for a timeout's own timer, which must be looked
@@ -150,10 +157,10 @@ pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(Budget);
     impl Drop for Restore {
         fn drop(&mut self) {
-            BUDGET.set(self.0);
+            set(self.0);
         }
     }
-    let _restore = Restore(replace(BUDGET.get().unlimited()));
+    let _restore = Restore(replace(left().unlimited()));
     f()
 }
 

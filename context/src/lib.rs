@@ -3,7 +3,7 @@
 //! A leaf (a socket read, a sleep, a lock) and the executor must agree on two
 //! things without knowing each other: how much more work this poll may do
 //! before it yields, and, when it parks, what for and at which line. Both live
-//! here, in two thread-local cells that the executor sets and the leaf reads.
+//! here, in words of the thread (`now.rs`) that the executor sets and the leaf reads.
 //!
 //! ```text
 //!  executor             this crate                     leaf
@@ -36,11 +36,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::panic::Location;
+
 mod ambient;
 pub mod budget;
 pub mod chance;
 mod late;
 pub mod local;
+mod now;
 mod quiet;
 mod reason;
 mod task;
@@ -92,10 +95,18 @@ impl PollScope {
 
     /// Ends the poll and tells what its last pending leaf waits for.
     #[inline]
-    pub fn leave(mut self) -> Option<WaitingOn> {
-        let waiting = waiting::take();
+    pub fn leave(self) -> Option<WaitingOn> {
+        let (location, what) = self.leave_packed();
+        WaitingOn::unpack(location, what)
+    }
+
+    /// The same in two words, for who keeps it until somebody asks: the line, or
+    /// `None` if there is nothing to tell, and what [`WaitingOn::unpack`] reads.
+    #[inline]
+    pub fn leave_packed(mut self) -> (Option<&'static Location<'static>>, u64) {
+        let packed = waiting::take_packed();
         self.left = true;
-        waiting
+        packed
     }
 }
 

@@ -1,16 +1,12 @@
 //! Which task is being polled, for locks that know their owner.
 
-use std::cell::Cell;
-
-thread_local! {
-    static TASK: Cell<u64> = const { Cell::new(0) };
-}
+use crate::now::now;
 
 /// The id of the task that this thread polls or drops; 0 outside of tasks.
 #[must_use]
 #[inline]
 pub fn current_task() -> u64 {
-    TASK.get()
+    now(|now| now.task.get())
 }
 
 /// Says which task this thread polls or drops from now on; gives the one before.
@@ -18,5 +14,5 @@ pub fn current_task() -> u64 {
 /// For the executor, which puts that one back afterwards.
 #[inline]
 pub fn replace_task(id: u64) -> u64 {
-    TASK.replace(id)
+    now(|now| now.task.replace(id))
 }

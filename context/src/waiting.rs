@@ -1,8 +1,9 @@
 //! What a parked task waits for: the kind, which one, and the line of the await.
 
-use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
+
+use crate::now::now;
 
 /// What sort of thing a leaf waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,21 +78,6 @@ impl Kind {
         Kind::Process,
         Kind::Yield,
     ];
-
-    /// The kind as a number, for who keeps it in an atomic.
-    #[doc(hidden)]
-    #[must_use]
-    #[inline]
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// The kind of a number.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn of_number(number: u8) -> Option<Kind> {
-        Kind::ALL.get(usize::from(number)).copied()
-    }
 }
 
 /// What a parked task waits for.
@@ -119,35 +105,54 @@ impl fmt::Display for WaitingOn {
     }
 }
 
-thread_local! {
-    /// Whether there is anything to tell, and the line. Looked at in every poll.
-    static LOCATION: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
-    /// The rest of it; says nothing while there is no line.
-    static WHAT: Cell<(Kind, u64)> = const { Cell::new((Kind::Yield, 0)) };
+impl WaitingOn {
+    /// Kind and id in one word, for who keeps it beside the line: 56 bits of the
+    /// id, which is what ids of this runtime and addresses have.
+    #[inline]
+    fn pack(kind: Kind, id: u64) -> u64 {
+        id << 8 | kind as u64
+    }
+
+    /// What [`PollScope::leave_packed`](crate::PollScope::leave_packed) gave.
+    #[must_use]
+    pub fn unpack(location: Option<&'static Location<'static>>, what: u64) -> Option<WaitingOn> {
+        let kind = Kind::ALL.get(usize::try_from(what & 0xff).ok()?).copied()?;
+        Some(WaitingOn {
+            kind,
+            id: what >> 8,
+            location: location?,
+        })
+    }
 }
 
 /// Says what the poll in progress is about to wait for.
 ///
 /// A leaf calls it when it is about to return `Pending`; the last call of a
-/// poll counts.
+/// poll counts. Of the id, 56 bits are kept.
 #[inline]
 pub fn waiting_on(kind: Kind, id: u64, location: &'static Location<'static>) {
-    LOCATION.set(Some(location));
-    WHAT.set((kind, id));
+    now(|now| {
+        now.location.set(Some(location));
+        now.what.set(WaitingOn::pack(kind, id));
+    });
+}
+
+/// What was said last, packed; nothing is said from here on.
+#[inline]
+pub(crate) fn take_packed() -> (Option<&'static Location<'static>>, u64) {
+    now(|now| (now.location.take(), now.what.get()))
 }
 
 /// What was said last; nothing is said from here on.
-#[inline]
 pub(crate) fn take() -> Option<WaitingOn> {
-    let location = LOCATION.take()?;
-    let (kind, id) = WHAT.get();
-    Some(WaitingOn { kind, id, location })
+    let (location, what) = take_packed();
+    WaitingOn::unpack(location, what)
 }
 
 /// Nothing is said from here on.
 #[inline]
 pub(crate) fn forget() {
-    LOCATION.set(None);
+    now(|now| now.location.set(None));
 }
 
 /// As `take`, where there is nothing as a rule.
@@ -158,7 +163,7 @@ pub(crate) fn take_rare() -> Option<Box<WaitingOn>> {
     fn some() -> Option<Box<WaitingOn>> {
         take().map(Box::new)
     }
-    LOCATION.get().and_then(|_| some())
+    now(|now| now.location.get()).and_then(|_| some())
 }
 
 /// Says again what `take_rare` took.
@@ -175,10 +180,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_found_by_its_number() {
+    fn what_is_packed_comes_out_again() {
+        let here = Location::caller();
         for kind in Kind::ALL {
-            assert_eq!(Kind::of_number(kind.number()), Some(kind));
+            let packed = WaitingOn::pack(kind, (1 << 56) - 1);
+            let waiting = WaitingOn::unpack(Some(here), packed).expect("packed above");
+            assert_eq!((waiting.kind, waiting.id), (kind, (1 << 56) - 1));
+            assert_eq!(WaitingOn::unpack(None, packed), None);
         }
-        assert_eq!(Kind::Yield.number() as usize + 1, Kind::ALL.len());
+        assert_eq!(WaitingOn::unpack(Some(here), u64::MAX), None);
+        assert_eq!(Kind::Yield as usize + 1, Kind::ALL.len());
     }
 }

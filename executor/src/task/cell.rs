@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use std::task::Waker;
 
-use wakeline_context::{Kind, Locals, Reason, WaitingOn};
+use wakeline_context::{Locals, Reason, WaitingOn};
 use wakeline_sync::cancel::Node;
 
 use super::life::Life;
@@ -222,11 +222,11 @@ unsafe impl Link for Header {
 pub(super) struct Waiting {
     /// A `&'static Location`, or null while the task waits for nothing.
     location: AtomicPtr<Location<'static>>,
-    /// `kind` in the low byte, the id above it.
+    /// Kind and id, packed.
     what: AtomicU64,
 }
 
-/// In `what`, before the first poll: no leaf has such an id.
+/// In `what`, before the first poll: nothing is packed like that.
 const NEVER_POLLED: u64 = u64::MAX;
 
 impl Waiting {
@@ -237,17 +237,20 @@ impl Waiting {
         }
     }
 
+    /// What a poll has left: [`PollScope::leave_packed`].
+    ///
+    /// [`PollScope::leave_packed`]: wakeline_context::PollScope::leave_packed
     #[inline]
-    pub(super) fn set(&self, waiting: Option<WaitingOn>) {
-        let Some(waiting) = waiting else {
-            self.what.store(0, Relaxed);
-            self.location.store(ptr::null_mut(), Relaxed);
-            return;
-        };
-        let kind = u64::from(waiting.kind.number());
-        self.what.store(waiting.id << 8 | kind, Relaxed);
-        self.location
-            .store(ptr::from_ref(waiting.location).cast_mut(), Relaxed);
+    pub(super) fn set(&self, location: Option<&'static Location<'static>>, what: u64) {
+        let location = location.map_or(ptr::null(), ptr::from_ref);
+        self.what.store(what, Relaxed);
+        self.location.store(location.cast_mut(), Relaxed);
+    }
+
+    /// It waits for nothing.
+    #[inline]
+    pub(super) fn clear(&self) {
+        self.set(None, 0);
     }
 
     /// Whether a poll has come back pending, or the task has ended.
@@ -257,15 +260,10 @@ impl Waiting {
 
     pub(super) fn get(&self) -> Option<WaitingOn> {
         let location = NonNull::new(self.location.load(Relaxed))?;
-        let what = self.what.load(Relaxed);
         // SAFETY: only `set` stores here, and what it stores is a
         // `&'static Location`, valid for reads for ever.
         let location: &'static Location<'static> = unsafe { location.as_ref() };
-        Some(WaitingOn {
-            kind: Kind::of_number((what & 0xff) as u8)?,
-            id: what >> 8,
-            location,
-        })
+        WaitingOn::unpack(Some(location), self.what.load(Relaxed))
     }
 }
 
@@ -295,7 +293,7 @@ mod freed {
 
     #[test]
     fn a_task_may_be_freed_before_who_has_paused_it_goes_on() {
-        let vtable = const { &vtable::<std::future::Ready<()>, Blocking>() };
+        let vtable = const { &vtable::<std::future::Ready<()>, Blocking>(false) };
         for _ in 0..if cfg!(miri) { 4 } else { 100 } {
             let here = Location::caller();
             let header = Header::new(vtable, None, here, None, Locals::empty());

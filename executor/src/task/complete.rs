@@ -94,7 +94,7 @@ unsafe fn complete_in<F: Future + 'static, S: Schedule>(
     // SAFETY: the stage is this thread's. Nothing has to be dropped there: the future
     // is gone, or of a kind that has nothing to drop.
     unsafe { cell.stage.get().write(Stage::Output(result)) };
-    header.waiting.set(None);
+    header.waiting.clear();
     match header.life.local() {
         // SAFETY: RUNNING is this thread's; nothing of the task is touched after it.
         Some(_) => unsafe { end_local::<F, S>(task, entered) },

@@ -111,7 +111,7 @@ impl Life {
 
     /// The handle writes a waker into the slot that is its own here; false if the
     /// task has completed. `slot` is the task's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn offer(&self, slot: &UnsafeCell<Option<Waker>>, waker: &Waker) -> bool {
         match self {
             Life::Local(local) if local.is_home() => {

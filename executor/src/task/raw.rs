@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use wakeline_context::{PollScope, Reason, WaitingOn, quietly};
+use wakeline_context::{PollScope, Reason, quietly};
 use wakeline_sync::cancel::Node;
 
 use super::JoinError;
@@ -78,11 +78,17 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
         node,
     } = origin;
     let home = scheduler.home();
+    let watched = scheduler.runtime().is_watched();
+    // Once and for all: a poll has nothing to ask.
+    let vtable = match watched {
+        false => const { &vtable::<F, S>(false) },
+        true => const { &vtable::<F, S>(true) },
+    };
     let room = memory::allocate::<Cell<F, S>>();
     // SAFETY: room for a cell, which nobody else knows of.
     unsafe {
         room.write(Cell {
-            header: Header::new(const { &vtable::<F, S>() }, home, at, name, locals),
+            header: Header::new(vtable, home, at, name, locals),
             scheduler,
             stage: std::cell::UnsafeCell::new(Stage::Future(future)),
         });
@@ -93,15 +99,20 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     if let Some(node) = node {
         made.header.place_at(node);
     }
-    if let Some(trace) = &made.scheduler.runtime().trace {
+    if watched && let Some(trace) = &made.scheduler.runtime().trace {
         trace.created(&made.header);
     }
     (Task(task), Task(task), Runnable(task))
 }
 
-pub(super) const fn vtable<F: Future + 'static, S: Schedule>() -> Vtable {
+/// `watched`: for a runtime that looks at polls, by debug mode or a recorder.
+pub(super) const fn vtable<F: Future + 'static, S: Schedule>(watched: bool) -> Vtable {
     Vtable {
-        run: run::<F, S>,
+        run: if watched {
+            run_watched::<F, S>
+        } else {
+            run::<F, S>
+        },
         refuse: refuse::<F, S>,
         schedule: schedule::<F, S>,
         aborted: aborted::<F, S>,
@@ -123,27 +134,36 @@ pub(super) unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F
 }
 
 unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause {
+    // SAFETY: the vtable's contract.
+    let Some(entered) = (unsafe { begin::<F, S>(task) }) else {
+        return Pause::Idle;
+    };
+    // SAFETY: `begin` has set RUNNING on this thread, which keeps every other
+    // thread out of the stage until `pause` or `finish`.
+    let ended = unsafe { poll::<F, S>(task) };
+    // SAFETY: as above.
+    unsafe { after_poll::<F, S>(task, ended, entered) }
+}
+
+/// Begins a run: RUNNING is the caller's then. `None`: the task was aborted, and
+/// this was its end.
+///
+/// # Safety
+///
+/// As [`Vtable::run`].
+#[inline(always)]
+unsafe fn begin<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Option<Entered> {
     // SAFETY: the vtable's types; alive through the owned list, which lets go
     // of the task in `complete` at the earliest.
     let cell = unsafe { cell::<F, S>(task) };
     if cell.header.start() == Start::Cancel {
         // SAFETY: `start` set RUNNING on this thread.
         unsafe { cancel::<F, S>(task) };
-        return Pause::Idle;
+        return None;
     }
     // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
     // task is paused or let go.
-    let entered = unsafe { Entered::new(task) };
-    // Where nobody looks: one branch, no clock.
-    if cell.scheduler.runtime().is_watched() {
-        // SAFETY: `start` set RUNNING on this thread, which keeps every other
-        // thread out of the stage until `pause` or `finish`.
-        return unsafe { run_watched::<F, S>(task, entered) };
-    }
-    // SAFETY: as above.
-    let (ended, _) = unsafe { poll(task, cell) };
-    // SAFETY: as above.
-    unsafe { after_poll::<F, S>(task, ended, entered) }
+    Some(unsafe { Entered::new(task) })
 }
 
 /// The end of the task, or of its run.
@@ -214,17 +234,16 @@ unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error:
 /// The task's end, if a poll was that.
 type Ended<F> = Option<Result<<F as Future>::Output, JoinError>>;
 
-/// One poll; and what the task waits for, if that was not its end.
+/// One poll, which leaves in the header what the task waits for if that was not its end.
 ///
 /// # Safety
 ///
-/// The stage of the task, which `cell` is, is the caller's, who has set RUNNING.
+/// The caller has set RUNNING.
 #[inline(always)]
-unsafe fn poll<F: Future, S>(
-    task: NonNull<Header>,
-    cell: &Cell<F, S>,
-) -> (Ended<F>, Option<WaitingOn>) {
-    // SAFETY: the caller's; the borrow ends with the poll.
+unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Ended<F> {
+    // SAFETY: the vtable's types; it lives until its run is over.
+    let cell = unsafe { cell::<F, S>(task) };
+    // SAFETY: who has set RUNNING has the stage; the borrow ends with the poll.
     let Stage::Future(future) = (unsafe { &mut *cell.stage.get() }) else {
         unreachable!("a task without a future was started")
     };
@@ -237,44 +256,37 @@ unsafe fn poll<F: Future, S>(
     let polled = catch_unwind(AssertUnwindSafe(|| {
         future.poll(&mut Context::from_waker(&waker))
     }));
-    let waiting = scope.leave();
-    let ended = match polled {
+    let (location, what) = scope.leave_packed();
+    match polled {
         Ok(Poll::Pending) => {
-            cell.header.waiting.set(waiting);
+            cell.header.waiting.set(location, what);
             None
         }
         Ok(Poll::Ready(output)) => Some(Ok(output)),
         Err(payload) => Some(Err(panicked(&cell.header, payload))),
-    };
-    (ended, waiting)
+    }
 }
 
-/// The rest of a run that somebody looks at.
-///
-/// # Safety
-///
-/// As [`poll`] and [`after_poll`].
-#[cold]
-#[inline(never)]
-unsafe fn run_watched<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    entered: Entered,
-) -> Pause {
-    // No parameter, as it may be freed in here.
+/// A run that somebody looks at: by debug mode, by a recorder.
+unsafe fn run_watched<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause {
+    // SAFETY: the vtable's contract.
+    let Some(entered) = (unsafe { begin::<F, S>(task) }) else {
+        return Pause::Idle;
+    };
     // SAFETY: the vtable's types; it lives until its run is over.
     let cell = unsafe { cell::<F, S>(task) };
     let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     let id = header.id;
     let watched = Watched::begin(runtime, id, !S::MAY_BLOCK);
-    // SAFETY: by the contract.
-    let (ended, waiting) = unsafe { poll(task, cell) };
+    // SAFETY: `begin` has set RUNNING on this thread.
+    let ended = unsafe { poll::<F, S>(task) };
     let then = match &ended {
-        None => Then::waits(waiting),
+        None => Then::waits(header.waiting.get()),
         Some(Ok(_)) => Then::Ended,
         Some(Err(_)) => Then::Panicked,
     };
     watched.ended(id, || subject(header), then);
-    // SAFETY: by the contract.
+    // SAFETY: as above.
     let paused = unsafe { after_poll::<F, S>(task, ended, entered) };
     if paused == Pause::Requeue
         && let Some(trace) = &runtime.trace
