@@ -21,7 +21,7 @@ use crate::op::{IoBufMut, Parts, share_out};
 use crate::sys::{check, check_len};
 use libc::cmsghdr;
 use std::io::{self, IoSliceMut};
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Room for the count (24 bytes), and for the time stamps that somebody may
@@ -187,13 +187,14 @@ unsafe fn receive(
     parts: *mut libc::iovec,
     count: usize,
 ) -> io::Result<(usize, Option<usize>)> {
-    let mut control: Control = [0; _];
+    // Not filled: what of it is read, the kernel has written.
+    let mut control = MaybeUninit::<Control>::uninit();
     // SAFETY: `msghdr` consists of integers and pointers, for which zero is a
     // value; by name they cannot all be set, as musl has padding in there.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = parts;
     message.msg_iovlen = count as _;
-    message.msg_control = (&raw mut control).cast();
+    message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
     // SAFETY: `message` names `control`, borrowed mutably by this function
     // until it returns, and the memory of the caller's promise.
@@ -204,7 +205,8 @@ unsafe fn receive(
 /// Looks the count up among the control messages.
 fn left(message: &libc::msghdr) -> Option<usize> {
     // SAFETY: `recvmsg` has set `msg_controllen` to what it wrote of the buffer
-    // at `msg_control`, which `receive` keeps until this returns.
+    // at `msg_control`, which `receive` keeps until this returns; nothing behind
+    // that is read, which nobody has written.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !header.is_null() {
         // SAFETY: the two functions that gave `header` give a whole header
@@ -217,8 +219,8 @@ fn left(message: &libc::msghdr) -> Option<usize> {
         if (cmsg_level, cmsg_type) == (libc::IPPROTO_TCP, libc::TCP_CM_INQ) {
             // SAFETY: computes the address behind the header, inside of the buffer.
             let data = unsafe { libc::CMSG_DATA(header) }.cast::<libc::c_int>();
-            // SAFETY: an int is there, since the buffer has room for it behind
-            // all that the kernel puts first; any bits are an int.
+            // SAFETY: the kernel has written an int there, since the buffer has room
+            // for it behind all that the kernel puts first; any bits are an int.
             let left = unsafe { data.read_unaligned() };
             return usize::try_from(left).ok();
         }

@@ -31,15 +31,14 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn from_bits(bits: u8) -> Option<Kind> {
-        [
-            Kind::Interrupt,
-            Kind::Alarm,
-            Kind::Cancel,
-            Kind::Source,
-            Kind::Op,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == bits)
+        Some(match bits {
+            1 => Kind::Interrupt,
+            2 => Kind::Alarm,
+            3 => Kind::Cancel,
+            4 => Kind::Source,
+            5 => Kind::Op,
+            _ => return None,
+        })
     }
 }
 

@@ -66,7 +66,7 @@ impl Source {
                     }
                 }
             }
-            match self.wait(cx.waker(), direction, who) {
+            match self.wait(cx.waker(), direction, who, seen) {
                 Ok(true) => {}
                 Ok(false) => {
                     unit.refund();
@@ -83,9 +83,15 @@ impl Source {
 
     /// Lists the waker and sees to it that somebody watches. `true`: an event
     /// came meanwhile, try again.
-    fn wait(&self, waker: &Waker, direction: Direction, who: &mut Who) -> io::Result<bool> {
+    fn wait(
+        &self,
+        waker: &Waker,
+        direction: Direction,
+        who: &mut Who,
+        seen: Seen,
+    ) -> io::Result<bool> {
         let state = &self.shared.state;
-        if state.readiness(direction).look().has_failed()
+        if seen.has_failed()
             && let Some(error) = state.take_error(direction)
         {
             return Err(error);
