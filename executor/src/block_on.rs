@@ -11,29 +11,31 @@
 //! 3. a thread that already runs tasks: refused, since it would stop them.
 
 mod root_wake;
+mod roots;
 
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use wakeline_context::{Cause, PollScope, Reason, install_token, outlive_the_rest};
+use wakeline_context::{Cause, Reason, install_token, outlive_the_rest};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
 use crate::home::Home;
 use crate::shared::{Flavour, Shared};
-use crate::task::{self, Listed};
+use crate::task;
 use crate::trace::RootTrace;
-use crate::worker::{self, Progress, Root};
+use crate::worker;
 use root_wake::RootWaker;
+use roots::RootFuture;
+pub(crate) use roots::UntilEmpty;
 
 /// How long a driver may take to end what is in flight.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(1);
@@ -293,133 +295,5 @@ impl Drop for Inside {
             // Only fails while the thread ends; then the core ends here.
             let _ = BOUND.try_with(|bound| bound.borrow_mut().push(core));
         }
-    }
-}
-
-/// The future of a `block_on`, as the worker's loop sees it.
-struct RootFuture<'a, F> {
-    /// There until it is dropped.
-    future: Pin<&'a mut Option<F>>,
-    own: &'a task::Root<'a>,
-    /// In debug mode.
-    listed: Option<&'a Listed<'a>>,
-    /// With a recorder.
-    traced: Option<&'a RootTrace>,
-    waker: &'a RootWaker,
-    /// It was not polled yet.
-    first: bool,
-}
-
-impl<F: Future> Root for RootFuture<'_, F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(&mut self) -> Progress<F::Output> {
-        if self.waker.wake.is_woken() {
-            self.poll_woken()
-        } else {
-            Progress::Nothing
-        }
-    }
-}
-
-impl<F: Future> RootFuture<'_, F> {
-    /// Out of line: the loop looks at the flag between any two tasks.
-    #[inline(never)]
-    fn poll_woken(&mut self) -> Progress<F::Output> {
-        if !self.waker.wake.take(std::mem::take(&mut self.first)) {
-            return Progress::Nothing;
-        }
-        let entered = self.own.enter();
-        let began = self.listed.map(Listed::begin);
-        if let Some(traced) = self.traced {
-            traced.polls();
-        }
-        let scope = PollScope::enter();
-        let future = self.future.as_mut().as_pin_mut();
-        let polled = future
-            .expect("it stays until the drop")
-            .poll(&mut std::task::Context::from_waker(&self.waker.waker));
-        let waiting = scope.leave();
-        drop(entered);
-        if let Some(traced) = self.traced {
-            traced.polled(polled.is_ready(), waiting);
-        }
-        if let (Some(listed), Some(began)) = (self.listed, began) {
-            listed.polled(began, polled.is_ready(), waiting);
-        }
-        match polled {
-            Poll::Ready(output) => Progress::Done(output),
-            Poll::Pending => Progress::Polled,
-        }
-    }
-}
-
-impl<F> Drop for RootFuture<'_, F> {
-    fn drop(&mut self) {
-        if std::mem::needs_drop::<F>() {
-            let _entered = self.own.enter();
-            self.future.set(None);
-        }
-    }
-}
-
-/// Runs tasks until none of this thread is left, or until a deadline.
-pub(crate) struct UntilEmpty<'a> {
-    context: &'a Context,
-    /// When to give up; `None` waits for the last task.
-    deadline: Option<Instant>,
-    /// Cleanups count, too.
-    cleanups: bool,
-}
-
-impl<'a> UntilEmpty<'a> {
-    pub(crate) fn tasks(context: &'a Context, deadline: Option<Instant>) -> UntilEmpty<'a> {
-        UntilEmpty {
-            context,
-            deadline,
-            cleanups: false,
-        }
-    }
-
-    fn all(context: &'a Context, deadline: Option<Instant>) -> UntilEmpty<'a> {
-        UntilEmpty {
-            cleanups: true,
-            ..UntilEmpty::tasks(context, deadline)
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        let shared = &self.context.shared;
-        let mut left = self.context.home.owned.len();
-        if matches!(self.context.kind, Kind::Only) {
-            left += shared.owned.len();
-            left += if self.cleanups {
-                shared.cleanups.len()
-            } else {
-                0
-            };
-        }
-        left == 0
-    }
-}
-
-impl Root for UntilEmpty<'_> {
-    type Output = ();
-
-    fn poll(&mut self) -> Progress<()> {
-        let late = self
-            .deadline
-            .is_some_and(|deadline| deadline <= Instant::now());
-        if late || self.is_empty() {
-            Progress::Done(())
-        } else {
-            Progress::Nothing
-        }
-    }
-
-    fn limit(&self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
