@@ -1,4 +1,4 @@
-//! What each poll reads and writes of a thread, in one place.
+//! What this crate keeps of a thread for each poll, in one place.
 //!
 //! A thread-local costs an instruction for its address wherever it is looked at,
 //! and a poll looks at all of these, before and after: with one address they are

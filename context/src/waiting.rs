@@ -85,7 +85,9 @@ impl Kind {
 pub struct WaitingOn {
     /// The sort of thing.
     pub kind: Kind,
-    /// Which one: an fd, a task id, a key; 0 where there is nothing to tell.
+    /// Which one: an fd, a task id, a key, or for a timer its deadline in nanoseconds
+    /// after the clock's origin; 0 where there is nothing to tell. At most 2^56 - 1,
+    /// which also stands for all that is more.
     pub id: u64,
     /// The line that created the future being awaited.
     pub location: &'static Location<'static>,
@@ -106,11 +108,13 @@ impl fmt::Display for WaitingOn {
 }
 
 impl WaitingOn {
-    /// Kind and id in one word, for who keeps it beside the line: 56 bits of the
-    /// id, which is what ids of this runtime and addresses have.
+    /// The largest id: what one word has room for beside the kind.
+    const ID_MAX: u64 = (1 << 56) - 1;
+
+    /// Kind and id in one word, for who keeps it beside the line.
     #[inline]
     fn pack(kind: Kind, id: u64) -> u64 {
-        id << 8 | kind as u64
+        id.min(WaitingOn::ID_MAX) << 8 | kind as u64
     }
 
     /// What [`PollScope::leave_packed`](crate::PollScope::leave_packed) gave.
@@ -128,7 +132,7 @@ impl WaitingOn {
 /// Says what the poll in progress is about to wait for.
 ///
 /// A leaf calls it when it is about to return `Pending`; the last call of a
-/// poll counts. Of the id, 56 bits are kept.
+/// poll counts. An id above 2^56 - 1 is told as that.
 #[inline]
 pub fn waiting_on(kind: Kind, id: u64, location: &'static Location<'static>) {
     now(|now| {
@@ -183,10 +187,16 @@ mod tests {
     fn what_is_packed_comes_out_again() {
         let here = Location::caller();
         for kind in Kind::ALL {
-            let packed = WaitingOn::pack(kind, (1 << 56) - 1);
-            let waiting = WaitingOn::unpack(Some(here), packed).expect("packed above");
-            assert_eq!((waiting.kind, waiting.id), (kind, (1 << 56) - 1));
-            assert_eq!(WaitingOn::unpack(None, packed), None);
+            for (id, told) in [
+                (7, 7),
+                (u64::MAX >> 8, u64::MAX >> 8),
+                (u64::MAX, u64::MAX >> 8),
+            ] {
+                let packed = WaitingOn::pack(kind, id);
+                let waiting = WaitingOn::unpack(Some(here), packed).expect("packed above");
+                assert_eq!((waiting.kind, waiting.id), (kind, told));
+                assert_eq!(WaitingOn::unpack(None, packed), None);
+            }
         }
         assert_eq!(WaitingOn::unpack(Some(here), u64::MAX), None);
         assert_eq!(Kind::Yield as usize + 1, Kind::ALL.len());

@@ -1,5 +1,5 @@
-//! Foreign code on the threads of this crate: wakers and destructors, which
-//! must not end what others wait for.
+//! Foreign code on the threads of this crate: wakers, which must not end what others
+//! wait for.
 
 use std::task::Waker;
 

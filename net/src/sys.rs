@@ -96,7 +96,8 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
         return receive_counted(fd, &mut [IoSliceMut::new(buf)]);
     }
     let n = match family {
-        Family::Tcp | Family::QuietTcp | Family::Unix => receive_plain(fd, buf)?,
+        Family::Tcp => unreachable!("asked for first"),
+        Family::QuietTcp | Family::Unix => receive_plain(fd, buf)?,
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::read(fd, &mut *buf))?,
     };
     Ok(match family {

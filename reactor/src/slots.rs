@@ -31,12 +31,17 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn from_bits(bits: u8) -> Option<Kind> {
+        const INTERRUPT: u8 = Kind::Interrupt as u8;
+        const ALARM: u8 = Kind::Alarm as u8;
+        const CANCEL: u8 = Kind::Cancel as u8;
+        const SOURCE: u8 = Kind::Source as u8;
+        const OP: u8 = Kind::Op as u8;
         Some(match bits {
-            1 => Kind::Interrupt,
-            2 => Kind::Alarm,
-            3 => Kind::Cancel,
-            4 => Kind::Source,
-            5 => Kind::Op,
+            INTERRUPT => Kind::Interrupt,
+            ALARM => Kind::Alarm,
+            CANCEL => Kind::Cancel,
+            SOURCE => Kind::Source,
+            OP => Kind::Op,
             _ => return None,
         })
     }

@@ -36,7 +36,7 @@ use crate::unobserved::Unobserved;
 ///
 /// # Safety
 ///
-/// The caller has set RUNNING, and touches the task no more.
+/// `task` is a `Cell<F, S>`; the caller has set RUNNING, and touches the task no more.
 #[inline(always)]
 pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
@@ -53,6 +53,11 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
 }
 
 /// Takes the mark in words, or each poll would put it in memory for this.
+///
+/// # Safety
+///
+/// As [`complete`]; `outer`, `id` and `locals` are what [`Entered::before`] took out of
+/// the mark of `task`.
 #[inline(never)]
 unsafe fn complete_in<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,

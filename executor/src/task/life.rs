@@ -110,7 +110,8 @@ impl Life {
     }
 
     /// The handle writes a waker into the slot that is its own here; false if the
-    /// task has completed. `slot` is the task's.
+    /// task has completed. `slot` is the task's. In line, as each join passes here, and
+    /// what is rare is elsewhere.
     #[inline(always)]
     pub(super) fn offer(&self, slot: &UnsafeCell<Option<Waker>>, waker: &Waker) -> bool {
         match self {

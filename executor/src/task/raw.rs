@@ -170,8 +170,8 @@ unsafe fn begin<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Opti
 ///
 /// # Safety
 ///
-/// The caller has set RUNNING. It touches the task no more, unless it has the
-/// right to run it again.
+/// `task` is a `Cell<F, S>`, and the caller has set RUNNING. It touches the task no
+/// more, unless it has the right to run it again.
 #[inline(always)]
 unsafe fn after_poll<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
@@ -192,7 +192,7 @@ unsafe fn after_poll<F: Future + 'static, S: Schedule>(
 ///
 /// # Safety
 ///
-/// The caller has set RUNNING, and touches the task no more.
+/// `task` is a `Cell<F, S>`; the caller has set RUNNING, and touches the task no more.
 #[inline(never)]
 unsafe fn cancel<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the vtable's types; alive through the owned list, as in `run`.
@@ -238,7 +238,7 @@ type Ended<F> = Option<Result<<F as Future>::Output, JoinError>>;
 ///
 /// # Safety
 ///
-/// The caller has set RUNNING.
+/// `task` is a `Cell<F, S>`, and the caller has set RUNNING.
 #[inline(always)]
 unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Ended<F> {
     // SAFETY: the vtable's types; it lives until its run is over.

@@ -71,6 +71,7 @@ pub(super) struct Entered {
 }
 
 /// What surrounded the thread before.
+#[must_use = "it is to be put back"]
 pub(super) struct Before {
     pub(super) task: Option<NonNull<Header>>,
     pub(super) id: u64,
@@ -100,7 +101,9 @@ impl Entered {
         }
     }
 
-    /// Goes on in another function, which makes it anew: see [`Entered::again`].
+    /// Takes the mark apart: whoever has this must put it back, or make the mark anew
+    /// by [`Entered::again`], before the task may be let go.
+    #[must_use = "the thread would go on as if it ran the task"]
     #[inline(always)]
     pub(super) fn before(self) -> Before {
         let mut this = ManuallyDrop::new(self);

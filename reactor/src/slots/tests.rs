@@ -8,7 +8,15 @@ fn a_key_survives_the_trip_through_a_number() {
     let old = slots.insert('a');
     slots.remove(old);
     let key = slots.insert('b');
-    assert_eq!(Key::unpack(key.pack(Kind::Op)), Some((Kind::Op, key)));
+    for kind in [
+        Kind::Interrupt,
+        Kind::Alarm,
+        Kind::Cancel,
+        Kind::Source,
+        Kind::Op,
+    ] {
+        assert_eq!(Key::unpack(key.pack(kind)), Some((kind, key)));
+    }
     assert_eq!(slots.get(key), Some(&'b'));
 }
 

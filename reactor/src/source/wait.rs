@@ -82,7 +82,8 @@ impl Source {
     }
 
     /// Lists the waker and sees to it that somebody watches. `true`: an event
-    /// came meanwhile, try again.
+    /// came meanwhile, try again. `seen`: what the caller has just looked at, which may
+    /// be old, as `State::wait` looks again under its lock.
     fn wait(
         &self,
         waker: &Waker,

@@ -4,50 +4,31 @@ use std::process::{Command, Stdio};
 
 use crate::rows::{NOT_HERE, Row};
 
-/// How often a row is counted where one count does not do.
-const TRIES: u32 = 5;
+/// How often a row is counted at most.
+const MOST: u32 = 5;
 
 /// Instructions of one more operation; `None` where the row cannot run.
 ///
 /// A run adds something by chance: how late the kernel wakes it decides through how
-/// many slots a timer comes down. So of several runs the least is taken, and none is
-/// made after the first with which the figure is at most `enough`.
+/// many slots a timer comes down. So each run is made twice at least, as chance in
+/// the shorter one would make the difference too small, and more often until the
+/// figure is at most `enough`; of each the least is taken.
 pub(crate) fn per_operation(row: &Row, enough: f64) -> Result<Option<f64>, String> {
-    let Some(mut least) = counts(row)? else {
-        return Ok(None);
-    };
-    for _ in 1..TRIES {
-        if least.per_operation(row) <= enough {
+    let (mut once, mut twice) = (u64::MAX, u64::MAX);
+    for nth in 1..=MOST {
+        let (Some(some), Some(more)) = (collect(row, row.ops)?, collect(row, 2 * row.ops)?) else {
+            return Ok(None);
+        };
+        once = once.min(some);
+        twice = twice.min(more);
+        let figure = twice.saturating_sub(once) as f64 / row.ops as f64;
+        if nth > 1 && figure <= enough {
             break;
         }
-        let Some(again) = counts(row)? else { break };
-        least.once = least.once.min(again.once);
-        least.twice = least.twice.min(again.twice);
     }
-    Ok(Some(least.per_operation(row)))
-}
-
-/// Those of a run with a row's operations, and of one with twice as many.
-struct Counts {
-    once: u64,
-    twice: u64,
-}
-
-impl Counts {
-    fn per_operation(&self, row: &Row) -> f64 {
-        // Below nothing only for a row that does nothing.
-        (self.twice as f64 - self.once as f64) / row.ops as f64
-    }
-}
-
-fn counts(row: &Row) -> Result<Option<Counts>, String> {
-    let (Some(once), Some(twice)) = (collect(row, row.ops)?, collect(row, 2 * row.ops)?) else {
-        return Ok(None);
-    };
-    if twice < once {
-        return Err(format!("{}: less work with more to do", row.name));
-    }
-    Ok(Some(Counts { once, twice }))
+    let more = twice.checked_sub(once);
+    let more = more.ok_or_else(|| format!("{}: less work with more to do", row.name))?;
+    Ok(Some(more as f64 / row.ops as f64))
 }
 
 fn collect(row: &Row, ops: u64) -> Result<Option<u64>, String> {

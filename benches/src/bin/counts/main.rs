@@ -8,8 +8,9 @@
 //! Leaves out: the kernel, caches, the start and end of the runtime.
 //! Compare:  `counts.json`, which is written by `--write` whenever a change
 //!           of the figures is meant; `--check` fails where one is 3 % above it.
-//!           A run adds by chance and never takes away, so `--write` takes the least of
-//!           five, and `--check` counts up to five times before it says that it is more.
+//!           A run adds by chance and never takes away, so of several the least
+//!           counts: of five for `--write`, of two, and up to five before it says that
+//!           a figure is too much, for `--check`.
 //!
 //! ```text
 //! cargo run --release -p wakeline-benches --bin counts                       # a table
