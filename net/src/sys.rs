@@ -91,19 +91,19 @@ fn length(bufs: &[IoSliceMut<'_>]) -> usize {
 pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Result<Done<usize>> {
     let most = faults::length(buf.len());
     let buf = &mut buf[..most];
-    // By far the most, so it is asked for first.
-    if family == Family::Tcp {
-        return receive_counted(fd, &mut [IoSliceMut::new(buf)]);
+    match family {
+        Family::QuietTcp => Ok(transferred(receive_plain(fd, buf)?, buf.len())),
+        Family::Tcp => receive_counted(fd, &mut [IoSliceMut::new(buf)]),
+        Family::Unix => Ok(look_for_more(fd, receive_plain(fd, buf)?, buf.len())),
+        Family::Pipe => {
+            let n = retry(|| rustix::io::read(fd, &mut *buf))?;
+            Ok(transferred(n, buf.len()))
+        }
+        Family::ForeignPipe => {
+            let n = retry(|| rustix::io::read(fd, &mut *buf))?;
+            Ok(look_for_more(fd, n, buf.len()))
+        }
     }
-    let n = match family {
-        Family::Tcp => unreachable!("asked for first"),
-        Family::QuietTcp | Family::Unix => receive_plain(fd, buf)?,
-        Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::read(fd, &mut *buf))?,
-    };
-    Ok(match family {
-        Family::Tcp | Family::QuietTcp | Family::Pipe => transferred(n, buf.len()),
-        Family::Unix | Family::ForeignPipe => look_for_more(fd, n, buf.len()),
-    })
 }
 
 fn receive_plain(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {

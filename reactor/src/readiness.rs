@@ -42,9 +42,8 @@ impl Seen {
     /// and was not; or there is a close to be read, and until that is found by
     /// `WouldBlock` nothing is cleared (`clear_short`).
     pub(crate) fn is_quiet(self) -> bool {
-        // First what says that it cannot be: on a driver that is not exact, mostly.
-        self.0 & (EXACT | CLOSED) != 0
-            && (self.0 & (EXACT | URGENT) == EXACT || self.0 & CLOSED != 0)
+        // In this order, as without a close only an exact driver goes past the first.
+        self.0 & (EXACT | CLOSED) != 0 && self.0 & (CLOSED | URGENT) != URGENT
     }
 
     /// Whether an event was counted after `earlier`.
