@@ -3,9 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 
 /// How long a run may take that should take some seconds.
@@ -213,7 +215,7 @@ fn a_server_that_never_reads_does_not_hold_it_up() {
     let target = server(deaf).to_string();
     for client in ["wakeline", "threads"] {
         for way in [["--depth", "1000"], ["--depth", "1"], ["--mode", "churn"]] {
-            let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+            let child = Command::new(env!("CARGO_BIN_EXE_load"))
                 .args([&target, "--client", client, "-s", "64k"])
                 .args(way)
                 .args(["-t", "1s", "-w", "0s", "--drain", "100ms", "-c", "2"])
@@ -221,15 +223,15 @@ fn a_server_that_never_reads_does_not_hold_it_up() {
                 .stdout(Stdio::piped())
                 .spawn()
                 .expect("it runs");
-            let limit = Instant::now() + LIMIT;
-            while child.try_wait().expect("ours").is_none() {
-                if Instant::now() > limit {
-                    child.kill().expect("ours");
-                    panic!("{client} {way:?}: it is held up");
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-            let output = child.wait_with_output().expect("it has ended");
+            let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("ours");
+            let (tell, told) = mpsc::channel();
+            thread::spawn(move || tell.send(child.wait_with_output()));
+            let Ok(output) = told.recv_timeout(LIMIT) else {
+                // By its handle: a number may be another's by now.
+                let _ = pidfd_send_signal(&handle, Signal::KILL);
+                panic!("{client} {way:?}: it is held up");
+            };
+            let output = output.expect("its output");
             let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
             let errors = result["errors"].as_object().expect("a table");
             let kinds: Vec<_> = errors.keys().collect();

@@ -63,11 +63,15 @@ extern "C" fn on_fault(
     // The access is tried again, and then it is the one's before us.
     match BEFORE.get() {
         // SAFETY: it is what `sigaction` gave, and nothing is asked back.
-        Some(before) => unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) },
+        Some(before) => unsafe {
+            libc::sigaction(signal, before, std::ptr::null_mut());
+        },
         // Just being set: the process ends without more words.
         // SAFETY: the default is always allowed.
-        None => unsafe { libc::signal(signal, libc::SIG_DFL) as libc::c_int },
-    };
+        None => unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+        },
+    }
 }
 
 /// Where it was, and what on the stack may be where that was called.
