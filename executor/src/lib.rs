@@ -33,7 +33,7 @@
 //!
 //! # Read in this order
 //!
-//! `task/state.rs` (the life of a task), `task/raw.rs` (one run of it),
+//! `task/state.rs` (the life of a task), `task/run.rs` (one run of it),
 //! `context.rs` (where a wake goes), `worker.rs` (a worker's day), `idle.rs`
 //! (who sleeps, who searches), `block_on.rs`, `blocking.rs`, `end.rs` (the end
 //! of it all). `task/cancel.rs` tells how a task learns why it must end.

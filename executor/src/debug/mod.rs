@@ -43,11 +43,11 @@
 //! # How it is made
 //!
 //! ```text
-//!   raw.rs        a poll was slow ───────────┐
+//!   run.rs        a poll was slow ───────────┐
 //!   block_on.rs   so was one of the root ────┤           ┌─▶ `on_report`
-//!   raw.rs        a failure is dropped ──────┼▶ Reporter ┤
+//!   complete.rs   a failure is dropped ──────┼▶ Reporter ┤
 //!                 unseen                     │  limits   └─▶ or a line to stderr
-//!   raw.rs        a future is dropped, and ──┘
+//!   run.rs        a future is dropped, and ──┘
 //!   unpolled.rs   never was polled
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! Models of a set: one task that ends, against what its owner does meanwhile.
 //!
-//! A task here is its `State` and the slot for the waker, as in `task/raw.rs`;
+//! A task here is its `State` and the slot for the waker, as in `task/cell.rs`;
 //! the list is the real one.
 
 use std::sync::Arc;

@@ -58,6 +58,7 @@ mod node;
 mod owned;
 mod raw;
 mod refs;
+mod run;
 mod running;
 pub(crate) mod state;
 mod waker;

@@ -1,29 +1,19 @@
-//! A task whose future's type is forgotten: references, wakers, one run.
+//! A task whose future's type is forgotten: how it is made, and its table.
 
-use std::any::Any;
 use std::future::Future;
-use std::io;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::ptr::{self, NonNull};
-use std::task::{Context, Poll};
 
-use wakeline_context::{PollScope, Reason, quietly};
+use wakeline_context::{Reason, quietly};
 use wakeline_sync::cancel::Node;
 
-use super::JoinError;
-use super::cancel::unspoken;
-use super::cell::{Cell, Header, Origin, Stage, Vtable, pause};
-use super::complete::{complete, tell_of_failure};
+use super::cell::{Cell, Header, Origin, Stage, Vtable};
+use super::complete::tell_of_failure;
 use super::memory;
 use super::refs::{Runnable, Task};
-use super::running::Entered;
-use super::state::{Pause, Start};
-use super::waker::waker;
-use crate::debug::{Subject, SubjectKind, Then};
+use super::run::{refuse, run, run_watched};
+use crate::debug::{Subject, SubjectKind};
 use crate::shared::Shared;
-use crate::trace::Watched;
 
 /// Where a task's wakes go: its worker, or all of an executor's.
 pub(crate) trait Schedule: Send + Sync + 'static {
@@ -131,175 +121,6 @@ pub(super) unsafe fn cell<'a, F: Future, S>(task: NonNull<Header>) -> &'a Cell<F
     // SAFETY: `Cell` is `repr(C)` with the header first, and `new` made the
     // pointer from a `Cell<F, S>` with the vtable of the same types.
     unsafe { task.cast::<Cell<F, S>>().as_ref() }
-}
-
-unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause {
-    // SAFETY: the vtable's contract.
-    let Some(entered) = (unsafe { begin::<F, S>(task) }) else {
-        return Pause::Idle;
-    };
-    // SAFETY: `begin` has set RUNNING on this thread, which keeps every other
-    // thread out of the stage until `pause` or `finish`.
-    let ended = unsafe { poll::<F, S>(task) };
-    // SAFETY: as above.
-    unsafe { after_poll::<F, S>(task, ended, entered) }
-}
-
-/// Begins a run: RUNNING is the caller's then. `None`: the task was aborted, and
-/// this was its end.
-///
-/// # Safety
-///
-/// As [`Vtable::run`].
-#[inline(always)]
-unsafe fn begin<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Option<Entered> {
-    // SAFETY: the vtable's types; alive through the owned list, which lets go
-    // of the task in `complete` at the earliest.
-    let cell = unsafe { cell::<F, S>(task) };
-    if cell.header.start() == Start::Cancel {
-        // SAFETY: `start` set RUNNING on this thread.
-        unsafe { cancel::<F, S>(task) };
-        return None;
-    }
-    // SAFETY: `start` set RUNNING on this thread; the mark is gone before the
-    // task is paused or let go.
-    Some(unsafe { Entered::new(task) })
-}
-
-/// The end of the task, or of its run.
-///
-/// # Safety
-///
-/// `task` is a `Cell<F, S>`, and the caller has set RUNNING. It touches the task no
-/// more, unless it has the right to run it again.
-#[inline(always)]
-unsafe fn after_poll<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    ended: Ended<F>,
-    entered: Entered,
-) -> Pause {
-    if let Some(result) = ended {
-        // SAFETY: by the contract.
-        unsafe { complete::<F, S>(task, result, entered) };
-        return Pause::Idle;
-    }
-    entered.leave();
-    // SAFETY: it lives, as it is RUNNING by the contract, and this is the last look.
-    unsafe { pause(task) }
-}
-
-/// Ends an aborted task.
-///
-/// # Safety
-///
-/// `task` is a `Cell<F, S>`; the caller has set RUNNING, and touches the task no more.
-#[inline(never)]
-unsafe fn cancel<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
-    // SAFETY: the vtable's types; alive through the owned list, as in `run`.
-    let cell = unsafe { cell::<F, S>(task) };
-    // SAFETY: as in `run`.
-    let entered = unsafe { Entered::new(task) };
-    let error = cancelled(cell);
-    // SAFETY: RUNNING is the caller's, by the contract.
-    unsafe { complete::<F, S>(task, Err(error), entered) };
-}
-
-/// The end of an aborted task, with the reason.
-fn cancelled<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
-    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
-    let own = header.reason();
-    let reason = own.unwrap_or_else(|| unspoken(&runtime.node, header.spawned_at));
-    if let Some(debug) = &runtime.debug
-        && !header.waiting.was_polled()
-    {
-        debug.never_polled(|| subject(header), &reason);
-    }
-    JoinError::cancelled(header.id, header.name.clone(), reason)
-}
-
-unsafe fn refuse<F: Future + 'static, S: Schedule>(task: NonNull<Header>, error: io::Error) {
-    if !S::MAY_BLOCK {
-        unreachable!("only a blocking job may find no thread");
-    }
-    // SAFETY: the vtable's types; alive through the owned list, as in `run`.
-    let header = &unsafe { cell::<F, S>(task) }.header;
-    let _ = header.start();
-    // SAFETY: as in `run`.
-    let entered = unsafe { Entered::new(task) };
-    let refused = JoinError::refused(header.id, header.name.clone(), error);
-    // SAFETY: `start` set RUNNING on this thread.
-    unsafe { complete::<F, S>(task, Err(refused), entered) }
-}
-
-/// The task's end, if a poll was that.
-type Ended<F> = Option<Result<<F as Future>::Output, JoinError>>;
-
-/// One poll, which leaves in the header what the task waits for if that was not its end.
-///
-/// # Safety
-///
-/// `task` is a `Cell<F, S>`, and the caller has set RUNNING.
-#[inline(always)]
-unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Ended<F> {
-    // SAFETY: the vtable's types; it lives until its run is over.
-    let cell = unsafe { cell::<F, S>(task) };
-    // SAFETY: who has set RUNNING has the stage; the borrow ends with the poll.
-    let Stage::Future(future) = (unsafe { &mut *cell.stage.get() }) else {
-        unreachable!("a task without a future was started")
-    };
-    // SAFETY: the future stays where it is, in the task's allocation, until
-    // `complete` drops it in place.
-    let future = unsafe { Pin::new_unchecked(future) };
-    // Lent, not counted: the task outlives its poll.
-    let waker = ManuallyDrop::new(waker(task));
-    let scope = PollScope::enter();
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        future.poll(&mut Context::from_waker(&waker))
-    }));
-    let (location, what) = scope.leave_packed();
-    match polled {
-        Ok(Poll::Pending) => {
-            cell.header.waiting.set(location, what);
-            None
-        }
-        Ok(Poll::Ready(output)) => Some(Ok(output)),
-        Err(payload) => Some(Err(panicked(&cell.header, payload))),
-    }
-}
-
-/// A run that somebody looks at: by debug mode, by a recorder.
-unsafe fn run_watched<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause {
-    // SAFETY: the vtable's contract.
-    let Some(entered) = (unsafe { begin::<F, S>(task) }) else {
-        return Pause::Idle;
-    };
-    // SAFETY: the vtable's types; it lives until its run is over.
-    let cell = unsafe { cell::<F, S>(task) };
-    let (header, runtime) = (&cell.header, cell.scheduler.runtime());
-    let id = header.id;
-    let watched = Watched::begin(runtime, id, !S::MAY_BLOCK);
-    // SAFETY: `begin` has set RUNNING on this thread.
-    let ended = unsafe { poll::<F, S>(task) };
-    let then = match &ended {
-        None => Then::waits(header.waiting.get()),
-        Some(Ok(_)) => Then::Ended,
-        Some(Err(_)) => Then::Panicked,
-    };
-    watched.ended(id, || subject(header), then);
-    // SAFETY: as above.
-    let paused = unsafe { after_poll::<F, S>(task, ended, entered) };
-    if paused == Pause::Requeue
-        && let Some(trace) = &runtime.trace
-    {
-        trace.woken_in_poll(id);
-    }
-    paused
-}
-
-#[cold]
-#[inline(never)]
-pub(super) fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
-    JoinError::panicked(header.id, header.name.clone(), payload)
 }
 
 unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {

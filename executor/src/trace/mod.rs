@@ -2,7 +2,7 @@
 //! for what, who woke whom.
 //!
 //! ```text
-//!   raw.rs        created, polled, woken, ended ─┐                  ┌─▶ text
+//!   task/         created, polled, woken, ended ─┐                  ┌─▶ text
 //!                                                ├▶ Recorder ▶ Timeline ─▶ JSON
 //!   block_on.rs   the same of its future ────────┘   (a ring)       └─▶ HTML
 //! ```
