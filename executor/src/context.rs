@@ -14,6 +14,7 @@ mod entered;
 mod spawn;
 mod worker;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -291,14 +292,28 @@ impl Context {
         }
     }
 
+    /// Runs a task that came out of a queue; a panic of its poll unwinds out of this,
+    /// for `end_panicked`.
     #[inline]
     pub(crate) fn run(&self, runnable: Runnable) {
         self.busy.set(true);
         if let Some(again) = runnable.run() {
             self.requeue(again);
         }
+        self.ran_one();
+    }
+
+    #[inline]
+    fn ran_one(&self) {
         self.busy.set(false);
         self.counters.polls.add(1);
+    }
+
+    /// A panic came out of `run`: the end of the task that it ran, or it goes on.
+    #[cold]
+    pub(crate) fn end_panicked(&self, payload: Box<dyn Any + Send>) {
+        task::end_panicked(payload);
+        self.ran_one();
     }
 
     /// Counts a poll of the future of a `block_on`, which is no task's, for the turns.

@@ -22,6 +22,7 @@
 //! it can be; `idle.rs` has that protocol.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::context::{Context, Kind, runnable};
@@ -75,11 +76,33 @@ pub(crate) fn run<R: Root>(
         once(context, driver, Duration::ZERO)?;
     }
     let mut search = Search::default();
+    past_panics(context, || work(context, driver, root, &mut search))
+}
+
+/// Does `f`, and again after each panic in the poll of a task, which is that task's end.
+///
+/// So a panic is caught once around all polls, and none of them pays for it.
+fn past_panics<T>(context: &Context, mut f: impl FnMut() -> T) -> T {
+    loop {
+        match catch_unwind(AssertUnwindSafe(&mut f)) {
+            Ok(done) => return done,
+            Err(payload) => context.end_panicked(payload),
+        }
+    }
+}
+
+/// The loop of [`run`]; a panic of a task's poll unwinds out of it.
+fn work<R: Root>(
+    context: &Context,
+    driver: &mut dyn Driver,
+    root: &mut R,
+    search: &mut Search,
+) -> io::Result<R::Output> {
     loop {
         let rooted = match root.poll() {
             Progress::Done(output) => {
                 context.count_root();
-                stop_searching(context, &mut search);
+                stop_searching(context, search);
                 return Ok(output);
             }
             Progress::Polled => {
@@ -91,14 +114,14 @@ pub(crate) fn run<R: Root>(
         let next = context.next();
         let ran = next.is_some();
         if let Some(next) = next {
-            stop_searching(context, &mut search);
+            stop_searching(context, search);
             context.run(next);
         }
         if context.is_turn_due() {
             context.take_in();
             turn(context, driver, Some(Duration::ZERO))?;
-        } else if !ran && !rooted && !context.take_in() && !steal(context, &mut search) {
-            idle(context, driver, root.limit(), &mut search)?;
+        } else if !ran && !rooted && !context.take_in() && !steal(context, search) {
+            idle(context, driver, root.limit(), search)?;
         }
     }
 }
@@ -138,23 +161,28 @@ pub(crate) fn once(
 fn round(context: &Context) -> usize {
     context.take_in();
     let ready = context.queued();
-    for _ in 0..ready {
-        let next = context.next().expect("only this thread takes them out");
-        context.run(next);
-    }
+    let mut left = 0..ready;
+    past_panics(context, || {
+        for _ in left.by_ref() {
+            let next = context.next().expect("only this thread takes them out");
+            context.run(next);
+        }
+    });
     ready
 }
 
 /// Runs aborted tasks until `done`, without a driver: it is broken.
 pub(crate) fn run_undriven(context: &Context, done: impl Fn() -> bool) {
-    while !done() {
-        match context.next() {
-            Some(next) => context.run(next),
-            None if context.take_in() => {}
-            // Another thread is about to queue what it has just aborted.
-            None => std::thread::yield_now(),
+    past_panics(context, || {
+        while !done() {
+            match context.next() {
+                Some(next) => context.run(next),
+                None if context.take_in() => {}
+                // Another thread is about to queue what it has just aborted.
+                None => std::thread::yield_now(),
+            }
         }
-    }
+    });
 }
 
 /// One turn of the driver, then those who had yielded to it.

@@ -67,7 +67,7 @@ pub(crate) fn queue_new(owned: Task, runnable: Runnable) {
 #[inline]
 fn run_inside(runnable: Runnable) {
     let _none = install_token(None);
-    let again = runnable.run();
+    let again = runnable.run_caught();
     with(|current| {
         let current = current.expect(STAYS);
         current.count_eager();

@@ -15,6 +15,7 @@ use wakeline_sync::cancel::Node;
 
 use super::life::Life;
 use super::node::Place;
+use super::run::Payload;
 use super::state::{Pause, Start};
 use super::{Id, JoinError};
 use crate::queue::{Link, Next};
@@ -71,7 +72,10 @@ impl Origin {
 pub(super) struct Vtable {
     /// Runs a popped task: it must be WOKEN, and the caller its only holder.
     /// `Requeue`: the caller has its next entry, for its queue.
+    /// A panic of the future unwinds out of it, for `panicked`.
     pub(super) run: unsafe fn(NonNull<Header>) -> Pause,
+    /// Ends a task whose `run` has unwound.
+    pub(super) panicked: unsafe fn(NonNull<Header>, Payload),
     /// Ends a popped task with an error: the same rights as `run`.
     pub(super) refuse: unsafe fn(NonNull<Header>, io::Error),
     /// Pushes a task that has just become WOKEN to its scheduler's queue.

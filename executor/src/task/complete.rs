@@ -22,7 +22,7 @@ use super::cell::{Cell, Header, Stage};
 use super::life::Life;
 use super::near::Finished;
 use super::raw::{Schedule, cell, subject};
-use super::run::panicked;
+use super::run::panic_of;
 use super::running::{Before, Entered};
 use super::waker::wake_quietly;
 use super::{Id, JoinError};
@@ -91,7 +91,7 @@ unsafe fn complete_in<F: Future + 'static, S: Schedule>(
         Ok(())
     };
     if let Err(payload) = dropped {
-        let unseen = mem::replace(&mut result, Err(panicked(header, payload)));
+        let unseen = mem::replace(&mut result, Err(panic_of(header, payload)));
         quietly(|| drop(unseen));
     }
     if let Some(trace) = &cell.scheduler.runtime().trace {

@@ -72,6 +72,7 @@ pub(crate) use memory::keep_none as keep_no_memory;
 pub(crate) use owned::{OwnedByMany, OwnedByOne};
 pub(crate) use raw::{Schedule, new};
 pub(crate) use refs::{Received, Runnable, Task, receive};
+pub(crate) use run::end_panicked;
 pub(crate) use running::{Listed, Root, is_root};
 
 pub use crate::yield_now::{YieldNow, yield_now};

@@ -11,7 +11,7 @@ use super::cell::{Cell, Header, Origin, Stage, Vtable};
 use super::complete::tell_of_failure;
 use super::memory;
 use super::refs::{Runnable, Task};
-use super::run::{refuse, run, run_watched};
+use super::run::{panicked, refuse, run, run_watched};
 use crate::debug::{Subject, SubjectKind};
 use crate::shared::Shared;
 
@@ -103,6 +103,7 @@ pub(super) const fn vtable<F: Future + 'static, S: Schedule>(watched: bool) -> V
         } else {
             run::<F, S>
         },
+        panicked: panicked::<F, S>,
         refuse: refuse::<F, S>,
         schedule: schedule::<F, S>,
         aborted: aborted::<F, S>,

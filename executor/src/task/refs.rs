@@ -2,11 +2,13 @@
 
 use std::io;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::cell::Header;
 use super::near::Receive;
+use super::run::end_panicked;
 use super::state::{Pause, Wake};
 use super::{TaskInfo, TaskState};
 
@@ -97,6 +99,10 @@ impl Drop for Task {
 impl Runnable {
     /// Polls the task once, or drops its future if it was aborted; if it was
     /// woken meanwhile, the right to run it again, which goes behind all others.
+    ///
+    /// # Panics
+    ///
+    /// With the future's own panic, which the caller hands to [`end_panicked`].
     #[inline]
     pub(crate) fn run(self) -> Option<Runnable> {
         let task = self.into_raw();
@@ -109,10 +115,18 @@ impl Runnable {
         (paused == Pause::Requeue).then(|| Runnable(task))
     }
 
+    /// As `run`, and a panic ends the task in here.
+    pub(crate) fn run_caught(self) -> Option<Runnable> {
+        catch_unwind(AssertUnwindSafe(|| self.run())).unwrap_or_else(|payload| {
+            end_panicked(payload);
+            None
+        })
+    }
+
     /// Runs a task of which it is known that it will not be pending: one that
     /// was aborted, or a blocking job.
     pub(crate) fn end(self) {
-        let again = self.run();
+        let again = self.run_caught();
         debug_assert!(again.is_none(), "a task that had to end was pending");
     }
 

@@ -1,16 +1,27 @@
 //! One run of a task: a poll, and what comes of it.
 //!
 //! ```text
-//!   begin ─┬─ aborted ─────────────────────────▶ cancel ─┐
-//!          └─▶ Entered ─▶ poll ─┬─ ready, panic ─────────┴─▶ complete
-//!                               └─ pending ─▶ leave ─▶ pause
+//!   begin ─┬─ aborted ─────────▶ cancel ──────────────────┬─▶ complete
+//!          └─▶ Entered ─▶ poll ─┬─ ready ─────────────────┤
+//!                               ├─ pending ─▶ leave ─▶ pause
+//!                               └─ panic: unwinds to who   │
+//!                                  catches it ─▶ end_panicked
 //! ```
+//!
+//! # A panic
+//!
+//! It is caught around many runs and not around each, where every poll would pay for
+//! what hardly any needs. So a poll that panics unwinds out of the run, leaves word of
+//! which task it was, and whoever runs tasks calls [`end_panicked`]: a worker's loop, or
+//! [`Runnable::run_caught`](super::Runnable::run_caught) where one runs alone. Between the
+//! two no foreign code runs, so the word is about that panic.
 
 use std::any::Any;
+use std::cell::Cell as Word;
 use std::future::Future;
 use std::io;
-use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -28,16 +39,67 @@ use super::waker::waker;
 use crate::debug::Then;
 use crate::trace::Watched;
 
+/// What a panic was caught with.
+pub(super) type Payload = Box<dyn Any + Send>;
+
+thread_local! {
+    /// The task whose poll has just panicked, for who catches that.
+    static PANICKED: Word<Option<NonNull<Header>>> = const { Word::new(None) };
+}
+
+/// Leaves word of the task if its poll unwinds.
+struct Unwinds(NonNull<Header>);
+
+impl Drop for Unwinds {
+    #[inline]
+    fn drop(&mut self) {
+        PANICKED.set(Some(self.0));
+    }
+}
+
+/// For who has caught a panic out of [`Runnable::run`](super::Runnable::run): if a poll
+/// had it, it is the end of that task; any other goes on.
+#[cold]
+pub(crate) fn end_panicked(payload: Payload) {
+    let Some(task) = PANICKED.take() else {
+        resume_unwind(payload);
+    };
+    // SAFETY: its run has unwound to here, with RUNNING set, which keeps it in the owned
+    // list; the borrow ends with the line.
+    let vtable = unsafe { task.as_ref() }.vtable;
+    // SAFETY: as above; RUNNING is this thread's, and so the end is.
+    unsafe { (vtable.panicked)(task, payload) }
+}
+
 pub(super) unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Pause {
     // SAFETY: the vtable's contract.
     let Some(entered) = (unsafe { begin::<F, S>(task) }) else {
         return Pause::Idle;
     };
+    let unwinds = Unwinds(task);
     // SAFETY: `begin` has set RUNNING on this thread, which keeps every other
     // thread out of the stage until `pause` or `finish`.
-    let ended = unsafe { poll::<F, S>(task) };
+    let output = unsafe { poll::<F, S>(task) };
+    mem::forget(unwinds);
     // SAFETY: as above.
-    unsafe { after_poll::<F, S>(task, ended, entered) }
+    unsafe { after_poll::<F, S>(task, output.map(Ok), entered) }
+}
+
+/// A run of this task has panicked.
+///
+/// # Safety
+///
+/// `task` is a `Cell<F, S>`; the caller has set RUNNING, and touches the task no more.
+pub(super) unsafe fn panicked<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    payload: Payload,
+) {
+    // SAFETY: the vtable's types; alive through the owned list, as in `begin`.
+    let error = panic_of(&unsafe { cell::<F, S>(task) }.header, payload);
+    // SAFETY: by the contract.
+    let entered = unsafe { Entered::new(task) };
+    // SAFETY: as above.
+    unsafe { complete::<F, S>(task, Err(error), entered) };
 }
 
 /// Begins a run: RUNNING is the caller's then. `None`: the task was aborted, and
@@ -138,7 +200,7 @@ type Ended<F> = Option<Result<<F as Future>::Output, JoinError>>;
 ///
 /// `task` is a `Cell<F, S>`, and the caller has set RUNNING.
 #[inline(always)]
-unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Ended<F> {
+unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Option<F::Output> {
     // SAFETY: the vtable's types; it lives until its run is over.
     let cell = unsafe { cell::<F, S>(task) };
     // SAFETY: who has set RUNNING has the stage; the borrow ends with the poll.
@@ -151,17 +213,14 @@ unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Ended
     // Lent, not counted: the task outlives its poll.
     let waker = ManuallyDrop::new(waker(task));
     let scope = PollScope::enter();
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        future.poll(&mut Context::from_waker(&waker))
-    }));
+    let polled = future.poll(&mut Context::from_waker(&waker));
     let (location, what) = scope.leave_packed();
     match polled {
-        Ok(Poll::Pending) => {
+        Poll::Pending => {
             cell.header.waiting.set(location, what);
             None
         }
-        Ok(Poll::Ready(output)) => Some(Ok(output)),
-        Err(payload) => Some(Err(panicked(&cell.header, payload))),
+        Poll::Ready(output) => Some(output),
     }
 }
 
@@ -176,8 +235,13 @@ pub(super) unsafe fn run_watched<F: Future + 'static, S: Schedule>(task: NonNull
     let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     let id = header.id;
     let watched = Watched::begin(runtime, id, !S::MAY_BLOCK);
+    // Caught here, as the report comes before the end.
     // SAFETY: `begin` has set RUNNING on this thread.
-    let ended = unsafe { poll::<F, S>(task) };
+    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { poll::<F, S>(task) }));
+    let ended = match polled {
+        Ok(output) => output.map(Ok),
+        Err(payload) => Some(Err(panic_of(header, payload))),
+    };
     let then = match &ended {
         None => Then::waits(header.waiting.get()),
         Some(Ok(_)) => Then::Ended,
@@ -196,6 +260,6 @@ pub(super) unsafe fn run_watched<F: Future + 'static, S: Schedule>(task: NonNull
 
 #[cold]
 #[inline(never)]
-pub(super) fn panicked(header: &Header, payload: Box<dyn Any + Send>) -> JoinError {
+pub(super) fn panic_of(header: &Header, payload: Payload) -> JoinError {
     JoinError::panicked(header.id, header.name.clone(), payload)
 }
