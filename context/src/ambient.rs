@@ -13,7 +13,7 @@
 //! guards; its type is known to those who put it here.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -67,10 +67,8 @@ struct Layer {
 pub type AnyToken = Arc<dyn Any + Send + Sync>;
 
 thread_local! {
-    /// Whether it has a value stands in `Now`.
+    /// Whether these two have a value stands in `Now`.
     static LOCALS: RefCell<Locals> = const { RefCell::new(Locals(None)) };
-    /// Whether `TOKEN` has a value.
-    static ANY_TOKEN: Cell<bool> = const { Cell::new(false) };
     static TOKEN: RefCell<Option<AnyToken>> = const { RefCell::new(None) };
 }
 
@@ -216,7 +214,7 @@ pub fn outlive_the_rest() {
 #[must_use]
 #[inline]
 pub fn current_token() -> Option<AnyToken> {
-    if !ANY_TOKEN.get() {
+    if !now(|now| now.any_token.get()) {
         return None;
     }
     some_token()
@@ -235,13 +233,13 @@ fn some_token() -> Option<AnyToken> {
 #[inline]
 pub fn install_token(token: Option<AnyToken>) -> InstalledToken {
     InstalledToken {
-        outer: swap_token(token),
+        outer: replace_token(token),
     }
 }
 
 #[inline]
-fn swap_token(token: Option<AnyToken>) -> Option<AnyToken> {
-    if token.is_none() && !ANY_TOKEN.get() {
+fn replace_token(token: Option<AnyToken>) -> Option<AnyToken> {
+    if token.is_none() && !now(|now| now.any_token.get()) {
         return None;
     }
     swap_some(token)
@@ -249,11 +247,114 @@ fn swap_token(token: Option<AnyToken>) -> Option<AnyToken> {
 
 #[inline(never)]
 fn swap_some(token: Option<AnyToken>) -> Option<AnyToken> {
-    ANY_TOKEN.set(token.is_some());
+    now(|now| now.any_token.set(token.is_some()));
     TOKEN
         .try_with(|current| mem::replace(&mut *current.borrow_mut(), token))
         .ok()
         .flatten()
+}
+
+/// Values and cancel token, away from the thread where they are in force by turns.
+///
+/// One word, and empty as a rule.
+#[derive(Default)]
+pub struct Ambient(Option<Box<Away>>);
+
+struct Away {
+    locals: Locals,
+    token: Option<AnyToken>,
+}
+
+impl Ambient {
+    /// None of it.
+    #[must_use]
+    pub const fn empty() -> Ambient {
+        Ambient(None)
+    }
+
+    /// A snapshot of what is in force on this thread.
+    #[must_use]
+    #[inline]
+    pub fn current() -> Ambient {
+        if is_any_in_force() {
+            Ambient(Some(Box::new(Away {
+                locals: Locals::current(),
+                token: current_token(),
+            })))
+        } else {
+            Ambient::empty()
+        }
+    }
+
+    /// Whether there is nothing to put in force.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Puts this in force, and keeps what was.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wakeline_context::{Ambient, current_token, install_token};
+    ///
+    /// let mut ambient = Ambient::empty();
+    /// let installed = install_token(Some(Arc::new(7)));
+    /// ambient.exchange();
+    /// assert!(current_token().is_none());
+    /// ambient.exchange();
+    /// assert!(current_token().is_some());
+    /// # drop(installed);
+    /// ```
+    #[inline]
+    pub fn exchange(&mut self) {
+        if self.0.is_some() || is_any_in_force() {
+            self.exchange_some();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn exchange_some(&mut self) {
+        let mut away = self.0.take().unwrap_or_else(|| {
+            Box::new(Away {
+                locals: Locals::empty(),
+                token: None,
+            })
+        });
+        away.locals = replace_locals(mem::take(&mut away.locals));
+        away.token = replace_token(away.token.take());
+        self.0 = Some(away);
+    }
+}
+
+impl Drop for Ambient {
+    /// In line where there is nothing, which is as a rule.
+    #[inline]
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn some(away: Box<Away>) {
+            drop(away);
+        }
+        if let Some(away) = self.0.take() {
+            some(away);
+        }
+    }
+}
+
+#[inline]
+fn is_any_in_force() -> bool {
+    now(|now| now.any_locals.get() || now.any_token.get())
+}
+
+impl fmt::Debug for Ambient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ambient").finish_non_exhaustive()
+    }
 }
 
 /// The guard of [`install_token`].
@@ -265,7 +366,7 @@ pub struct InstalledToken {
 impl Drop for InstalledToken {
     #[inline]
     fn drop(&mut self) {
-        drop(swap_token(self.outer.take()));
+        drop(replace_token(self.outer.take()));
     }
 }
 

@@ -103,10 +103,10 @@ impl Unit {
 ///
 /// ```
 /// use std::task::{Context, Poll, Waker};
-/// use wakeline_context::{PollScope, budget};
+/// use wakeline_context::{Polling, budget};
 ///
 /// let mut cx = Context::from_waker(Waker::noop());
-/// let _poll = PollScope::enter();
+/// let _poll = Polling::begin();
 /// for _ in 0..budget::PER_POLL {
 ///     assert!(matches!(budget::poll_proceed(&mut cx), Poll::Ready(_)));
 /// }
@@ -131,10 +131,10 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Unit> {
 /// # Example
 ///
 /// ```
-/// use wakeline_context::{PollScope, budget};
+/// use wakeline_context::{Polling, budget};
 ///
 /// assert!(!budget::is_limited());
-/// let _poll = PollScope::enter();
+/// let _poll = Polling::begin();
 /// assert!(budget::is_limited());
 /// ```
 #[inline]
@@ -167,7 +167,7 @@ pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PollScope;
+    use crate::Polling;
     use std::task::Waker;
 
     fn spend_all(cx: &mut Context<'_>) -> u32 {
@@ -183,7 +183,7 @@ mod tests {
     fn a_poll_ends_after_its_units_and_the_next_one_starts_full() {
         let mut cx = Context::from_waker(Waker::noop());
         for _ in 0..2 {
-            let _scope = PollScope::enter();
+            let _scope = Polling::begin();
             assert_eq!(spend_all(&mut cx), u32::from(PER_POLL));
             assert!(is_spent());
         }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_refund_costs_nothing() {
         let mut cx = Context::from_waker(Waker::noop());
-        let _scope = PollScope::enter();
+        let _scope = Polling::begin();
         for _ in 0..1_000 {
             match poll_proceed(&mut cx) {
                 Poll::Ready(unit) => unit.refund(),
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn unlimited_restores_the_limit_also_after_a_panic() {
         let mut cx = Context::from_waker(Waker::noop());
-        let _scope = PollScope::enter();
+        let _scope = Polling::begin();
         spend_all(&mut cx);
         let caught = std::panic::catch_unwind(|| unlimited(|| panic!("in the middle")));
         assert!(caught.is_err());

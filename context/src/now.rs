@@ -15,6 +15,8 @@ pub(crate) struct Now {
     /// Whether `ambient.rs` has a value here: most threads never see one, and this
     /// needs no destructor and so no look whether that has run.
     pub(crate) any_locals: Cell<bool>,
+    /// The same of the token.
+    pub(crate) any_token: Cell<bool>,
     /// See `task.rs`.
     pub(crate) task: Cell<u64>,
     /// See `waiting.rs`: whether there is anything to tell, and the line.
@@ -28,6 +30,7 @@ thread_local! {
         Now {
             budget: Cell::new(Budget::UNLIMITED),
             any_locals: Cell::new(false),
+            any_token: Cell::new(false),
             task: Cell::new(0),
             location: Cell::new(None),
             what: Cell::new(0),

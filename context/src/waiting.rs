@@ -117,7 +117,7 @@ impl WaitingOn {
         id.min(WaitingOn::ID_MAX) << 8 | kind as u64
     }
 
-    /// What [`PollScope::leave_packed`](crate::PollScope::leave_packed) gave.
+    /// What [`Polling::end_packed`](crate::Polling::end_packed) gave.
     #[must_use]
     pub fn unpack(location: Option<&'static Location<'static>>, what: u64) -> Option<WaitingOn> {
         let kind = Kind::ALL.get(usize::try_from(what & 0xff).ok()?).copied()?;

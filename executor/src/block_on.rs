@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 use std::time::Duration;
 
-use wakeline_context::{Cause, Reason, install_token, outlive_the_rest};
+use wakeline_context::{Cause, Reason, outlive_the_rest};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
@@ -74,7 +74,6 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
     let own = task::Root::new(&shared.node, Location::caller());
     let listed = own.list(shared.debug.as_deref());
     let traced = own.trace(shared.trace.as_ref());
-    let _none = install_token(None);
     let result = core.enter_with(|core| {
         let (context, driver, waker) = core.for_root(traced.as_ref());
         // Pinned in here, so that its destructor still has its runtime.

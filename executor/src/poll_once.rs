@@ -72,8 +72,6 @@ impl Executor {
             !context::is_entered(),
             "`poll_once` inside a task or a `block_on` would run tasks in the midst of another: await instead"
         );
-        // The tasks are not under the caller's token.
-        let _none = wakeline_context::install_token(None);
         bound_here(&self.shared)?.enter(|context, driver| worker::once(context, driver, limit))
     }
 }

@@ -77,9 +77,9 @@ pub fn run<F: Future>(reactor: &Reactor, future: F) -> F::Output {
     loop {
         let mut limit = None;
         if signal.woken.swap(false, Ordering::Acquire) {
-            let scope = wakeline_context::PollScope::enter();
+            let polling = wakeline_context::Polling::begin();
             let poll = future.as_mut().poll(&mut cx);
-            let _ = scope.leave();
+            drop(polling);
             if let Poll::Ready(output) = poll {
                 return output;
             }

@@ -4,17 +4,19 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use wakeline_context::{Kind, PollScope, WaitingOn, budget};
+use wakeline_context::{Aside, Kind, Polling, WaitingOn, budget};
 use wakeline_net::io::{AsyncReadExt, AsyncWriteExt, BufReader, copy};
 use wakeline_net::testing::{on_each_driver, tcp_pair};
 use wakeline_net::{TcpListener, UdpSocket};
 
 /// Polls once, and tells what the future waits for.
 fn parked(future: impl Future) -> WaitingOn {
-    let scope = PollScope::enter();
+    // The test's own future is being polled.
+    let _aside = Aside::new();
+    let polling = Polling::begin();
     let mut cx = Context::from_waker(Waker::noop());
     assert!(pin!(future).poll(&mut cx).is_pending());
-    scope.leave().expect("it said what it waits for")
+    polling.end().expect("it said what it waits for")
 }
 
 #[test]
@@ -81,7 +83,8 @@ fn a_task_whose_socket_is_always_ready_gives_way() {
         });
         poll_fn(|cx| {
             polls += 1;
-            let _scope = PollScope::enter();
+            let _aside = Aside::new();
+            let _poll = Polling::begin();
             read.as_mut().poll(cx)
         })
         .await?;

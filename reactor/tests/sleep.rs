@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-use wakeline_context::{Kind, PollScope};
+use wakeline_context::{Kind, Polling};
 use wakeline_reactor::time::{Sleep, sleep, sleep_until};
 use wakeline_reactor::{DriverKind, Reactor};
 
@@ -297,9 +297,9 @@ fn a_parked_task_knows_the_line_of_its_sleep() {
     for_each_driver(|_| {
         let mut sleep = sleep(HOUR);
         let line = line!() - 1;
-        let scope = PollScope::enter();
+        let polling = Polling::begin();
         assert!(poll_once(&mut sleep, Waker::noop()).is_pending());
-        let waiting = scope.leave().unwrap();
+        let waiting = polling.end().unwrap();
         assert_eq!((waiting.kind, waiting.location.line()), (Kind::Timer, line));
     });
 }

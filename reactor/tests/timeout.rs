@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use wakeline_context::{PollScope, budget};
+use wakeline_context::{Polling, budget};
 use wakeline_reactor::time::{MissedTick, interval, interval_at, sleep, timeout, timeout_at};
 
 const MS: Duration = Duration::from_millis(1);
@@ -137,7 +137,7 @@ fn a_future_that_uses_the_budget_up_does_not_escape_its_limit() {
         });
         let mut limited = pin!(timeout(MS, busy));
         turn_until(reactor, || {
-            let _poll = PollScope::enter();
+            let _poll = Polling::begin();
             limited
                 .as_mut()
                 .poll(&mut Context::from_waker(Waker::noop()))

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wakeline_context::{PollScope, WaitingOn};
+use wakeline_context::{Polling, WaitingOn};
 
 use super::root_wake::RootWaker;
 use crate::context::{Context, Kind};
@@ -53,12 +53,12 @@ impl<F: Future> RootFuture<'_, F> {
         if let Some(traced) = self.traced {
             traced.polls();
         }
-        let scope = PollScope::enter();
+        let polling = Polling::begin();
         let future = self.future.as_mut().as_pin_mut();
         let polled = future
             .expect("it stays until the drop")
             .poll(&mut std::task::Context::from_waker(&self.waker.waker));
-        let (location, what) = scope.leave_packed();
+        let (location, what) = polling.end_packed();
         let waiting = || WaitingOn::unpack(location, what);
         drop(entered);
         if let Some(traced) = self.traced {

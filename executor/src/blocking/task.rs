@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use wakeline_context::install_token;
-
 use super::Job;
 use crate::shared::Shared;
 use crate::task::{Runnable, Schedule, Task};
@@ -34,7 +32,6 @@ impl Schedule for Blocking {
         // If no thread has it yet.
         if let Some(Job::Task(runnable)) = desk.withdraw(is_it) {
             // Dropped on this thread, but not under what surrounds the abort.
-            let _none = install_token(None);
             runnable.end();
             desk.ended(1, || self.0.interrupt_only());
         }

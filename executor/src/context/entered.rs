@@ -68,9 +68,11 @@ pub(crate) fn is_passing() -> bool {
     PASSING.get()
 }
 
-/// Makes `context` this thread's, until the guard is dropped.
+/// Makes `context` this thread's, until the guard is dropped: it runs tasks, and what it
+/// was inside of is set aside.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     Entered {
+        _aside: task::Aside::new(),
         home_before: task::replace_home(context.home.address()),
         before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
         _context: context,
@@ -83,6 +85,7 @@ pub(crate) struct Entered {
     /// The guard that is further out owns it.
     before: Option<NonNull<Context>>,
     home_before: usize,
+    _aside: task::Aside,
     _context: Rc<Context>,
 }
 

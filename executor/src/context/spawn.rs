@@ -2,8 +2,6 @@
 
 use std::future::Future;
 
-use wakeline_context::install_token;
-
 use super::{Kind, with};
 use crate::home::Local;
 use crate::shared::{Shared, cancel};
@@ -63,10 +61,9 @@ pub(crate) fn queue_new(owned: Task, runnable: Runnable) {
     }
 }
 
-/// Runs a task inside of what this thread polls, under none of its tokens.
+/// Runs a task inside of what this thread polls.
 #[inline]
 fn run_inside(runnable: Runnable) {
-    let _none = install_token(None);
     let again = runnable.run_caught();
     with(|current| {
         let current = current.expect(STAYS);

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use wakeline_context::install_token;
-
 use super::Shared;
 use crate::home::Local;
 use crate::task::{Runnable, Schedule, Task};
@@ -21,8 +19,6 @@ pub(crate) enum Order {
 
 /// Ends a task that was never queued: its future is dropped unpolled.
 pub(crate) fn cancel(task: &Task, runnable: Runnable) {
-    // The token in force is the spawner's.
-    let _none = install_token(None);
     task.abort();
     runnable.end();
 }

@@ -241,9 +241,7 @@ impl Waiting {
         }
     }
 
-    /// What a poll has left: [`PollScope::leave_packed`].
-    ///
-    /// [`PollScope::leave_packed`]: wakeline_context::PollScope::leave_packed
+    /// What a poll has left: [`Polling::end_packed`](wakeline_context::Polling::end_packed).
     #[inline]
     pub(super) fn set(&self, location: Option<&'static Location<'static>>, what: u64) {
         let location = location.map_or(ptr::null(), ptr::from_ref);

@@ -23,7 +23,7 @@ use super::life::Life;
 use super::near::Finished;
 use super::raw::{Schedule, cell, subject};
 use super::run::panic_of;
-use super::running::{Before, Entered};
+use super::running::Entered;
 use super::waker::wake_quietly;
 use super::{Id, JoinError};
 use crate::debug::error_in;
@@ -38,42 +38,12 @@ use crate::unobserved::Unobserved;
 /// # Safety
 ///
 /// `task` is a `Cell<F, S>`; the caller has set RUNNING, and touches the task no more.
-#[inline(always)]
+#[inline(never)]
 pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    result: Result<F::Output, JoinError>,
+    mut result: Result<F::Output, JoinError>,
     entered: Entered,
 ) {
-    let Before {
-        task: outer,
-        id,
-        locals,
-    } = entered.before();
-    // SAFETY: by the contract.
-    unsafe { complete_in::<F, S>(task, result, outer, id, locals) }
-}
-
-/// Takes the mark in words, or each poll would put it in memory for this.
-///
-/// # Safety
-///
-/// As [`complete`]; `outer`, `id` and `locals` are what [`Entered::before`] took out of
-/// the mark of `task`.
-#[inline(never)]
-unsafe fn complete_in<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    mut result: Result<F::Output, JoinError>,
-    outer: Option<NonNull<Header>>,
-    id: u64,
-    locals: Locals,
-) {
-    let before = Before {
-        task: outer,
-        id,
-        locals,
-    };
-    // SAFETY: `complete` has just taken it from the task's mark.
-    let entered = unsafe { Entered::again(task, before) };
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;

@@ -127,12 +127,12 @@ impl<F> fmt::Debug for Unconstrained<F> {
 mod tests {
     use super::*;
     use std::task::Waker;
-    use wakeline_context::PollScope;
+    use wakeline_context::Polling;
 
     #[test]
     fn it_gives_way_once_the_poll_has_spent_its_units_unless_unconstrained() {
         let mut cx = Context::from_waker(Waker::noop());
-        let _poll = PollScope::enter();
+        let _poll = Polling::begin();
         for step in 0..budget::PER_POLL {
             let polled = Pin::new(&mut consume_budget()).poll(&mut cx);
             assert!(polled.is_ready(), "step {step}");

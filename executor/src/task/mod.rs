@@ -73,7 +73,7 @@ pub(crate) use owned::{OwnedByMany, OwnedByOne};
 pub(crate) use raw::{Schedule, new};
 pub(crate) use refs::{Received, Runnable, Task, receive};
 pub(crate) use run::end_panicked;
-pub(crate) use running::{Listed, Root, is_root};
+pub(crate) use running::{Aside, Listed, Root, is_root};
 
 pub use crate::yield_now::{YieldNow, yield_now};
 pub use cancel::{cancel_node, is_cancelled};

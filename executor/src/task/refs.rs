@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::cell::Header;
 use super::near::Receive;
 use super::run::end_panicked;
+use super::running::Aside;
 use super::state::{Pause, Wake};
 use super::{TaskInfo, TaskState};
 
@@ -100,6 +101,8 @@ impl Runnable {
     /// Polls the task once, or drops its future if it was aborted; if it was
     /// woken meanwhile, the right to run it again, which goes behind all others.
     ///
+    /// The caller has set aside what the thread is inside of: see [`Aside`].
+    ///
     /// # Panics
     ///
     /// With the future's own panic, which the caller hands to [`end_panicked`].
@@ -115,8 +118,9 @@ impl Runnable {
         (paused == Pause::Requeue).then(|| Runnable(task))
     }
 
-    /// As `run`, and a panic ends the task in here.
+    /// As `run`, wherever this thread is, and a panic ends the task in here.
     pub(crate) fn run_caught(self) -> Option<Runnable> {
+        let _aside = Aside::new();
         catch_unwind(AssertUnwindSafe(|| self.run())).unwrap_or_else(|payload| {
             end_panicked(payload);
             None
@@ -150,6 +154,7 @@ impl Runnable {
     /// Ends a queued task that nobody can run, with the reason.
     pub(crate) fn refuse(self, error: io::Error) {
         let task = self.into_raw();
+        let _aside = Aside::new();
         // SAFETY: as in `run`.
         let vtable = unsafe { task.as_ref() }.vtable;
         // SAFETY: as above.

@@ -26,7 +26,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use wakeline_context::PollScope;
+use wakeline_context::Polling;
 
 use super::JoinError;
 use super::cancel::unspoken;
@@ -212,9 +212,9 @@ unsafe fn poll<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Optio
     let future = unsafe { Pin::new_unchecked(future) };
     // Lent, not counted: the task outlives its poll.
     let waker = ManuallyDrop::new(waker(task));
-    let scope = PollScope::enter();
+    let polling = Polling::begin();
     let polled = future.poll(&mut Context::from_waker(&waker));
-    let (location, what) = scope.leave_packed();
+    let (location, what) = polling.end_packed();
     match polled {
         Poll::Pending => {
             cell.header.waiting.set(location, what);

@@ -4,24 +4,22 @@
 //!   poll or drop of a task               poll or drop of the future of a `block_on`
 //!     TASK      = the task                 ROOT      = its root, and no TASK
 //!     task id   = the task's               task id   = the root's, of its own
-//!     locals    = those of its spawn       locals    = the thread's own
+//!     locals    = those of its spawn       locals    = those of the call
 //!     token     = none                     token     = that of the call
 //! ```
 //!
-//! All of it is put back afterwards, so that these nest: the end of one
-//! executor inside a task of another, a `block_on` inside a blocking job.
+//! A thread that runs tasks has none of it in between: what it is inside of then is
+//! set aside ([`Aside`]) once around all runs, so that a run has nothing to keep and
+//! nothing to put back. So these nest: the end of one executor inside a task of another, a
+//! `block_on` inside a blocking job, a task that is polled where it is spawned.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-use wakeline_context::{
-    AnyToken, InstalledToken, Locals, WaitingOn, current_token, install_token, replace_locals,
-    replace_task,
-};
+use wakeline_context::{Ambient, Locals, WaitingOn, replace_locals, replace_task};
 use wakeline_sync::cancel::Node;
 
 use super::Id;
@@ -63,19 +61,37 @@ pub(super) fn is_running(task: &Task) -> bool {
     TASK.get() == Some(task.as_raw())
 }
 
+/// What this thread is inside of, set aside until this is dropped: whoever runs tasks
+/// has one.
+#[must_use = "it is put back when this is dropped"]
+pub(crate) struct Aside {
+    task: Option<NonNull<Header>>,
+    root: Option<NonNull<Root<'static>>>,
+    _rest: wakeline_context::Aside,
+}
+
+impl Aside {
+    #[inline]
+    pub(crate) fn new() -> Aside {
+        Aside {
+            task: TASK.take(),
+            root: ROOT.take(),
+            _rest: wakeline_context::Aside::new(),
+        }
+    }
+}
+
+impl Drop for Aside {
+    #[inline]
+    fn drop(&mut self) {
+        TASK.set(self.task);
+        ROOT.set(self.root);
+    }
+}
+
 /// Marks a task as the one that this thread runs, until it leaves.
 pub(super) struct Entered {
     task: NonNull<Header>,
-    /// Taken once: by `leave`, or by the drop.
-    before: ManuallyDrop<Before>,
-}
-
-/// What surrounded the thread before.
-#[must_use = "it is to be put back"]
-pub(super) struct Before {
-    pub(super) task: Option<NonNull<Header>>,
-    pub(super) id: u64,
-    pub(super) locals: Locals,
 }
 
 impl Entered {
@@ -85,92 +101,48 @@ impl Entered {
     /// the right to its end stays the caller's, until this leaves or is dropped.
     #[inline(always)]
     pub(super) unsafe fn new(task: NonNull<Header>) -> Entered {
+        debug_assert!(TASK.get().is_none(), "another's run was not set aside");
         // SAFETY: the caller vouches that the task lives.
         let header = unsafe { task.as_ref() };
         // SAFETY: the locals belong to who set RUNNING; the borrow ends here.
-        let locals = mem::take(unsafe { &mut *header.locals.get() });
-        let before = Before {
-            task: TASK.replace(Some(task)),
-            id: replace_task(header.id.get()),
+        let locals = unsafe { &mut *header.locals.get() };
+        if !locals.is_empty() {
             // Moved and not cloned: no count is touched by a poll.
-            locals: replace_locals(locals),
-        };
-        Entered {
-            task,
-            before: ManuallyDrop::new(before),
+            replace_locals(mem::take(locals));
         }
+        TASK.set(Some(task));
+        replace_task(header.id.get());
+        Entered { task }
     }
 
-    /// Takes the mark apart: whoever has this must put it back, or make the mark anew
-    /// by [`Entered::again`], before the task may be let go.
-    #[must_use = "the thread would go on as if it ran the task"]
-    #[inline(always)]
-    pub(super) fn before(self) -> Before {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: it is not dropped any more, so this is the one time.
-        unsafe { ManuallyDrop::take(&mut this.before) }
-    }
-
-    /// # Safety
-    ///
-    /// As [`Entered::new`]; `before` is of the one made for `task` last.
-    #[inline(always)]
-    pub(super) unsafe fn again(task: NonNull<Header>, before: Before) -> Entered {
-        Entered {
-            task,
-            before: ManuallyDrop::new(before),
-        }
-    }
-
-    /// As a drop, and in line: this is how each poll ends.
+    /// As a drop.
     #[inline(always)]
     pub(super) fn leave(self) {
-        let task = self.task;
-        // SAFETY: as `new` was promised.
-        unsafe { put_back(task, self.before()) }
+        drop(self);
     }
 }
 
 impl Drop for Entered {
-    /// Only while a panic unwinds that is nobody's output. By value and out of
-    /// line, so that a poll keeps all this in registers.
     #[inline(always)]
     fn drop(&mut self) {
-        #[cold]
-        #[inline(never)]
-        unsafe fn unwind(task: NonNull<Header>, before: Before) {
-            // SAFETY: by the contract of this very function.
-            unsafe { put_back(task, before) }
+        let locals = replace_locals(Locals::empty());
+        if !locals.is_empty() {
+            // SAFETY: as `new` was promised.
+            let place = unsafe { self.task.as_ref() }.locals.get();
+            // SAFETY: as above. Nothing is dropped by the write: `new` left none.
+            unsafe { place.write(locals) };
         }
-        // SAFETY: this is the one time, as it has not left.
-        let before = unsafe { ManuallyDrop::take(&mut self.before) };
-        // SAFETY: as `new` was promised.
-        unsafe { unwind(self.task, before) }
+        replace_task(0);
+        TASK.set(None);
     }
-}
-
-/// # Safety
-///
-/// The task lives, and its locals are the caller's.
-#[inline(always)]
-unsafe fn put_back(task: NonNull<Header>, before: Before) {
-    let locals = replace_locals(before.locals);
-    if !locals.is_empty() {
-        // SAFETY: by the contract.
-        let place = unsafe { task.as_ref() }.locals.get();
-        // SAFETY: by the contract. Nothing is dropped by the write: `new` left none.
-        unsafe { place.write(locals) };
-    }
-    replace_task(before.id);
-    TASK.set(before.task);
 }
 
 /// The future of one `block_on`: no task, but it owns locks and cancels.
 pub(crate) struct Root<'a> {
     id: Id,
-    /// In force where `block_on` was called; the tasks that the thread runs
-    /// meanwhile are not under it.
-    token: Option<AnyToken>,
+    /// In force where `block_on` was called, and while the future is polled; the tasks
+    /// that the thread runs meanwhile are not under it.
+    ambient: Cell<Ambient>,
     runtime: &'a Node,
     node: OnceLock<Node>,
     /// The line that called `block_on`.
@@ -179,10 +151,11 @@ pub(crate) struct Root<'a> {
 
 impl<'a> Root<'a> {
     /// For a `block_on` of the runtime whose root node is `runtime`.
+    #[inline]
     pub(crate) fn new(runtime: &'a Node, at: &'static Location<'static>) -> Root<'a> {
         Root {
             id: Id::next(),
-            token: current_token(),
+            ambient: Cell::new(Ambient::current()),
             runtime,
             node: OnceLock::new(),
             at,
@@ -213,37 +186,36 @@ impl<'a> Root<'a> {
         self.node.get_or_init(|| self.runtime.child())
     }
 
-    /// Around each poll of the future and around its drop.
+    /// Around each poll of the future and around its drop, on a thread that is inside
+    /// of nothing.
+    #[inline]
     pub(crate) fn enter(&self) -> EnteredRoot<'_> {
-        EnteredRoot {
-            // No task: it would hide the root.
-            hidden: TASK.take(),
-            before: ROOT.replace(Some(NonNull::from(self).cast())),
-            task_before: replace_task(self.id.get()),
-            _token: self
-                .token
-                .as_ref()
-                .map(|token| install_token(Some(token.clone()))),
-            root: PhantomData,
+        ROOT.set(Some(NonNull::from(self).cast()));
+        replace_task(self.id.get());
+        self.exchange();
+        EnteredRoot(self)
+    }
+
+    #[inline]
+    fn exchange(&self) {
+        let mut ambient = self.ambient.take();
+        ambient.exchange();
+        if !ambient.is_empty() {
+            self.ambient.set(ambient);
         }
     }
 }
 
 /// The guard of [`Root::enter`].
-pub(crate) struct EnteredRoot<'a> {
-    hidden: Option<NonNull<Header>>,
-    before: Option<NonNull<Root<'static>>>,
-    task_before: u64,
-    _token: Option<InstalledToken>,
-    /// It lives as long as it stands in [`ROOT`].
-    root: PhantomData<&'a Root<'a>>,
-}
+pub(crate) struct EnteredRoot<'a>(&'a Root<'a>);
 
 impl Drop for EnteredRoot<'_> {
+    #[inline]
     fn drop(&mut self) {
-        replace_task(self.task_before);
-        ROOT.set(self.before);
-        TASK.set(self.hidden);
+        let EnteredRoot(root) = self;
+        root.exchange();
+        replace_task(0);
+        ROOT.set(None);
     }
 }
 

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn, ready};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wakeline_context::PollScope;
+use wakeline_context::Polling;
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -107,7 +107,7 @@ fn a_spent_budget_ends_the_turn_and_outputs_cost() {
     }
     let mut turns = 0;
     while !children.is_empty() {
-        let _poll = PollScope::enter();
+        let _poll = Polling::begin();
         let before = children.len();
         while let Poll::Ready(Some(_)) = next(&mut children, &waker) {}
         assert!(before - children.len() <= usize::from(budget::PER_POLL));

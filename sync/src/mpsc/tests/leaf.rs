@@ -3,16 +3,16 @@
 use crate::testing::poll;
 use crate::{broadcast, mpsc, watch};
 use std::fmt::Debug;
-use wakeline_context::{Kind, PollScope, budget};
+use wakeline_context::{Kind, Polling, budget};
 
 /// The future waits, for a channel, at the line that made it.
 fn waits_at<F: Future + Unpin>(line: u32, mut future: F)
 where
     F::Output: Debug,
 {
-    let scope = PollScope::enter();
+    let polling = Polling::begin();
     assert!(poll(&mut future).is_pending());
-    let waiting = scope.leave().expect("it says what it waits for");
+    let waiting = polling.end().expect("it says what it waits for");
     assert_eq!(
         (waiting.kind, waiting.location.line()),
         (Kind::Channel, line)
@@ -49,7 +49,7 @@ fn a_poll_ends_when_its_budget_is_spent_and_nothing_is_lost_by_that() {
     let mut received = Vec::new();
     let mut polls = 0;
     while received.len() < count as usize {
-        let _scope = PollScope::enter();
+        let _poll = Polling::begin();
         while let std::task::Poll::Ready(value) = poll(&mut receiver.recv()) {
             received.extend(value);
             if received.len() == count as usize {
@@ -66,7 +66,7 @@ fn a_poll_ends_when_its_budget_is_spent_and_nothing_is_lost_by_that() {
 fn a_send_that_waits_spends_nothing() {
     let (sender, mut receiver) = mpsc::channel(1);
     sender.try_send(0).unwrap();
-    let _scope = PollScope::enter();
+    let _poll = Polling::begin();
     let mut send = sender.send(1);
     for _ in 0..1_000 {
         assert!(poll(&mut send).is_pending());

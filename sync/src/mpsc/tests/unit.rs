@@ -364,7 +364,7 @@ fn threads_outside_of_the_runtime_block() {
 #[should_panic(expected = "await it instead")]
 fn a_task_must_not_block() {
     let (_sender, mut receiver) = channel::<u8>(1);
-    let _poll = wakeline_context::PollScope::enter();
+    let _poll = wakeline_context::Polling::begin();
     receiver.blocking_recv();
 }
 

@@ -172,13 +172,13 @@ fn a_lock_is_given_once() {
 
 #[test]
 fn a_waiting_future_tells_where_it_waits() {
-    let scope = wakeline_context::PollScope::enter();
+    let polling = wakeline_context::Polling::begin();
     let lock = Mutex::new(());
     let _held = lock.try_lock().unwrap();
     let line = line!() + 1;
     let mut waiting = lock.lock();
     assert!(poll(&mut waiting).is_pending());
-    let waits = scope.leave().expect("it waits");
+    let waits = polling.end().expect("it waits");
     assert_eq!(waits.kind, wakeline_context::Kind::Lock);
     assert_eq!(
         (waits.location.file(), waits.location.line()),
@@ -192,11 +192,11 @@ fn who_waits_for_a_mutex_of_a_task_tells_which_task_that_is() {
     let lock = Mutex::new(());
     let held = lock.try_lock().unwrap();
     wakeline_context::replace_task(8);
-    let scope = wakeline_context::PollScope::enter();
+    let polling = wakeline_context::Polling::begin();
     let line = line!() + 1;
     let mut waiting = lock.lock();
     assert!(poll(&mut waiting).is_pending());
-    let waits = scope.leave().expect("it waits");
+    let waits = polling.end().expect("it waits");
     wakeline_context::replace_task(before);
     assert_eq!((waits.kind, waits.id), (wakeline_context::Kind::Mutex, 7));
     assert_eq!(waits.location.line(), line);
