@@ -1,0 +1,189 @@
+//! What surrounds the code that runs, a task, its values, a token: each task and the
+//! future of a `block_on` has its own, and the thread has none of it in between.
+
+use std::future::poll_fn;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use wakeline_context::{Key, Locals, current_task, current_token, install_token};
+use wakeline_executor::{
+    Driver, Executor, Interrupt, ParkDriver, spawn_eager, spawn_local, task, yield_now,
+};
+
+static NUMBER: Key = Key::new();
+
+fn number() -> Option<u32> {
+    Locals::current().get(&NUMBER).copied()
+}
+
+fn numbered(number: u32) -> Locals {
+    Locals::empty().with(&NUMBER, number)
+}
+
+/// Runs `test` on executors of one and of two workers.
+fn on_each(test: impl Fn(&Executor)) {
+    for workers in [1, 2] {
+        let executor = Executor::builder().workers(workers).build();
+        test(&executor.expect("an executor"));
+    }
+}
+
+fn bare() -> task::Builder {
+    task::Builder::new().context(Locals::empty())
+}
+
+#[test]
+fn a_block_on_keeps_what_surrounds_it_for_its_future() {
+    on_each(|executor| {
+        let _values = numbered(1).install();
+        let _token = install_token(Some(Arc::new(5_u8)));
+        executor.block_on(async {
+            assert_eq!((number(), current_token().is_some()), (Some(1), true));
+            let inner = numbered(2).install();
+            let task = bare().spawn_local(async {
+                let before = (number(), current_token().is_some());
+                yield_now().await;
+                (before, (number(), current_token().is_some()))
+            });
+            assert_eq!(task.await.unwrap(), ((None, false), (None, false)));
+            assert_eq!(number(), Some(2), "it stays while the future waits");
+            assert!(current_token().is_some());
+            drop(inner);
+            assert_eq!(number(), Some(1));
+        });
+        assert_eq!((number(), current_token().is_some()), (Some(1), true));
+    });
+}
+
+#[test]
+fn the_future_of_a_block_on_is_dropped_among_them_also_when_it_panics() {
+    struct Looks(mpsc::Sender<(Option<u32>, bool)>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let seen = (number(), current_token().is_some());
+            self.0.send(seen).expect("the test looks");
+        }
+    }
+    on_each(|executor| {
+        let _values = numbered(1).install();
+        let _token = install_token(Some(Arc::new(5_u8)));
+        for panics in [false, true] {
+            let (tell, told) = mpsc::channel();
+            let looks = Looks(tell);
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                executor.block_on(poll_fn(move |_| {
+                    let _moved = &looks;
+                    assert!(!panics, "in the middle");
+                    std::task::Poll::Ready(())
+                }));
+            }));
+            assert_eq!(ended.is_err(), panics);
+            assert_eq!(told.recv(), Ok((Some(1), true)));
+            assert_eq!((number(), current_token().is_some()), (Some(1), true));
+        }
+    });
+}
+
+#[test]
+fn a_task_that_panics_leaves_nothing_behind() {
+    on_each(|executor| {
+        executor.block_on(async {
+            let bad = (task::Builder::new().context(numbered(7))).spawn_local(async {
+                assert_eq!(number(), Some(7));
+                yield_now().await;
+                let _inner = numbered(8).install();
+                panic!("in the middle");
+            });
+            let good = bare().spawn_local(async {
+                yield_now().await;
+                (number(), current_task())
+            });
+            let id = good.id().get();
+            assert!(bad.await.unwrap_err().is_panic());
+            assert_eq!(good.await.unwrap(), (None, id));
+        });
+        assert_eq!((number(), current_task()), (None, 0));
+    });
+}
+
+#[test]
+fn each_panic_is_the_end_of_the_task_that_had_it() {
+    on_each(|executor| {
+        let message = |error: wakeline_executor::JoinError| error.to_string();
+        let handle = executor.handle();
+        let nested = executor.handle().spawn_blocking(move || {
+            let inner = Executor::builder().workers(1).build();
+            let inner = inner.expect("an executor");
+            let first = inner.block_on(async {
+                let eager = spawn_eager(async { panic!("eager") });
+                let queued = spawn_local(async { panic!("queued") });
+                (eager.await.unwrap_err(), queued.await.unwrap_err())
+            });
+            let root = catch_unwind(AssertUnwindSafe(|| {
+                handle.block_on(async { panic!("root") });
+            }));
+            assert!(root.is_err());
+            assert!(message(first.0).contains("eager"));
+            assert!(message(first.1).contains("queued"));
+            panic!("job");
+        });
+        let error = executor.block_on(nested).unwrap_err();
+        assert!(message(error).contains("job"));
+    });
+}
+
+/// Tells what surrounds each turn of it.
+struct Looks {
+    park: ParkDriver,
+    tell: mpsc::Sender<(u64, Option<u32>, bool)>,
+}
+
+impl Driver for Looks {
+    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        let seen = (current_task(), number(), current_token().is_some());
+        // The test may have seen enough.
+        let _ = self.tell.send(seen);
+        self.park.turn(limit)
+    }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        self.park.interrupt()
+    }
+}
+
+#[test]
+fn a_turn_of_the_driver_is_inside_of_nothing() {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let builder = Executor::builder().workers(1).root_driver(move || {
+        let tell = tell.lock().expect("no panic").clone();
+        let park = ParkDriver::new();
+        Ok(Box::new(Looks { park, tell }))
+    });
+    let looked_at = builder.build().expect("an executor");
+    let outer = Executor::builder().workers(1).build();
+    let outer = outer.expect("an executor");
+    let _values = numbered(1).install();
+    let handle = looked_at.handle();
+    // Inside of a blocking job, which is a task and inherits the values.
+    let job = outer.handle().spawn_blocking(move || {
+        assert!(current_task() != 0 && number() == Some(1));
+        let _token = install_token(Some(Arc::new(5_u8)));
+        handle.block_on(async {
+            yield_now().await;
+            let task = spawn_local(async { number() });
+            assert_eq!(task.await.unwrap(), Some(1));
+        });
+        assert!(current_task() != 0 && number() == Some(1));
+    });
+    outer.block_on(job).expect("no panic");
+    drop(looked_at);
+    let turns: Vec<_> = told.iter().collect();
+    assert!(!turns.is_empty());
+    assert!(
+        turns.iter().all(|turn| *turn == (0, None, false)),
+        "{turns:?}"
+    );
+}
