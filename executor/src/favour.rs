@@ -83,6 +83,7 @@ impl<T> Favour<T> {
         Some(self.value.with_mut(|value| f(unsafe { &mut *value })))
     }
 
+    #[cold]
     #[inline(never)]
     fn with_others<R>(&self, at_home: bool, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         let _one = self.others.lock();

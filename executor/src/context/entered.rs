@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Runs `f` with this thread's context. `f` must not run foreign code.
-#[inline]
+#[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
     // SAFETY: the guard that put it there owns it, and takes it away before it
     // lets go; `f` runs no foreign code, so no guard is dropped meanwhile.

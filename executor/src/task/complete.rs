@@ -166,9 +166,9 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, ent
     }
     entered.leave();
     // SAFETY: they are this thread's until the task is let go, below.
-    let locals = unsafe { mem::take(&mut *header.locals.get()) };
-    if !locals.is_empty() {
-        drop_locals(locals);
+    if !unsafe { &*header.locals.get() }.is_empty() {
+        // SAFETY: as above.
+        drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
         if !output_dropped && !local.near.has_handle() {
             output_dropped = true;
             // SAFETY: as above; the handle went away with the values.

@@ -75,7 +75,7 @@ unsafe fn drop_waker(data: *const ()) {
 }
 
 /// As `wake_task`, and the reference is released.
-#[inline]
+#[inline(always)]
 fn wake_with(task: ManuallyDrop<Task>) {
     let near = task.header().life.at_home();
     let Some(wake) = near.and_then(Near::wake_and_release) else {
