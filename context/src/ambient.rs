@@ -130,7 +130,8 @@ impl Locals {
         None
     }
 
-    /// Puts these values in force on this thread until the guard is dropped.
+    /// Puts these values in force on this thread until the guard is dropped: by the task,
+    /// or the future of a `block_on`, that has made it. Each has values of its own.
     #[inline]
     pub fn install(self) -> InstalledLocals {
         InstalledLocals {
@@ -141,8 +142,8 @@ impl Locals {
 
 /// Puts `locals` in force on this thread and gives those that were.
 ///
-/// For the executor, which puts them back after a poll; [`Locals::install`]
-/// does so by itself. While the thread is ending nothing is in force.
+/// For the executor, which gives them to their task again after a poll;
+/// [`Locals::install`] puts those that were back by itself. While the thread is ending nothing is in force.
 #[inline]
 pub fn replace_locals(locals: Locals) -> Locals {
     if locals.is_empty() && !now(|now| now.any_locals.get()) {
@@ -228,8 +229,8 @@ fn some_token() -> Option<AnyToken> {
         .flatten()
 }
 
-/// Puts `token` in force on this thread until the guard is dropped; `None`
-/// hides the one in force.
+/// Puts `token` in force on this thread until the guard is dropped, in the same poll or
+/// by the same future of a `block_on`; `None` hides the one in force.
 #[inline]
 pub fn install_token(token: Option<AnyToken>) -> InstalledToken {
     InstalledToken {

@@ -15,7 +15,7 @@ use crate::now::now;
 /// Units of progress that one poll of a task may make.
 pub const PER_POLL: u8 = 128;
 
-/// What is left of a poll's budget, in one byte: each poll saves and restores it.
+/// What is left of a poll's budget, in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget(u8);
 
@@ -57,6 +57,12 @@ const _: () = assert!(Budget::full().is_limited());
 #[inline]
 fn left() -> Budget {
     now(|now| now.budget.get())
+}
+
+/// Whether this thread is in a poll, though that may be without a limit.
+#[inline]
+pub(crate) fn is_of_a_poll() -> bool {
+    left().is_of_a_poll()
 }
 
 #[inline]

@@ -5,6 +5,7 @@
 //! back.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::ambient::Ambient;
@@ -15,20 +16,20 @@ use crate::waiting::{self, WaitingOn};
 /// A poll, on a thread that is in no other.
 ///
 /// Beginning gives it a full budget and forgets what an earlier poll waited for; the
-/// end hands out what this one waits for. A drop, by a panic say, ends it without a word.
+/// end hands out what this one waits for. It stays on its thread. A drop, by a panic say, ends it without a word.
 #[derive(Debug)]
 #[must_use = "the poll ends when this is dropped"]
-pub struct Polling(());
+pub struct Polling(PhantomData<*const ()>);
 
 impl Polling {
     /// Begins a poll with [`budget::PER_POLL`] units of work.
     #[inline]
     pub fn begin() -> Polling {
-        let before = budget::replace(Budget::full());
-        debug_assert!(!before.is_of_a_poll(), "the other was not set aside");
+        debug_assert!(!budget::is_of_a_poll(), "the other was not set aside");
+        budget::replace(Budget::full());
         // Said outside of all polls, by a blocking wait for instance.
         waiting::forget();
-        Polling(())
+        Polling(PhantomData)
     }
 
     /// Ends it and tells what its last pending leaf waits for.
@@ -80,6 +81,8 @@ pub struct Aside {
     waiting: Option<Box<WaitingOn>>,
     task: u64,
     ambient: Ambient,
+    /// Of this thread.
+    not_send: PhantomData<*const ()>,
 }
 
 impl Aside {
@@ -100,6 +103,7 @@ impl Aside {
             waiting,
             task: replace_task(0),
             ambient,
+            not_send: PhantomData,
         }
     }
 }

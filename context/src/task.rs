@@ -11,7 +11,7 @@ pub fn current_task() -> u64 {
 
 /// Says which task this thread polls or drops from now on; gives the one before.
 ///
-/// For the executor, which puts that one back afterwards.
+/// For the executor, which says 0 afterwards.
 #[inline]
 pub fn replace_task(id: u64) -> u64 {
     now(|now| now.task.replace(id))

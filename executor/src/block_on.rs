@@ -245,6 +245,7 @@ impl Drop for Core {
         // Reached by a bound core whose thread ends, or whose executor did.
         if !self.ended {
             let may_linger = !context::is_entered();
+            let _aside = task::Aside::new();
             self.driver.enter();
             let entered = context::enter(Rc::clone(&self.context));
             self.end(may_linger);
@@ -260,10 +261,13 @@ struct Inside {
     entered: Option<context::Entered>,
     /// The thread ran tasks already, of another executor.
     nested: bool,
+    /// The last to go: what the drop of the rest runs is inside of nothing.
+    _aside: task::Aside,
 }
 
 impl Inside {
     fn new(mut core: Box<Core>) -> Inside {
+        let aside = task::Aside::new();
         let nested = context::is_entered();
         core.driver.enter();
         let entered = context::enter(Rc::clone(&core.context));
@@ -271,6 +275,7 @@ impl Inside {
             core: Some(core),
             entered: Some(entered),
             nested,
+            _aside: aside,
         }
     }
 

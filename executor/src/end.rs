@@ -59,7 +59,7 @@ impl Executor {
         at: &'static Location<'static>,
     ) -> ShutdownReport {
         let shared = &self.shared;
-        // The tasks that are dropped here are not under the caller's token.
+        // Who is woken by the cancel of the root is not under the caller's token.
         let _none = install_token(None);
         self.ended.store(true, Relaxed);
         let before = shared.task_count();

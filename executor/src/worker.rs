@@ -91,13 +91,18 @@ fn past_panics<T>(context: &Context, mut f: impl FnMut() -> T) -> T {
     }
 }
 
-/// The loop of [`run`]; a panic of a task's poll unwinds out of it.
+/// The loop of [`run`]; a panic of a task's poll unwinds out of it, and it begins again.
 fn work<R: Root>(
     context: &Context,
     driver: &mut dyn Driver,
     root: &mut R,
     search: &mut Search,
 ) -> io::Result<R::Output> {
+    // Of panics one after the other none comes to the end of the loop.
+    if context.is_turn_due() {
+        context.take_in();
+        turn(context, driver, Some(Duration::ZERO))?;
+    }
     loop {
         let rooted = match root.poll() {
             Progress::Done(output) => {

@@ -1,14 +1,17 @@
 //! What the executor asks of its driver: how often, and how seldom.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wakeline_executor::{
-    Driver, Executor, Interrupt, ParkDriver, spawn, spawn_blocking, yield_now,
+    Driver, Executor, Interrupt, ParkDriver, spawn, spawn_blocking, spawn_local, yield_now,
 };
 
 /// Counts what is asked of a [`ParkDriver`].
@@ -318,4 +321,51 @@ fn a_thread_for_blocking_jobs_keeps_what_surrounds_it() {
         }
         assert!(!INSIDE.get());
     });
+}
+
+/// Spawns the next of its kind when it is dropped, and panics at its first poll.
+struct Supervised {
+    left: usize,
+    ended: Rc<Cell<usize>>,
+}
+
+impl Future for Supervised {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        // Not by `panic!`, which would print it.
+        std::panic::resume_unwind(Box::new("it fails at once"));
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.ended.set(self.ended.get() + 1);
+        if let Some(left) = self.left.checked_sub(1) {
+            let ended = Rc::clone(&self.ended);
+            drop(spawn_local(Supervised { left, ended }));
+        }
+    }
+}
+
+#[test]
+fn tasks_that_panic_one_after_the_other_do_not_keep_the_driver_from_its_turns() {
+    const ALL: usize = 1_000;
+    let (executor, counts) = counted();
+    let ended = Rc::new(Cell::new(0));
+    let before = executor.block_on(async {
+        drop(spawn_local(Supervised {
+            left: ALL,
+            ended: Rc::clone(&ended),
+        }));
+        // Until after a turn of the driver.
+        yield_now().await;
+        let before = ended.get();
+        while ended.get() <= ALL {
+            yield_now().await;
+        }
+        before
+    });
+    assert!(before < ALL / 2, "{before} tasks ran before a turn");
+    assert!(counts.turns.load(Ordering::SeqCst) > 0);
 }

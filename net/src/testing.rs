@@ -66,6 +66,7 @@ pub fn reactor(kind: DriverKind) -> Option<Reactor> {
 ///
 /// When a turn fails.
 pub fn run<F: Future>(reactor: &Reactor, future: F) -> F::Output {
+    let _aside = wakeline_context::Aside::new();
     let _entered = reactor.enter();
     let mut future = pin!(future);
     let signal = Arc::new(Signal {

@@ -68,11 +68,10 @@ pub(crate) fn is_passing() -> bool {
     PASSING.get()
 }
 
-/// Makes `context` this thread's, until the guard is dropped: it runs tasks, and what it
-/// was inside of is set aside.
+/// Makes `context` this thread's, until the guard is dropped. What it is inside of has
+/// been set aside: it is going to run tasks.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     Entered {
-        _aside: task::Aside::new(),
         home_before: task::replace_home(context.home.address()),
         before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
         _context: context,
@@ -85,7 +84,6 @@ pub(crate) struct Entered {
     /// The guard that is further out owns it.
     before: Option<NonNull<Context>>,
     home_before: usize,
-    _aside: task::Aside,
     _context: Rc<Context>,
 }
 

@@ -76,6 +76,7 @@ pub(super) unsafe fn run<F: Future + 'static, S: Schedule>(task: NonNull<Header>
     let Some(entered) = (unsafe { begin::<F, S>(task) }) else {
         return Pause::Idle;
     };
+    debug_assert!(PANICKED.get().is_none(), "nobody has caught the last one");
     let unwinds = Unwinds(task);
     // SAFETY: `begin` has set RUNNING on this thread, which keeps every other
     // thread out of the stage until `pause` or `finish`.

@@ -106,6 +106,7 @@ impl Entered {
         let header = unsafe { task.as_ref() };
         // SAFETY: the locals belong to who set RUNNING; the borrow ends here.
         let locals = unsafe { &mut *header.locals.get() };
+        debug_assert!(Locals::current().is_empty(), "left behind by another");
         if !locals.is_empty() {
             // Moved and not cloned: no count is touched by a poll.
             replace_locals(mem::take(locals));
