@@ -9,10 +9,10 @@ const MOST: u32 = 5;
 
 /// Instructions of one more operation; `None` where the row cannot run.
 ///
-/// A run adds something by chance: how late the kernel wakes it decides through how
-/// many slots a timer comes down. So each run is made twice at least, as chance in
-/// the shorter one would make the difference too small, and more often until the
-/// figure is at most `enough`; of each the least is taken.
+/// A run adds something by chance, as how many turns it takes to have all messages. So
+/// each run is made twice at least, as chance in the shorter one would make the
+/// difference too small, and more often until the figure is at most `enough`; of each
+/// the least is taken.
 pub(crate) fn per_operation(row: &Row, enough: f64) -> Result<Option<f64>, String> {
     let (mut once, mut twice) = (u64::MAX, u64::MAX);
     for nth in 1..=MOST {

@@ -75,7 +75,16 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let runtime = Builder::new().workers(1).driver(driver).build()?;
+    on(Builder::new().workers(1).driver(driver), future)
+}
+
+/// Runs a local task to its end, on the runtime of `builder`.
+fn on<F>(builder: Builder, future: F) -> Result<F::Output, std::io::Error>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let runtime = builder.build()?;
     Ok(runtime.block_on(async {
         // As a task, not as the root.
         wakeline::spawn_local(future).await.expect("no row panics")
