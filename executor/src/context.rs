@@ -10,6 +10,7 @@
 //! Every borrow here is released before foreign code runs; a push or a pop
 //! runs none.
 
+mod deferred;
 mod entered;
 mod spawn;
 mod worker;
@@ -18,9 +19,6 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::Waker;
-
-use wakeline_context::quietly;
 
 use crate::home::{Home, Place};
 use crate::metrics::WorkerCounters;
@@ -28,6 +26,8 @@ use crate::queue::{Fifo, Inject, Push};
 use crate::shared::{Flavour, Order, Shared};
 use crate::task::{self, Header, Received, Runnable, Task};
 
+use deferred::Deferred;
+pub(crate) use deferred::defer;
 pub(crate) use entered::{
     Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
     shared, with,
@@ -61,15 +61,6 @@ pub(crate) struct Context {
     local_first: Cell<bool>,
 }
 
-/// Someone who yielded.
-struct Deferred {
-    waker: Waker,
-    /// When this many tasks have run here. A task that is woken is queued behind
-    /// those who are ready; the future of a `block_on` is in no queue and would be
-    /// before them, if there are more than run between two turns.
-    after: u64,
-}
-
 /// Which stealable tasks a thread runs.
 pub(crate) enum Kind {
     /// All: it is the only worker.
@@ -93,24 +84,6 @@ pub(crate) fn push_at_home(task: &Task) -> bool {
         }
         unseen
     })
-}
-
-/// Wakes `waker` after every task that is ready now and the driver had a turn.
-pub(crate) fn defer(waker: &Waker) {
-    let waker = waker.clone();
-    let away = with(|current| match current {
-        Some(current) => {
-            let ahead = if task::is_root() { current.queued() } else { 0 };
-            let after = current.ran() + ahead as u64;
-            let deferred = Deferred { waker, after };
-            current.deferred.borrow_mut().push(deferred);
-            None
-        }
-        None => Some(waker),
-    });
-    if let Some(waker) = away {
-        waker.wake();
-    }
 }
 
 impl Context {
@@ -368,24 +341,6 @@ impl Context {
     /// The driver has its turn.
     pub(crate) fn forget_polls(&self) {
         self.turn_at.set(self.counters.polls.get() + TURN_EVERY);
-    }
-
-    pub(crate) fn has_deferred(&self) -> bool {
-        !self.deferred.borrow().is_empty()
-    }
-
-    /// Wakes those who yielded.
-    pub(crate) fn wake_deferred(&self) {
-        if self.has_deferred() {
-            let (ran, all) = (self.ran(), self.queued() == 0);
-            let due: Vec<Deferred> = self
-                .deferred
-                .borrow_mut()
-                .extract_if(.., |deferred| all || deferred.after <= ran)
-                .collect();
-            // Each for itself: the panic of one must not cost the others' wakes.
-            due.into_iter().for_each(|due| quietly(|| due.waker.wake()));
-        }
     }
 }
 

@@ -201,3 +201,33 @@ fn a_turn_of_the_driver_is_inside_of_nothing() {
         "{turns:?}"
     );
 }
+
+#[test]
+fn what_another_thread_has_left_to_end_here_is_dropped_under_no_token() {
+    struct Tells(mpsc::Sender<bool>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send(current_token().is_some());
+        }
+    }
+    let (tell, told) = mpsc::channel();
+    let ends = Executor::builder().workers(1).build();
+    let ends = ends.expect("an executor");
+    let waits = Tells(tell);
+    // Binds it to this thread, with a task that nobody else may drop.
+    ends.block_on(async move {
+        drop(spawn_local(async move {
+            let _waits = waits;
+            std::future::pending::<()>().await;
+        }));
+        yield_now().await;
+    });
+    let ender = std::thread::spawn(move || ends.shutdown(Duration::ZERO));
+    ender.join().expect("no panic");
+    let other = Executor::builder().workers(1).build();
+    let other = other.expect("an executor");
+    let _token = install_token(Some(Arc::new(5_u8)));
+    other.block_on(async {});
+    assert_eq!(told.recv(), Ok(false));
+    assert!(current_token().is_some());
+}
