@@ -8,8 +8,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use support::child::{example, send};
 use support::{Backend, for_each_backend};
 
@@ -82,17 +85,16 @@ fn ends(output: &Output, code: i32, told: &str) {
 
 /// What it came to, if it ends by itself.
 #[track_caller]
-fn in_time(mut child: Child) -> Output {
-    let limit = Instant::now() + LIMIT;
-    while child.try_wait().expect("ours").is_none() {
-        if Instant::now() > limit {
-            child.kill().expect("ours");
-            child.wait().expect("ours");
-            panic!("it does not end");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().expect("it has ended")
+fn in_time(child: Child) -> Output {
+    let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("ours");
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(child.wait_with_output()));
+    let Ok(output) = told.recv_timeout(LIMIT) else {
+        // By its handle: a number may be another's by now.
+        let _ = pidfd_send_signal(&handle, Signal::KILL);
+        panic!("it does not end");
+    };
+    output.expect("its output")
 }
 
 /// A named pipe that nobody has open.
