@@ -160,6 +160,19 @@ impl Context {
     /// Takes in a new task of this thread, or gives it back at the end.
     #[inline(always)]
     fn adopt(&self, owned: Task, runnable: Runnable) -> Option<(Task, Runnable)> {
+        match self.home.owned.insert_at_once(owned) {
+            Ok(()) => {
+                self.push_local(runnable);
+                None
+            }
+            Err(owned) => self.adopt_late(owned, runnable),
+        }
+    }
+
+    /// The same where the list is not at hand, or full.
+    #[cold]
+    #[inline(never)]
+    fn adopt_late(&self, owned: Task, runnable: Runnable) -> Option<(Task, Runnable)> {
         match self.home.owned.insert(owned) {
             Ok(()) => {
                 self.push_local(runnable);
@@ -233,9 +246,9 @@ impl Context {
         match unsafe { task::receive(letter) } {
             Received::Queue(runnable) => self.push_local(runnable),
             Received::Nothing => {}
-            Received::Over { key } => {
+            Received::Over(task) => {
                 // Its last reference, perhaps: out of the list first.
-                drop(self.home.owned.remove(key));
+                drop(self.home.owned.remove(task.header()));
                 self.shared.task_ended();
             }
         }

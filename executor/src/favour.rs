@@ -76,11 +76,38 @@ impl<T> Favour<T> {
 
     #[inline]
     fn with_as<R>(&self, at_home: bool, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let Some(_inside) = at_home.then(|| self.enter()).flatten() else {
-            return self.with_others(at_home, f);
-        };
-        // SAFETY: home is inside, and so nobody else is, until `_inside` is dropped.
-        Some(self.value.with_mut(|value| f(unsafe { &mut *value })))
+        match at_home.then(|| self.enter()).flatten() {
+            Some(inside) => Some(self.with_inside(&inside, f)),
+            None => self.with_others(at_home, f),
+        }
+    }
+
+    /// As `with` for home, which always gets in.
+    ///
+    /// # Panics
+    ///
+    /// Away from home, where `with` has nothing.
+    #[inline(always)]
+    pub(crate) fn with_own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let at_home = self.is_favourite();
+        match at_home.then(|| self.enter()).flatten() {
+            Some(inside) => self.with_inside(&inside, f),
+            None => (self.with_others(at_home, f)).expect("home never waits for the system"),
+        }
+    }
+
+    /// As `with` for home, if nobody has to be waited for; else nothing, and `f` has not
+    /// been called.
+    #[inline(always)]
+    pub(crate) fn with_at_once<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let inside = self.is_favourite().then(|| self.enter()).flatten()?;
+        Some(self.with_inside(&inside, f))
+    }
+
+    #[inline(always)]
+    fn with_inside<R>(&self, _inside: &Inside<'_>, f: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: home is inside, and so nobody else is, until that is dropped.
+        self.value.with_mut(|value| f(unsafe { &mut *value }))
     }
 
     #[cold]

@@ -79,7 +79,7 @@ impl Handle {
             node: self.spawners_node(),
             ..Origin::here(Location::caller())
         };
-        let (owned, handle, runnable) = task::new(future, scheduler, origin);
+        let (owned, handle, runnable) = task::new(future, scheduler, || origin);
         match pool.owned.insert(owned) {
             Err(_closed) => runnable.cancel(),
             Ok(()) => match pool.submit(Job::Task(runnable), &self.shared) {

@@ -124,8 +124,8 @@ impl Schedule for Local {
     }
 
     #[inline(always)]
-    fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.0.home.owned.remove(key);
+    fn disown(&self, task: &Header) -> Option<Task> {
+        let task = self.0.home.owned.remove(task);
         self.0.shared.task_ended();
         task
     }

@@ -132,7 +132,7 @@ where
 {
     let here = Location::caller();
     match context::only(|_| true) {
-        Some(local) => shared::Shared::spawn_by_only(future, local, task::Origin::here(here)),
+        Some(local) => shared::Shared::spawn_by_only(future, local, || task::Origin::here(here)),
         None => Handle::current().spawn_with(future, task::Origin::here(here)),
     }
 }
@@ -166,7 +166,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    context::spawn_local(future, task::Origin::here(Location::caller()))
+    let here = Location::caller();
+    context::spawn_local(future, || task::Origin::here(here))
 }
 
 /// Makes `future` a task that stays on this thread, and polls it before this returns.
@@ -204,7 +205,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    context::spawn_eager(future, task::Origin::here(Location::caller()))
+    let here = Location::caller();
+    context::spawn_eager(future, || task::Origin::here(here))
 }
 
 /// Runs `job` on a thread that may block.

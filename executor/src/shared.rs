@@ -152,10 +152,10 @@ impl Shared {
         F::Output: Send + 'static,
     {
         if let Some(local) = context::only(|shared| std::ptr::eq(shared, &raw const **self)) {
-            return Shared::spawn_by_only(future, local, origin);
+            return Shared::spawn_by_only(future, local, || origin);
         }
         let stealable = Stealable::ByAny(Arc::clone(self));
-        let (owned, handle, runnable) = task::new(future, stealable, origin);
+        let (owned, handle, runnable) = task::new(future, stealable, || origin);
         match self.owned.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
             Err(task) => cancel(&task, runnable),
@@ -166,7 +166,11 @@ impl Shared {
 
     /// Of the only worker, which this thread is: `context::only` gave `local`.
     #[inline(always)]
-    pub(crate) fn spawn_by_only<F>(future: F, local: Local, origin: Origin) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_by_only<F>(
+        future: F,
+        local: Local,
+        origin: impl FnOnce() -> Origin,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -187,7 +191,7 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (owned, handle, runnable) = task::new(future, Cleanup(Arc::clone(self)), origin);
+        let (owned, handle, runnable) = task::new(future, Cleanup(Arc::clone(self)), || origin);
         match self.cleanups.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
             Err(task) => cancel(&task, runnable),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Job;
 use crate::shared::Shared;
-use crate::task::{Runnable, Schedule, Task};
+use crate::task::{Header, Runnable, Schedule, Task};
 
 /// The scheduler of blocking jobs: they run once, so nothing wakes them.
 pub(crate) struct Blocking(pub(crate) Arc<Shared>);
@@ -18,8 +18,8 @@ impl Schedule for Blocking {
         unreachable!("a blocking job was woken: {:?}", runnable.into_raw());
     }
 
-    fn disown(&self, key: usize) -> Option<Task> {
-        self.0.pool.owned.remove(key)
+    fn disown(&self, task: &Header) -> Option<Task> {
+        self.0.pool.owned.remove(task)
     }
 
     fn runtime(&self) -> &Shared {

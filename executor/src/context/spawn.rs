@@ -13,7 +13,7 @@ const STAYS: &str = "a thread does not leave its context in a spawn or a poll";
 /// Spawns a task that stays on this thread.
 #[track_caller]
 #[inline(always)]
-pub(crate) fn spawn_local<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+pub(crate) fn spawn_local<F>(future: F, origin: impl FnOnce() -> Origin) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -27,7 +27,7 @@ where
 /// The same, and polls it at once, inside of what this thread polls already.
 #[track_caller]
 #[inline(always)]
-pub(crate) fn spawn_eager<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+pub(crate) fn spawn_eager<F>(future: F, origin: impl FnOnce() -> Origin) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -77,7 +77,10 @@ fn run_inside(runnable: Runnable) {
 /// Makes a task of this thread. Not inside of `with`: a recorder's clock is asked.
 #[track_caller]
 #[inline(always)]
-fn new_local<F: Future + 'static>(future: F, origin: Origin) -> (Task, Task, Runnable) {
+fn new_local<F: Future + 'static>(
+    future: F,
+    origin: impl FnOnce() -> Origin,
+) -> (Task, Task, Runnable) {
     let local = with(|current| current.map(|current| current.place.local()));
     let local = local
         .expect("a local task needs a thread that runs tasks: call it inside `block_on` or a task");

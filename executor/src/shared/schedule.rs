@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use crate::home::Local;
-use crate::task::{Runnable, Schedule, Task};
+use crate::task::{Header, Runnable, Schedule, Task};
 
 /// Where a task comes from, which decides how far forward it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +42,14 @@ impl Schedule for Stealable {
     }
 
     #[inline(always)]
-    fn disown(&self, key: usize) -> Option<Task> {
+    fn disown(&self, task: &Header) -> Option<Task> {
         match self {
             Stealable::ByAny(shared) => {
-                let task = shared.owned.remove(key);
+                let task = shared.owned.remove(task);
                 shared.task_ended();
                 task
             }
-            Stealable::ByOnly(local) => local.disown(key),
+            Stealable::ByOnly(local) => local.disown(task),
         }
     }
 
@@ -88,8 +88,8 @@ impl Schedule for Cleanup {
         self.0.enqueue(runnable, Order::Woken);
     }
 
-    fn disown(&self, key: usize) -> Option<Task> {
-        let task = self.0.cleanups.remove(key);
+    fn disown(&self, task: &Header) -> Option<Task> {
+        let task = self.0.cleanups.remove(task);
         self.0.cleanup_ended();
         task
     }

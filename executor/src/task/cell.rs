@@ -15,6 +15,7 @@ use wakeline_sync::cancel::Node;
 
 use super::life::Life;
 use super::node::Place;
+use super::owned::NO_KEY;
 use super::run::Payload;
 use super::state::{Pause, Start};
 use super::{Id, JoinError};
@@ -29,8 +30,7 @@ pub(crate) struct Header {
     /// The next task of the queue of a thread. A local task may be in the mailbox at
     /// the same time, which has the other link.
     next: std::cell::Cell<Option<NonNull<Header>>>,
-    /// Where the owned list keeps its reference; written before the task is
-    /// queued, read by whoever finishes it.
+    /// Where the owned list keeps its reference, which is that list's to know.
     pub(super) owned_key: AtomicUsize,
     pub(super) join_waker: UnsafeCell<Option<Waker>>,
     pub(super) waiting: Waiting,
@@ -114,6 +114,7 @@ impl Header {
     pub(super) fn new(
         vtable: &'static Vtable,
         home: Option<usize>,
+        id: Id,
         at: &'static Location<'static>,
         name: Option<Arc<str>>,
         locals: Locals,
@@ -123,12 +124,12 @@ impl Header {
             vtable,
             link: crate::sync::atomic::AtomicPtr::new(ptr::null_mut()),
             next: std::cell::Cell::new(None),
-            owned_key: AtomicUsize::new(usize::MAX),
+            owned_key: AtomicUsize::new(NO_KEY),
             join_waker: UnsafeCell::new(None),
             waiting: Waiting::new(),
             locals: UnsafeCell::new(locals),
             node: Place::new(),
-            id: Id::next(),
+            id,
             spawned_at: at,
             name,
         }
@@ -136,6 +137,16 @@ impl Header {
 }
 
 impl Header {
+    /// Whether its drop would do nothing, as of most tasks at their end.
+    #[inline]
+    pub(super) fn is_bare(&mut self) -> bool {
+        self.life.is_bare()
+            && self.join_waker.get_mut().is_none()
+            && self.locals.get_mut().is_empty()
+            && self.node.is_empty()
+            && self.name.is_none()
+    }
+
     /// Begins a run of a popped task.
     #[inline]
     pub(super) fn start(&self) -> Start {
@@ -297,7 +308,7 @@ mod freed {
         let vtable = const { &vtable::<std::future::Ready<()>, Blocking>(false) };
         for _ in 0..if cfg!(miri) { 4 } else { 100 } {
             let here = Location::caller();
-            let header = Header::new(vtable, None, here, None, Locals::empty());
+            let header = Header::new(vtable, None, Id::next(), here, None, Locals::empty());
             assert_eq!(header.start(), Start::Poll);
             let task = NonNull::from(Box::leak(Box::new(header)));
             let there = There(task);

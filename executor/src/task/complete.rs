@@ -13,7 +13,6 @@ use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use wakeline_context::{Locals, quietly};
@@ -21,13 +20,12 @@ use wakeline_context::{Locals, quietly};
 use super::cell::{Cell, Header, Stage};
 use super::life::Life;
 use super::near::Finished;
-use super::raw::{Schedule, cell, subject};
+use super::raw::{Schedule, cell, free, subject};
 use super::run::panic_of;
 use super::running::Entered;
 use super::waker::wake_quietly;
-use super::{Id, JoinError};
+use super::{Id, JoinError, Task};
 use crate::debug::error_in;
-use crate::shared::Shared;
 use crate::trace::Tracer;
 use crate::unobserved::Unobserved;
 
@@ -138,18 +136,16 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>,
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };
-        wake_join(cell.scheduler.runtime(), header.id, waker);
+        wake_join(tracer(cell), waker);
     }
-    // Relaxed: written before the task was first queued, which ordered it.
-    let key = header.owned_key.load(Relaxed);
-    let owned = cell.scheduler.disown(key);
+    let owned = cell.scheduler.disown(header);
     // The last reference, perhaps: nothing of the task is borrowed here.
     drop(owned);
 }
 
 /// The same for a local task. All of it comes before `finish`, with which the
 /// list's reference goes: so that is the only atomic operation.
-#[inline]
+#[inline(always)]
 unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, entered: Entered) {
     // SAFETY: the vtable's types; alive through the owned list until `finish`.
     let cell = unsafe { cell::<F, S>(task) };
@@ -158,26 +154,18 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, ent
         unreachable!("the caller has looked")
     };
     // This thread's context keeps it alive, also when the task is gone.
-    let (id, runtime) = (header.id, cell.scheduler.runtime());
-    let mut output_dropped = !local.near.has_handle();
-    if output_dropped {
-        // SAFETY: no handle any more, so the stage is this thread's.
-        unsafe { drop_unread(cell) };
-    }
-    entered.leave();
+    let tracer = tracer(cell);
     // SAFETY: they are this thread's until the task is let go, below.
-    if !unsafe { &*header.locals.get() }.is_empty() {
-        // SAFETY: as above.
-        drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
-        if !output_dropped && !local.near.has_handle() {
-            output_dropped = true;
-            // SAFETY: as above; the handle went away with the values.
-            unsafe { drop_unread_late::<F, S>(task) };
-        }
-    }
+    let plain = local.near.has_handle() && unsafe { &*header.locals.get() }.is_empty();
+    let output_dropped = if plain {
+        entered.leave();
+        false
+    } else {
+        // SAFETY: the right to the task's end is this thread's.
+        unsafe { leave_local::<F, S>(task, entered) }
+    };
     // Out of the list while it is this thread's: nobody comes to it through that.
-    // Relaxed: written on this thread.
-    let owned = cell.scheduler.disown(header.owned_key.load(Relaxed));
+    let owned = cell.scheduler.disown(header);
     // No foreign code from here to `finish`.
     let waker = local.near.take_join_waker().then(|| {
         // SAFETY: before the end, at home; the handle is not in its `offer`.
@@ -185,28 +173,76 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, ent
     });
     let finished = local.near.finish(owned.is_some(), output_dropped);
     let owned = owned.map(ManuallyDrop::new);
-    match finished {
-        Finished::Released => {}
-        // SAFETY: nobody else has a reference, and this one is used up.
-        Finished::Last => unsafe { (header.vtable.free)(task) },
-        Finished::Kept(rest) => {
-            if rest.drop_output {
-                // SAFETY: the handle went away before the end, with the output
-                // there; `owned` keeps the task.
-                unsafe { drop_unread_late::<F, S>(task) };
-            }
-            let away = rest.wake_join.then(|| {
-                // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
-                unsafe { (*local.away_slot.get()).take() }
-            });
-            wake_join(runtime, id, away.flatten());
-            match owned.map(ManuallyDrop::into_inner) {
-                Some(owned) if rest.in_mailbox => cell.scheduler.keep(owned),
-                owned => drop(owned),
-            }
-        }
+    if finished != Finished::Released {
+        // SAFETY: the list's reference is in `owned`, or still counted.
+        unsafe { end_unreleased::<F, S>(task, finished, owned, tracer) };
     }
-    wake_join(runtime, id, waker.flatten());
+    wake_join(tracer, waker.flatten());
+}
+
+/// Leaves a local task that has values, or no handle; whether its output is dropped.
+///
+/// # Safety
+///
+/// As [`drop_unread`], of a task that lives and is local.
+#[inline(never)]
+unsafe fn leave_local<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    entered: Entered,
+) -> bool {
+    // SAFETY: the vtable's types; it lives, by the contract.
+    let cell = unsafe { cell::<F, S>(task) };
+    let local = cell.header.life.local().expect("the caller has looked");
+    let mut output_dropped = !local.near.has_handle();
+    if output_dropped {
+        // SAFETY: no handle any more, so the stage is this thread's.
+        unsafe { drop_unread(cell) };
+    }
+    entered.leave();
+    // SAFETY: they are this thread's until the task is let go.
+    drop_locals(unsafe { mem::take(&mut *cell.header.locals.get()) });
+    if !output_dropped && !local.near.has_handle() {
+        output_dropped = true;
+        // SAFETY: as above; the handle went away with the values.
+        unsafe { drop_unread_late::<F, S>(task) };
+    }
+    output_dropped
+}
+
+/// What there is to do if `finish` has not let go of the list's reference.
+///
+/// # Safety
+///
+/// `finish` gave `finished`, and `owned` is what the list gave back; the caller touches
+/// the task no more.
+#[inline(never)]
+unsafe fn end_unreleased<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    finished: Finished,
+    owned: Option<ManuallyDrop<Task>>,
+    tracer: Option<(&Tracer, Id)>,
+) {
+    let rest = match finished {
+        Finished::Released => return,
+        // SAFETY: nobody else has a reference, and this one is used up.
+        Finished::Last => return unsafe { free::<F, S>(task) },
+        Finished::Kept(rest) => rest,
+    };
+    // SAFETY: the vtable's types; `owned`, or who took it off the list, keeps it.
+    let cell = unsafe { cell::<F, S>(task) };
+    if rest.drop_output {
+        // SAFETY: the handle went away before the end, with the output there.
+        unsafe { drop_unread_late::<F, S>(task) };
+    }
+    if rest.wake_join {
+        let local = cell.header.life.local().expect("the caller has looked");
+        // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
+        wake_join(tracer, unsafe { (*local.away_slot.get()).take() });
+    }
+    match owned.map(ManuallyDrop::into_inner) {
+        Some(owned) if rest.in_mailbox => cell.scheduler.keep(owned),
+        owned => drop(owned),
+    }
 }
 
 #[inline]
@@ -216,9 +252,16 @@ fn drop_locals(locals: Locals) {
     }
 }
 
+/// Who is to write down what the end of this task wakes, if anybody is.
+#[inline(always)]
+fn tracer<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> Option<(&Tracer, Id)> {
+    let trace = cell.scheduler.runtime().trace.as_deref();
+    trace.map(|trace| (trace, cell.header.id))
+}
+
 /// The task has ended: whoever waits for it is told.
 #[inline(always)]
-fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
+fn wake_join(tracer: Option<(&Tracer, Id)>, waker: Option<Waker>) {
     #[cold]
     #[inline(never)]
     fn traced(trace: &Tracer, id: Id, waker: Waker) {
@@ -226,9 +269,9 @@ fn wake_join(runtime: &Shared, id: Id, waker: Option<Waker>) {
         quietly(|| waker.wake());
     }
     if let Some(waker) = waker {
-        match runtime.trace.as_deref() {
+        match tracer {
             None => wake_quietly(waker),
-            Some(trace) => traced(trace, id, waker),
+            Some((trace, id)) => traced(trace, id, waker),
         }
     }
 }

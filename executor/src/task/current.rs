@@ -213,6 +213,7 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        crate::context::spawn_local(future, self.origin(Location::caller()))
+        let here = Location::caller();
+        crate::context::spawn_local(future, || self.origin(here))
     }
 }

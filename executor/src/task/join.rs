@@ -227,13 +227,25 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = std::task::ready!(budget::poll_proceed(cx));
-        if self.offer(cx.waker()) {
-            unit.refund();
-            let header = self.task.header();
-            waiting_on(Kind::Join, header.id.get(), header.spawned_at);
+        if !self.is_finished() && self.task.wait_for_end(cx.waker(), unit) {
             return Poll::Pending;
         }
         Poll::Ready(self.take())
+    }
+}
+
+impl Task {
+    /// Leaves the waker of a handle that waits; false if the task has ended meanwhile.
+    /// Out of line, so that a handle that need not wait pays nothing for it.
+    #[inline(never)]
+    fn wait_for_end(&self, waker: &Waker, unit: budget::Unit) -> bool {
+        let header = self.header();
+        let waits = header.life.offer(&header.join_waker, waker);
+        if waits {
+            unit.refund();
+            waiting_on(Kind::Join, header.id.get(), header.spawned_at);
+        }
+        waits
     }
 }
 

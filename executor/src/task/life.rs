@@ -67,6 +67,15 @@ impl Life {
         }
     }
 
+    /// Whether its drop would do nothing.
+    #[inline]
+    pub(super) fn is_bare(&mut self) -> bool {
+        match self {
+            Life::Stealable(..) => true,
+            Life::Local(local) => local.away_slot.get_mut().is_none(),
+        }
+    }
+
     /// Whether only its home may run it.
     #[inline]
     pub(super) fn is_local(&self) -> bool {

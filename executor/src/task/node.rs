@@ -60,6 +60,13 @@ impl Place {
         }
     }
 
+    /// Whether nobody has asked for it, for who is the last to have the task.
+    #[inline]
+    pub(super) fn is_empty(&mut self) -> bool {
+        // Relaxed: the last has seen all that was done to it.
+        self.word.load(Relaxed).is_null()
+    }
+
     /// 1: of a task that nobody has seen yet.
     #[cold]
     pub(super) fn fill(&self, node: Node) {

@@ -4,12 +4,14 @@
 //! how a shutdown finds those who wait for something. Where several workers spawn
 //! it is split into shards, so that two of them do not meet at one lock.
 
+use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use wakeline_context::Reason;
 use wakeline_sync::lock::Lock;
 
-use super::{Id, Task, TaskInfo, TaskState};
+use super::cell::Header;
+use super::{Task, TaskInfo, TaskState};
 use crate::favour::Favour;
 
 /// The tasks of an executor, which several threads spawn.
@@ -30,43 +32,51 @@ pub(crate) trait Guarded {
     /// Nothing if the shard cannot be had: see [`Favour::with`]. No foreign code runs
     /// under the lock.
     fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> Option<R>;
+
+    /// For those who spawn tasks and end them, who always have the shard.
+    fn with_own<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> R;
 }
 
 #[derive(Default)]
 pub(crate) struct Shard {
-    /// By their keys.
-    tasks: Vec<Option<Task>>,
-    /// The keys that nobody has, the last given back on top.
-    free: Vec<usize>,
+    /// In no order. Each knows its key, which is where it stands here: the last one
+    /// takes the place of one that goes.
+    tasks: Vec<Task>,
     closed: bool,
 }
 
+/// The key of a task that is on no list.
+pub(super) const NO_KEY: usize = usize::MAX;
+
 impl Shard {
     #[inline]
-    fn push<const SHARDS: usize>(&mut self, task: Task, index: usize) {
-        // Relaxed: the push to a run queue orders it before any reader.
-        let store = |key| task.header().owned_key.store(key * SHARDS + index, Relaxed);
-        match self.free.pop() {
-            Some(key) => {
-                store(key);
-                self.tasks[key] = Some(task);
-            }
-            None => {
-                store(self.tasks.len());
-                self.tasks.push(Some(task));
-            }
+    fn push(&mut self, task: Task) {
+        // Relaxed, here and below: keys are looked at under the lock alone.
+        task.header().owned_key.store(self.tasks.len(), Relaxed);
+        self.tasks.push(task);
+    }
+
+    /// As `push`, if the list is open and there is room; else the task stays.
+    #[inline]
+    fn push_at_once(&mut self, task: &mut Option<Task>) {
+        if !self.closed && self.tasks.len() < self.tasks.capacity() {
+            task.take().into_iter().for_each(|task| self.push(task));
         }
     }
 
     #[inline]
-    fn remove(&mut self, key: usize) -> Option<Task> {
-        let task = self.tasks.get_mut(key)?.take()?;
-        self.free.push(key);
-        Some(task)
-    }
-
-    fn len(&self) -> usize {
-        self.tasks.len() - self.free.len()
+    fn remove(&mut self, task: &Header) -> Option<Task> {
+        let key = task.owned_key.load(Relaxed);
+        if key >= self.tasks.len() {
+            return None;
+        }
+        let removed = self.tasks.swap_remove(key);
+        debug_assert!(ptr::eq(removed.header(), task), "a key of another task");
+        task.owned_key.store(NO_KEY, Relaxed);
+        if let Some(moved) = self.tasks.get(key) {
+            moved.header().owned_key.store(key, Relaxed);
+        }
+        Some(removed)
     }
 }
 
@@ -77,7 +87,12 @@ impl Guarded for Lock<Shard> {
 
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
-        Some(f(&mut self.lock()))
+        Some(self.with_own(f))
+    }
+
+    #[inline]
+    fn with_own<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> R {
+        f(&mut self.lock())
     }
 }
 
@@ -90,6 +105,11 @@ impl Guarded for Favour<Shard> {
     fn with<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
         Favour::with(self, f)
     }
+
+    #[inline(always)]
+    fn with_own<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> R {
+        Favour::with_own(self, f)
+    }
 }
 
 impl OwnedByOne {
@@ -98,10 +118,17 @@ impl OwnedByOne {
         let [shard] = &mut self.shards;
         shard.favour(home);
     }
-}
 
-/// What `Guarded::with` gives to who spawns tasks and ends them.
-const HAD: &str = "only those at home add local tasks and take them out";
+    /// As `insert`, where there is nobody to wait for and no room to be made; else
+    /// nothing is done, and `insert` knows why.
+    #[inline(always)]
+    pub(crate) fn insert_at_once(&self, task: Task) -> Result<(), Task> {
+        let [shard] = &self.shards;
+        let mut task = Some(task);
+        let _ = shard.with_at_once(|shard| shard.push_at_once(&mut task));
+        task.map_or(Ok(()), Err)
+    }
+}
 
 impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
     pub(crate) fn new() -> Self {
@@ -115,31 +142,26 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
     /// # Errors
     ///
     /// Gives the task back if the list is closed: it must not run.
-    #[inline(always)]
     pub(crate) fn insert(&self, task: Task) -> Result<(), Task> {
-        let index = Self::shard_of(task.header().id);
-        let inserted = self.shards[index].with(|shard| {
+        self.shard_of(task.header()).with_own(|shard| {
             if shard.closed {
                 return Err(task);
             }
-            shard.push::<SHARDS>(task, index);
+            shard.push(task);
             Ok(())
-        });
-        inserted.expect(HAD)
+        })
     }
 
     /// Takes a complete task in again, although the list may be closed.
     pub(crate) fn keep(&self, task: Task) {
-        let index = Self::shard_of(task.header().id);
-        let kept = self.shards[index].with(|shard| shard.push::<SHARDS>(task, index));
-        kept.expect(HAD);
+        let shard = self.shard_of(task.header());
+        shard.with_own(|shard| shard.push(task));
     }
 
-    /// Takes a completed task out.
+    /// Takes a completed task out; nothing if it is not there.
     #[inline(always)]
-    pub(crate) fn remove(&self, key: usize) -> Option<Task> {
-        let shard = &self.shards[key % SHARDS];
-        shard.with(|shard| shard.remove(key / SHARDS)).expect(HAD)
+    pub(crate) fn remove(&self, task: &Header) -> Option<Task> {
+        self.shard_of(task).with_own(|shard| shard.remove(task))
     }
 
     /// Refuses tasks from now on.
@@ -162,22 +184,28 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
         }
     }
 
-    /// The tasks on the list: all that are there from the beginning to the end, if the
-    /// list can be had.
+    /// The tasks on the list, in the order of their spawns: all that are there from the
+    /// beginning to the end, if the list can be had.
     pub(crate) fn snapshot(&self) -> Vec<Task> {
-        /// Places looked at under a lock that others wait for by turning.
+        /// Tasks looked at under a lock that others wait for by turning.
         const AT_ONCE: usize = 256;
         let mut tasks = Vec::new();
         for shard in &self.shards {
-            let mut seen = 0;
+            // From the end, as what moves meanwhile moves to the front: it is met there,
+            // if need be a second time.
+            let mut above = usize::MAX;
             let mut look = |shard: &mut Shard| {
-                let here = shard.tasks.iter().skip(seen).take(AT_ONCE);
-                tasks.extend(here.flatten().cloned());
-                seen += AT_ONCE;
-                seen < shard.tasks.len()
+                let end = shard.tasks.len().min(above);
+                above = end.saturating_sub(AT_ONCE);
+                tasks.extend(shard.tasks[above..end].iter().rev().cloned());
+                above > 0
             };
             while shard.with(&mut look) == Some(true) {}
         }
+        // Mostly that is in order.
+        tasks.reverse();
+        tasks.sort_by_key(|task| task.header().id);
+        tasks.dedup_by_key(|task| task.header().id);
         tasks
     }
 
@@ -192,13 +220,13 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
 
     /// How many tasks are on the list; none if it cannot be had.
     pub(crate) fn len(&self) -> usize {
-        let len = |shard: &L| shard.with(|shard| shard.len()).unwrap_or(0);
+        let len = |shard: &L| shard.with(|shard| shard.tasks.len()).unwrap_or(0);
         self.shards.iter().map(len).sum()
     }
 
     /// Threads take ids in blocks of 256, so the shards follow the threads.
     #[inline]
-    fn shard_of(id: Id) -> usize {
-        ((id.get() - 1) / 256) as usize % SHARDS
+    fn shard_of(&self, task: &Header) -> &L {
+        &self.shards[((task.id.get() - 1) / 256) as usize % SHARDS]
     }
 }

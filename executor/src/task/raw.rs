@@ -9,7 +9,7 @@ use wakeline_sync::cancel::Node;
 
 use super::cell::{Cell, Header, Origin, Stage, Vtable};
 use super::complete::tell_of_failure;
-use super::memory;
+use super::{Id, memory};
 use super::refs::{Runnable, Task};
 use super::run::{panicked, refuse, run, run_watched};
 use crate::debug::{Subject, SubjectKind};
@@ -26,7 +26,7 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 
     /// Takes the task out of the owned list; the reference that the list held
     /// is returned, or nothing if the list had given it up.
-    fn disown(&self, key: usize) -> Option<Task>;
+    fn disown(&self, task: &Header) -> Option<Task>;
 
     /// The home of a local task, which alone may run it, as `replace_home` has it.
     fn home(&self) -> Option<usize> {
@@ -59,14 +59,8 @@ pub(crate) trait Schedule: Send + Sync + 'static {
 pub(crate) fn new<F: Future + 'static, S: Schedule>(
     future: F,
     scheduler: S,
-    origin: Origin,
+    origin: impl FnOnce() -> Origin,
 ) -> (Task, Task, Runnable) {
-    let Origin {
-        at,
-        name,
-        locals,
-        node,
-    } = origin;
     let home = scheduler.home();
     let watched = scheduler.runtime().is_watched();
     // Once and for all: a poll has nothing to ask.
@@ -74,11 +68,18 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
         false => const { &vtable::<F, S>(false) },
         true => const { &vtable::<F, S>(true) },
     };
-    let room = memory::allocate::<Cell<F, S>>();
+    let (room, id) = (memory::allocate::<Cell<F, S>>(), Id::next());
+    // As late as that, so that it goes straight to its place.
+    let Origin {
+        at,
+        name,
+        locals,
+        node,
+    } = origin();
     // SAFETY: room for a cell, which nobody else knows of.
     unsafe {
         room.write(Cell {
-            header: Header::new(vtable, home, at, name, locals),
+            header: Header::new(vtable, home, id, at, name, locals),
             scheduler,
             stage: std::cell::UnsafeCell::new(Stage::Future(future)),
         });
@@ -202,7 +203,10 @@ unsafe fn inherited<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> 
     (!S::SHIELDED).then(|| runtime.node.reason()).flatten()
 }
 
-unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
+/// # Safety
+///
+/// As [`Vtable::free`].
+pub(super) unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     /// Also if a destructor panics.
     struct Room<F: Future, S>(NonNull<Cell<F, S>>);
     impl<F: Future, S> Drop for Room<F, S> {
@@ -212,7 +216,16 @@ unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
             unsafe { memory::free(self.0) };
         }
     }
-    let room = Room(task.cast::<Cell<F, S>>());
+    let mut room = Room(task.cast::<Cell<F, S>>());
     // SAFETY: written by `new`, of this type, and the last reference is gone.
-    unsafe { room.0.drop_in_place() };
+    let cell = unsafe { room.0.as_mut() };
+    if cell.header.is_bare() {
+        // SAFETY: as above, and what is left of it needs no drop.
+        unsafe { ptr::drop_in_place(&raw mut cell.scheduler) };
+        // SAFETY: as above.
+        unsafe { ptr::drop_in_place(&raw mut cell.stage) };
+    } else {
+        // SAFETY: as above.
+        unsafe { ptr::drop_in_place(cell) };
+    }
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::cell::Header;
 use super::near::Receive;
@@ -187,8 +186,8 @@ pub(crate) enum Received {
     Queue(Runnable),
     /// It is queued already.
     Nothing,
-    /// It has ended: take it out of the owned list, where it stands at `key`.
-    Over { key: usize },
+    /// It has ended: take it out of the owned list, which keeps it until then.
+    Over(ManuallyDrop<Task>),
 }
 
 /// Opens a letter of the mailbox.
@@ -204,10 +203,7 @@ pub(crate) unsafe fn receive(task: NonNull<Header>) -> Received {
     match local.expect("only local tasks are posted").near.receive() {
         Receive::Queue => Received::Queue(Runnable(task)),
         Receive::Nothing => Received::Nothing,
-        // Relaxed: written at home.
-        Receive::Over => Received::Over {
-            key: header.owned_key.load(Relaxed),
-        },
+        Receive::Over => Received::Over(ManuallyDrop::new(Task(task))),
     }
 }
 
