@@ -57,6 +57,38 @@ pub(crate) fn get() -> io::Result<Rc<Core>> {
     Ok(core)
 }
 
+/// Calls `f`, which runs no foreign code, with this thread's reactor, made now if it
+/// was promised.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&Core) -> R) -> io::Result<R> {
+    let done = CURRENT.try_with(|slot| match &*slot.borrow() {
+        // Lent, not counted: nothing in `f` could take it from the thread.
+        Current::Made(core) if core.check_process().is_ok() => Ok(f(core)),
+        _ => Err(f),
+    });
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(f)) => Ok(f(&*get()?)),
+        Err(_ending) => Err(io::Error::other(NoRuntime)),
+    }
+}
+
+/// As [`if_home`], for an `f` that runs no foreign code.
+#[inline]
+pub(crate) fn lent_if_home<R>(home: u64, f: impl FnOnce(&Core) -> R) -> Option<R> {
+    let done = CURRENT.try_with(|slot| {
+        let slot = slot.borrow();
+        // Lent, not counted: nothing in `f` could take it from the thread.
+        let core = match &*slot {
+            Current::Made(core) => core,
+            Current::Lazy(lazy) => &lazy.made.get()?.core,
+            Current::None | Current::Clock(_) => return None,
+        };
+        (core.home.id == home).then(|| f(core))
+    });
+    done.ok().flatten()
+}
+
 /// Calls `f` if this thread's reactor exists and is the one called `home`.
 #[inline]
 pub(crate) fn if_home<R>(home: u64, f: impl FnOnce(&Core) -> R) -> Option<R> {

@@ -15,6 +15,7 @@
 use crate::clock;
 use crate::current;
 use crate::inbox::Message;
+use crate::reactor::Core;
 use crate::remote::Home;
 use crate::time::wheel::{self, Wheel};
 use std::io;
@@ -137,11 +138,9 @@ impl TimerEntry {
     #[inline]
     pub(crate) fn insert(deadline: u64, waker: &Waker) -> io::Result<TimerEntry> {
         let waker = waker.clone();
-        let core = current::get()?;
-        let key = core.timers.borrow_mut().insert(deadline, waker);
-        Ok(TimerEntry {
+        current::with(|core| TimerEntry {
             home: core.home.id,
-            key,
+            key: core.timers.borrow_mut().insert(deadline, waker),
         })
     }
 
@@ -170,7 +169,7 @@ impl TimerEntry {
     /// `Elsewhere`: the waker is woken, so that its task polls, and puts the
     /// timer with its new deadline into the wheel of its thread.
     pub(crate) fn reset(&mut self, deadline: u64) -> Update {
-        let found = current::if_home(self.home, |core| {
+        let found = current::lent_if_home(self.home, |core| {
             let mut timers = core.timers.borrow_mut();
             let waker = timers.remove(self.key)?;
             Some(timers.insert(deadline, waker))
@@ -211,12 +210,10 @@ impl Drop for TimerEntry {
 impl TimerEntry {
     #[inline(never)]
     fn remove(&mut self) {
-        let found = current::if_home(self.home, |core| {
-            let removed = core.timers.borrow_mut().remove(self.key);
-            drop(removed); // after the borrow: it is foreign code
-        });
-        if found.is_none() {
-            Home::send_to(self.home, Message::CancelTimer(self.key));
+        let remove = |core: &Core| core.timers.borrow_mut().remove(self.key);
+        match current::lent_if_home(self.home, remove) {
+            Some(removed) => drop(removed), // after the borrows: it is foreign code
+            None => Home::send_to(self.home, Message::CancelTimer(self.key)),
         }
     }
 }

@@ -11,7 +11,7 @@
 //!             └────────────────2───────────────────┘
 //! ```
 //! 1 `insert`  takes the first vacant cell, or adds a page
-//! 2 `remove`  the cell is vacant at once, its value handed out
+//! 2 `take`, `pop_front`  the cell is vacant at once, its value handed out
 //!
 //! Memory returns: a page whose last entry goes is freed, except that one
 //! empty page is kept, so that a load that swings around a page's edge does
@@ -22,6 +22,8 @@
 //! or will have, so a key that outlived its entry finds nothing, also when the
 //! cell or the whole page was reused. (A generation per cell would start anew
 //! with a page; 64 bits do not wrap in the life of a process.)
+
+use std::mem;
 
 const PAGE_BITS: u32 = 10;
 /// Cells in a page.
@@ -79,6 +81,26 @@ impl List {
     }
 }
 
+/// What an entry that was taken out has left in its list.
+#[derive(Debug)]
+pub(super) struct Gap {
+    pub(super) deadline: u64,
+    prev: u32,
+    next: u32,
+}
+
+/// The page of a cell.
+#[inline]
+fn page_of(index: u32) -> usize {
+    (index >> PAGE_BITS) as usize
+}
+
+/// Its place there.
+#[inline]
+fn cell_of(index: u32) -> usize {
+    index as usize % PAGE
+}
+
 /// The cells of one wheel.
 #[derive(Debug)]
 pub(super) struct Entries<T> {
@@ -121,26 +143,20 @@ impl<T> Entries<T> {
 
     #[inline]
     fn cell(&self, index: u32) -> &Cell<T> {
-        &self.pages[(index >> PAGE_BITS) as usize].cells[index as usize % PAGE]
+        &self.pages[page_of(index)].cells[cell_of(index)]
     }
 
     #[inline]
     fn cell_mut(&mut self, index: u32) -> &mut Cell<T> {
-        &mut self.pages[(index >> PAGE_BITS) as usize].cells[index as usize % PAGE]
+        &mut self.pages[page_of(index)].cells[cell_of(index)]
     }
 
     /// The cell of `key`, or nothing if its entry is gone.
     #[inline]
     fn find(&self, key: Key) -> Option<&Cell<T>> {
-        let page = self.pages.get((key.index >> PAGE_BITS) as usize)?;
-        let cell = page.cells.get(key.index as usize % PAGE)?;
+        let page = self.pages.get(page_of(key.index))?;
+        let cell = page.cells.get(cell_of(key.index))?;
         (cell.stamp == key.stamp).then_some(cell)
-    }
-
-    /// When the entry is due, or `None` if it is gone.
-    #[inline]
-    pub(super) fn deadline(&self, key: Key) -> Option<u64> {
-        Some(self.find(key)?.deadline)
     }
 
     #[inline]
@@ -158,39 +174,58 @@ impl<T> Entries<T> {
         let index = self.free;
         self.stamps += 1;
         let stamp = self.stamps;
-        let cell = self.cell_mut(index);
-        let free = cell.next;
+        let tail = mem::replace(&mut list.tail, index);
+        let page = &mut self.pages[page_of(index)];
+        self.empty_pages -= usize::from(page.occupied == 0);
+        page.occupied += 1;
+        let cell = &mut page.cells[cell_of(index)];
+        self.free = cell.next;
         cell.stamp = stamp;
         cell.deadline = deadline;
+        cell.prev = tail;
+        cell.next = NIL;
         cell.value = Some(value);
-        self.free = free;
-        self.push_back(list, index);
-        let page = &mut self.pages[(index >> PAGE_BITS) as usize];
-        if page.occupied == 0 {
-            self.empty_pages -= 1;
+        if tail == NIL {
+            list.head = index;
+        } else {
+            self.cell_mut(tail).next = index;
         }
-        page.occupied += 1;
         self.len += 1;
         Key { index, stamp }
     }
 
-    /// Takes an entry out of `list`, the one it was put into.
+    /// Takes an entry out of its cell, and leaves a gap in its list, for
+    /// [`close`](Self::close).
     #[inline]
-    pub(super) fn remove(&mut self, list: &mut List, key: Key) -> Option<T> {
+    pub(super) fn take(&mut self, key: Key) -> Option<(T, Gap)> {
         self.find(key)?;
-        self.unlink(list, key.index);
         self.vacate(key.index)
+    }
+
+    /// Closes the gap in the list in which it was left.
+    #[inline]
+    pub(super) fn close(&mut self, list: &mut List, gap: &Gap) {
+        if gap.prev == NIL {
+            list.head = gap.next;
+        } else {
+            self.cell_mut(gap.prev).next = gap.next;
+        }
+        if gap.next == NIL {
+            list.tail = gap.prev;
+        } else {
+            self.cell_mut(gap.next).prev = gap.prev;
+        }
     }
 
     /// Takes the oldest entry out of `list`.
     #[inline]
     pub(super) fn pop_front(&mut self, list: &mut List) -> Option<T> {
-        let index = list.head;
-        if index == NIL {
+        if list.head == NIL {
             return None;
         }
-        self.unlink(list, index);
-        self.vacate(index)
+        let (value, gap) = self.vacate(list.head)?;
+        self.close(list, &gap);
+        Some(value)
     }
 
     /// Unlinks the oldest entry of `list` without emptying its cell; it is for
@@ -201,8 +236,14 @@ impl<T> Entries<T> {
         if index == NIL {
             return None;
         }
-        self.unlink(list, index);
-        Some((index, self.cell(index).deadline))
+        let cell = self.cell(index);
+        let gap = Gap {
+            deadline: cell.deadline,
+            prev: NIL,
+            next: cell.next,
+        };
+        self.close(list, &gap);
+        Some((index, gap.deadline))
     }
 
     /// Links an entry that [`unlink_front`](Self::unlink_front) gave into `list`.
@@ -241,22 +282,6 @@ impl<T> Entries<T> {
         list.tail = index;
     }
 
-    #[inline]
-    fn unlink(&mut self, list: &mut List, index: u32) {
-        let cell = self.cell(index);
-        let (prev, next) = (cell.prev, cell.next);
-        if prev == NIL {
-            list.head = next;
-        } else {
-            self.cell_mut(prev).next = next;
-        }
-        if next == NIL {
-            list.tail = prev;
-        } else {
-            self.cell_mut(next).prev = prev;
-        }
-    }
-
     fn unlink_free(&mut self, index: u32) {
         let cell = self.cell(index);
         let (prev, next) = (cell.prev, cell.next);
@@ -281,24 +306,34 @@ impl<T> Entries<T> {
         self.free = index;
     }
 
-    /// Empties a cell that is in no list any more.
+    /// Empties a cell whose list has a gap there from now on; it is free at once.
     #[inline]
-    fn vacate(&mut self, index: u32) -> Option<T> {
-        let cell = self.cell_mut(index);
+    fn vacate(&mut self, index: u32) -> Option<(T, Gap)> {
+        let page = &mut self.pages[page_of(index)];
+        let cell = &mut page.cells[cell_of(index)];
+        let gap = Gap {
+            deadline: cell.deadline,
+            prev: cell.prev,
+            next: cell.next,
+        };
         cell.stamp = VACANT;
         let value = cell.value.take();
-        self.push_free(index);
-        self.len -= 1;
-        let number = (index >> PAGE_BITS) as usize;
-        let page = &mut self.pages[number];
         page.occupied -= 1;
-        if page.occupied == 0 {
-            self.empty_pages += 1;
-            if self.empty_pages > 1 {
-                self.free_page(number);
-            }
+        let is_empty = page.occupied == 0;
+        self.len -= 1;
+        self.push_free(index);
+        if is_empty {
+            self.emptied(page_of(index));
         }
-        value
+        Some((value?, gap))
+    }
+
+    #[inline]
+    fn emptied(&mut self, page: usize) {
+        self.empty_pages += 1;
+        if self.empty_pages > 1 {
+            self.free_page(page);
+        }
     }
 
     #[cold]

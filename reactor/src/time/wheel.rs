@@ -102,24 +102,23 @@ impl<T> Wheel<T> {
     /// Takes an entry out; `None` if it has fired or was removed.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let deadline = self.entries.deadline(key)?;
-        match self.place(deadline) {
+        let (value, gap) = self.entries.take(key)?;
+        match self.place(gap.deadline) {
             Place::Slot { level, slot } => {
                 let list = &mut self.slots[level][slot];
-                let value = self.entries.remove(list, key);
+                self.entries.close(list, &gap);
                 if list.is_empty() {
                     self.release(level, slot);
                 }
-                value
             }
             Place::Beyond => {
-                let value = self.entries.remove(&mut self.beyond, key);
+                self.entries.close(&mut self.beyond, &gap);
                 if self.beyond.is_empty() {
                     self.beyond_from = u64::MAX;
                 }
-                value
             }
         }
+        Some(value)
     }
 
     /// An entry's value; `None` if it has fired or was removed.
