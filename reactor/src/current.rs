@@ -23,6 +23,18 @@ enum Current {
     Clock(Clock),
 }
 
+impl Current {
+    /// The reactor, if there is one by now.
+    #[inline]
+    fn made(&self) -> Option<&Rc<Core>> {
+        match self {
+            Current::Made(core) => Some(core),
+            Current::Lazy(lazy) => lazy.made.get().map(|reactor| &reactor.core),
+            Current::None | Current::Clock(_) => None,
+        }
+    }
+}
+
 struct Lazy {
     config: Arc<Config>,
     on_create: RefCell<Option<OnCreate>>,
@@ -61,15 +73,20 @@ pub(crate) fn get() -> io::Result<Rc<Core>> {
 /// was promised.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&Core) -> R) -> io::Result<R> {
-    let done = CURRENT.try_with(|slot| match &*slot.borrow() {
-        // Lent, not counted: nothing in `f` could take it from the thread.
-        Current::Made(core) if core.check_process().is_ok() => Ok(f(core)),
-        _ => Err(f),
-    });
-    match done {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(f)) => Ok(f(&*get()?)),
-        Err(_ending) => Err(io::Error::other(NoRuntime)),
+    let mut f = Some(f);
+    loop {
+        let done = CURRENT.try_with(|slot| {
+            let slot = slot.borrow();
+            // Lent, not counted: nothing in `f` could take it from the thread.
+            let core = slot.made()?;
+            core.check_process().ok()?;
+            f.take().map(|f| f(core))
+        });
+        if let Ok(Some(done)) = done {
+            return Ok(done);
+        }
+        // It is made, and there the next time; or this says why not.
+        drop(get()?);
     }
 }
 
@@ -79,12 +96,8 @@ pub(crate) fn lent_if_home<R>(home: u64, f: impl FnOnce(&Core) -> R) -> Option<R
     let done = CURRENT.try_with(|slot| {
         let slot = slot.borrow();
         // Lent, not counted: nothing in `f` could take it from the thread.
-        let core = match &*slot {
-            Current::Made(core) => core,
-            Current::Lazy(lazy) => &lazy.made.get()?.core,
-            Current::None | Current::Clock(_) => return None,
-        };
-        (core.home.id == home).then(|| f(core))
+        let core = slot.made().filter(|core| core.home.id == home)?;
+        Some(f(core))
     });
     done.ok().flatten()
 }
@@ -92,11 +105,7 @@ pub(crate) fn lent_if_home<R>(home: u64, f: impl FnOnce(&Core) -> R) -> Option<R
 /// Calls `f` if this thread's reactor exists and is the one called `home`.
 #[inline]
 pub(crate) fn if_home<R>(home: u64, f: impl FnOnce(&Core) -> R) -> Option<R> {
-    let core = CURRENT.try_with(|slot| match &*slot.borrow() {
-        Current::Made(core) => Some(Rc::clone(core)),
-        Current::Lazy(lazy) => lazy.made.get().map(|reactor| Rc::clone(&reactor.core)),
-        Current::None | Current::Clock(_) => None,
-    });
+    let core = CURRENT.try_with(|slot| slot.borrow().made().map(Rc::clone));
     let core = core.ok().flatten().filter(|core| core.home.id == home)?;
     Some(f(&core))
 }

@@ -307,7 +307,7 @@ impl<T> Entries<T> {
     }
 
     /// Empties a cell whose list has a gap there from now on; it is free at once.
-    #[inline]
+    #[inline(always)]
     fn vacate(&mut self, index: u32) -> Option<(T, Gap)> {
         let page = &mut self.pages[page_of(index)];
         let cell = &mut page.cells[cell_of(index)];
