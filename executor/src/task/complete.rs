@@ -62,8 +62,11 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
         let unseen = mem::replace(&mut result, Err(panic_of(header, payload)));
         quietly(|| drop(unseen));
     }
-    if let Some(trace) = &cell.scheduler.runtime().trace {
-        trace.ended(header.id, &result);
+    // The runtime outlives this: a local task's by this thread's context, a stealable
+    // one's until it is let go.
+    let tracer = tracer(cell);
+    if let Some((trace, id)) = tracer {
+        trace.ended(id, &result);
     }
     // SAFETY: the stage is this thread's. Nothing has to be dropped there: the future
     // is gone, or of a kind that has nothing to drop.
@@ -71,9 +74,9 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
     header.waiting.clear();
     match header.life.local() {
         // SAFETY: RUNNING is this thread's; nothing of the task is touched after it.
-        Some(_) => unsafe { end_local::<F, S>(task, entered) },
+        Some(_) => unsafe { end_local::<F, S>(task, entered, tracer) },
         // SAFETY: as above.
-        None => unsafe { end_stealable::<F, S>(task, entered) },
+        None => unsafe { end_stealable::<F, S>(task, entered, tracer) },
     }
 }
 
@@ -107,7 +110,11 @@ unsafe fn drop_unread_late<F: Future + 'static, S: Schedule>(task: NonNull<Heade
 }
 
 /// The rest of `complete`: its contract, with the output in the stage.
-unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>, entered: Entered) {
+unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    entered: Entered,
+    tracer: Option<(&Tracer, Id)>,
+) {
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
@@ -136,7 +143,7 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>,
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };
-        wake_join(tracer(cell), waker);
+        wake_join(tracer, waker);
     }
     let owned = cell.scheduler.disown(header);
     // The last reference, perhaps: nothing of the task is borrowed here.
@@ -146,15 +153,17 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>,
 /// The same for a local task. All of it comes before `finish`, with which the
 /// list's reference goes: so that is the only atomic operation.
 #[inline(always)]
-unsafe fn end_local<F: Future + 'static, S: Schedule>(task: NonNull<Header>, entered: Entered) {
+unsafe fn end_local<F: Future + 'static, S: Schedule>(
+    task: NonNull<Header>,
+    entered: Entered,
+    tracer: Option<(&Tracer, Id)>,
+) {
     // SAFETY: the vtable's types; alive through the owned list until `finish`.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
     let Life::Local(local) = &header.life else {
         unreachable!("the caller has looked")
     };
-    // This thread's context keeps it alive, also when the task is gone.
-    let tracer = tracer(cell);
     // SAFETY: they are this thread's until the task is let go, below.
     let plain = local.near.has_handle() && unsafe { &*header.locals.get() }.is_empty();
     let output_dropped = if plain {

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use super::near::Near;
+use super::waker::clone_at_home;
 use super::state::{Complete, Detached, State, Wake};
 
 thread_local! {
@@ -129,7 +130,12 @@ impl Life {
                     return false;
                 }
                 // SAFETY: at home and before the end the slot is the handle's.
-                fill(unsafe { &mut *slot.get() }, waker);
+                let slot = unsafe { &mut *slot.get() };
+                let first = slot.is_none().then(|| clone_at_home(waker)).flatten();
+                match first {
+                    Some(waker) => *slot = Some(waker),
+                    None => fill(slot, waker),
+                }
                 local.near.offer();
                 true
             }
@@ -239,7 +245,7 @@ fn offer(
     offered
 }
 
-#[inline]
+#[inline(never)]
 fn fill(slot: &mut Option<Waker>, waker: &Waker) {
     match slot {
         Some(old) => old.clone_from(waker),

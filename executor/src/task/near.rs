@@ -309,12 +309,19 @@ impl Near {
     /// Counts one more reference.
     #[inline]
     pub(crate) fn retain(&self) {
-        let near = self.get();
-        if near & COMPLETE != 0 {
+        if !self.retain_unended() {
             self.retain_away();
-        } else {
+        }
+    }
+
+    /// The same of a task that has not ended; false, and not counted, if it has.
+    #[inline]
+    pub(crate) fn retain_unended(&self) -> bool {
+        let near = self.get();
+        if near & COMPLETE == 0 {
             self.set(count_up(near));
         }
+        near & COMPLETE == 0
     }
 
     /// Counts one reference less; true for the last.

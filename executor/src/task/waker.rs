@@ -27,17 +27,38 @@ pub(super) fn waker(task: NonNull<Header>) -> Waker {
 /// a queue. Any other runs foreign code: a waker's, a clock's, an interrupt's.
 #[inline]
 pub(super) fn wake_quietly(waker: Waker) {
-    if !ptr::eq(waker.vtable(), &raw const WAKER) {
-        return quietly(|| waker.wake());
-    }
     let waker = ManuallyDrop::new(waker);
-    // SAFETY: it is one of ours, and its reference is ours as it is not dropped.
-    let task = unsafe { borrowed(waker.data()) };
-    if task.header().life.at_home().is_some() {
-        wake_with(task);
-    } else {
-        quietly(|| wake_with(task));
+    let wake = at_home(&waker).and_then(|(task, near)| Some((task, near.wake_and_release()?)));
+    match wake {
+        Some((task, wake)) => queue_at_home(&task, &wake),
+        None => elsewhere(ManuallyDrop::into_inner(waker)),
     }
+
+    #[inline(never)]
+    fn elsewhere(waker: Waker) {
+        quietly(|| waker.wake());
+    }
+}
+
+/// As a clone, of a task of this thread that has not ended, where that is a count and no
+/// call; else nothing.
+#[inline]
+pub(super) fn clone_at_home(waker: &Waker) -> Option<Waker> {
+    let (task, near) = at_home(waker)?;
+    near.retain_unended().then(|| self::waker(task.0))
+}
+
+/// Whom `waker` stands for, if that is a task whose home is this thread's.
+#[inline]
+fn at_home(waker: &Waker) -> Option<(ManuallyDrop<Task>, &Near)> {
+    if !ptr::eq(waker.vtable(), &raw const WAKER) {
+        return None;
+    }
+    // SAFETY: one of ours, which lives.
+    let task = unsafe { borrowed(waker.data()) };
+    // SAFETY: the waker's reference keeps it as long as that is borrowed.
+    let near = unsafe { task.0.as_ref() }.life.at_home()?;
+    Some((task, near))
 }
 
 /// # Safety
@@ -78,10 +99,16 @@ unsafe fn drop_waker(data: *const ()) {
 #[inline(always)]
 fn wake_with(task: ManuallyDrop<Task>) {
     let near = task.header().life.at_home();
-    let Some(wake) = near.and_then(Near::wake_and_release) else {
-        return wake_task(&ManuallyDrop::into_inner(task));
-    };
-    if wake == Wake::Enqueue && !context::push_at_home(&task) {
+    match near.and_then(Near::wake_and_release) {
+        Some(wake) => queue_at_home(&task, &wake),
+        None => wake_task(&ManuallyDrop::into_inner(task)),
+    }
+}
+
+/// Sees to a task of this thread that was woken.
+#[inline(always)]
+fn queue_at_home(task: &Task, wake: &Wake) {
+    if *wake == Wake::Enqueue && !context::push_at_home(task) {
         // SAFETY: `Enqueue` made us the one who queues it, and until then it is not
         // run: so it is not complete, and the owned list has it.
         unsafe { (task.header().vtable.schedule)(task.0) }
