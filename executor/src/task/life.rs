@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use super::near::Near;
-use super::waker::clone_at_home;
 use super::state::{Complete, Detached, State, Wake};
+use super::waker::clone_at_home;
 
 thread_local! {
     /// The home that this thread is in; 0 is none.

@@ -9,9 +9,9 @@ use wakeline_sync::cancel::Node;
 
 use super::cell::{Cell, Header, Origin, Stage, Vtable};
 use super::complete::tell_of_failure;
-use super::{Id, memory};
 use super::refs::{Runnable, Task};
 use super::run::{panicked, refuse, run, run_watched};
+use super::{Id, memory};
 use crate::debug::{Subject, SubjectKind};
 use crate::shared::Shared;
 
