@@ -169,7 +169,7 @@ impl Context {
         }
     }
 
-    /// The same where the list is not at hand, or full.
+    /// The same where the list is full, closed, looked at by others, or favours nobody.
     #[cold]
     #[inline(never)]
     fn adopt_late(&self, owned: Task, runnable: Runnable) -> Option<(Task, Runnable)> {

@@ -140,11 +140,26 @@ impl Header {
     /// Whether its drop would do nothing, as of most tasks at their end.
     #[inline]
     pub(super) fn is_bare(&mut self) -> bool {
-        self.life.is_bare()
-            && self.join_waker.get_mut().is_none()
-            && self.locals.get_mut().is_empty()
-            && self.node.is_empty()
-            && self.name.is_none()
+        // Each field by name, so that a new one is not forgotten here.
+        let Header {
+            life,
+            vtable: _,
+            link: _,
+            next: _,
+            owned_key: _,
+            join_waker,
+            waiting: _,
+            locals,
+            node,
+            id: _,
+            spawned_at: _,
+            name,
+        } = self;
+        life.is_bare()
+            && join_waker.get_mut().is_none()
+            && locals.get_mut().is_empty()
+            && node.is_empty()
+            && name.is_none()
     }
 
     /// Begins a run of a popped task.

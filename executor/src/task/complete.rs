@@ -62,8 +62,6 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
         let unseen = mem::replace(&mut result, Err(panic_of(header, payload)));
         quietly(|| drop(unseen));
     }
-    // The runtime outlives this: a local task's by this thread's context, a stealable
-    // one's until it is let go.
     let tracer = tracer(cell);
     if let Some((trace, id)) = tracer {
         trace.ended(id, &result);
@@ -76,7 +74,7 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
         // SAFETY: RUNNING is this thread's; nothing of the task is touched after it.
         Some(_) => unsafe { end_local::<F, S>(task, entered, tracer) },
         // SAFETY: as above.
-        None => unsafe { end_stealable::<F, S>(task, entered, tracer) },
+        None => unsafe { end_stealable::<F, S>(task, entered) },
     }
 }
 
@@ -85,6 +83,7 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
 /// # Safety
 ///
 /// The stage is the caller's.
+#[inline(never)]
 unsafe fn drop_unread<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) {
     // SAFETY: the caller's, by the contract; the borrow ends with the line.
     tell_of_failure(cell, unsafe { &*cell.stage.get() });
@@ -110,11 +109,7 @@ unsafe fn drop_unread_late<F: Future + 'static, S: Schedule>(task: NonNull<Heade
 }
 
 /// The rest of `complete`: its contract, with the output in the stage.
-unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
-    task: NonNull<Header>,
-    entered: Entered,
-    tracer: Option<(&Tracer, Id)>,
-) {
+unsafe fn end_stealable<F: Future + 'static, S: Schedule>(task: NonNull<Header>, entered: Entered) {
     // SAFETY: the vtable's types; alive through the owned list until the end.
     let cell = unsafe { cell::<F, S>(task) };
     let header = &cell.header;
@@ -143,7 +138,7 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
     if finished.wake_join {
         // SAFETY: `finish` saw JOIN_WAKER, so the slot is this thread's.
         let waker = unsafe { (*header.join_waker.get()).take() };
-        wake_join(tracer, waker);
+        wake_join(tracer(cell), waker);
     }
     let owned = cell.scheduler.disown(header);
     // The last reference, perhaps: nothing of the task is borrowed here.
@@ -151,7 +146,8 @@ unsafe fn end_stealable<F: Future + 'static, S: Schedule>(
 }
 
 /// The same for a local task. All of it comes before `finish`, with which the
-/// list's reference goes: so that is the only atomic operation.
+/// list's reference goes: so that is the only atomic operation. This thread's context
+/// keeps the runtime alive, and so its tracer, also when the task is gone.
 #[inline(always)]
 unsafe fn end_local<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
@@ -164,15 +160,18 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(
     let Life::Local(local) = &header.life else {
         unreachable!("the caller has looked")
     };
+    let mut output_dropped = !local.near.has_handle();
+    if output_dropped {
+        // SAFETY: no handle any more, so the stage is this thread's.
+        unsafe { drop_unread(cell) };
+    }
+    // From here on they are in the header again.
+    entered.leave();
     // SAFETY: they are this thread's until the task is let go, below.
-    let plain = local.near.has_handle() && unsafe { &*header.locals.get() }.is_empty();
-    let output_dropped = if plain {
-        entered.leave();
-        false
-    } else {
-        // SAFETY: the right to the task's end is this thread's.
-        unsafe { leave_local::<F, S>(task, entered) }
-    };
+    if !unsafe { &*header.locals.get() }.is_empty() {
+        // SAFETY: as above.
+        output_dropped |= unsafe { drop_values::<F, S>(task, output_dropped) };
+    }
     // Out of the list while it is this thread's: nobody comes to it through that.
     let owned = cell.scheduler.disown(header);
     // No foreign code from here to `finish`.
@@ -189,33 +188,28 @@ unsafe fn end_local<F: Future + 'static, S: Schedule>(
     wake_join(tracer, waker.flatten());
 }
 
-/// Leaves a local task that has values, or no handle; whether its output is dropped.
+/// Drops the values of a local task that this thread has left; true if the handle went
+/// with them, and the output after it.
 ///
 /// # Safety
 ///
 /// As [`drop_unread`], of a task that lives and is local.
 #[inline(never)]
-unsafe fn leave_local<F: Future + 'static, S: Schedule>(
+unsafe fn drop_values<F: Future + 'static, S: Schedule>(
     task: NonNull<Header>,
-    entered: Entered,
+    output_dropped: bool,
 ) -> bool {
     // SAFETY: the vtable's types; it lives, by the contract.
-    let cell = unsafe { cell::<F, S>(task) };
-    let local = cell.header.life.local().expect("the caller has looked");
-    let mut output_dropped = !local.near.has_handle();
-    if output_dropped {
-        // SAFETY: no handle any more, so the stage is this thread's.
-        unsafe { drop_unread(cell) };
-    }
-    entered.leave();
+    let header = &unsafe { cell::<F, S>(task) }.header;
+    let local = header.life.local().expect("the caller has looked");
     // SAFETY: they are this thread's until the task is let go.
-    drop_locals(unsafe { mem::take(&mut *cell.header.locals.get()) });
-    if !output_dropped && !local.near.has_handle() {
-        output_dropped = true;
-        // SAFETY: as above; the handle went away with the values.
+    drop_locals(unsafe { mem::take(&mut *header.locals.get()) });
+    let went = !output_dropped && !local.near.has_handle();
+    if went {
+        // SAFETY: no handle any more, so the stage is this thread's.
         unsafe { drop_unread_late::<F, S>(task) };
     }
-    output_dropped
+    went
 }
 
 /// What there is to do if `finish` has not let go of the list's reference.

@@ -1,10 +1,11 @@
 //! The memory of tasks: what one leaves behind the next of its size takes.
 //!
 //! A thread keeps up to [`KEPT`] bytes, in sizes of 16 bytes each: enough for ten
-//! thousand tasks that come and go, and a burst of a million gives its memory back. A block that is freed on another thread stays with that one, but not with
-//! those of the blocking pool, which would only gather what they never need. Tasks
-//! beyond [`SIZES`] steps, with a future of more than about 460 bytes, and
-//! over-aligned ones are the allocator's alone.
+//! thousand tasks that come and go; a burst of a million gives its memory back. A
+//! block that is freed on another thread stays with that one, but not with those of
+//! the blocking pool, which would only gather what they never need. Tasks beyond
+//! [`SIZES`] steps, with a future of more than about 460 bytes, and over-aligned ones
+//! are the allocator's alone.
 //!
 //! ```text
 //!   allocate ◀── free blocks of this size ◀── free
@@ -18,7 +19,8 @@ use std::ptr::{self, NonNull};
 
 const STEP: usize = 16;
 const SIZES: usize = 40;
-/// 4 MiB: ten thousand tasks at once, which a server has, stay with their thread.
+/// The tasks of ten thousand connections come and go without the allocator, if none has
+/// more than 256 bytes of future; of the largest kept it is six thousand.
 const KEPT: usize = 4 << 20;
 
 /// What a block holds while it is free.

@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// Whether nobody has asked for it, for who is the last to have the task.
+    /// Whether nobody has asked for it or cancelled it, for who is the last to have the task.
     #[inline]
     pub(super) fn is_empty(&mut self) -> bool {
         // Relaxed: the last has seen all that was done to it.

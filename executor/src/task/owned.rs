@@ -184,8 +184,8 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
         }
     }
 
-    /// The tasks on the list, in the order of their spawns: all that are there from the
-    /// beginning to the end, if the list can be had.
+    /// The tasks on the list, by their ids: all that are there from the beginning to the
+    /// end, if the list can be had.
     pub(crate) fn snapshot(&self) -> Vec<Task> {
         /// Tasks looked at under a lock that others wait for by turning.
         const AT_ONCE: usize = 256;

@@ -220,10 +220,15 @@ pub(super) unsafe fn free<F: Future + 'static, S: Schedule>(task: NonNull<Header
     // SAFETY: written by `new`, of this type, and the last reference is gone.
     let cell = unsafe { room.0.as_mut() };
     if cell.header.is_bare() {
+        let Cell {
+            header: _,
+            scheduler,
+            stage,
+        } = cell;
         // SAFETY: as above, and what is left of it needs no drop.
-        unsafe { ptr::drop_in_place(&raw mut cell.scheduler) };
+        unsafe { ptr::drop_in_place(scheduler) };
         // SAFETY: as above.
-        unsafe { ptr::drop_in_place(&raw mut cell.stage) };
+        unsafe { ptr::drop_in_place(stage) };
     } else {
         // SAFETY: as above.
         unsafe { ptr::drop_in_place(cell) };

@@ -129,6 +129,30 @@ fn memory_returns_though_a_few_timers_stay() {
     assert_eq!(wheel.len(), stay.len());
 }
 
+/// Lists that run through several pages, out of which some go altogether while others
+/// lose entries here and there, and new ones come into the cells that are free.
+#[test]
+fn what_is_left_of_a_long_list_fires_in_the_order_of_insertion() {
+    const FAR: u64 = 1 << 40;
+    for at in [40, 5_000, FAR] {
+        let mut wheel = Wheel::new();
+        let count = 4 * PAGE as u64;
+        let mut keys: Vec<_> = (0..count).map(|n| (n, wheel.insert(at, n))).collect();
+        // All of the second page, and one in three of the others.
+        let goes = |n: u64| n / PAGE as u64 == 1 || n % 3 == 0;
+        let (gone, mut left): (Vec<_>, Vec<_>) = keys.drain(..).partition(|(n, _)| goes(*n));
+        for (n, key) in gone.iter().rev() {
+            assert_eq!(wheel.remove(*key), Some(*n));
+        }
+        assert!(gone.iter().all(|(_, key)| wheel.remove(*key).is_none()));
+        left.extend((count..2 * count).map(|n| (n, wheel.insert(at, n))));
+        assert_eq!(wheel.len(), left.len());
+        let fired = advanced(&mut wheel, at);
+        assert!(fired.iter().eq(left.iter().map(|(n, _)| n)), "due at {at}");
+        assert_eq!((wheel.len(), wheel.next_tick()), (0, None));
+    }
+}
+
 #[test]
 fn draining_hands_out_everything() {
     let mut wheel = Wheel::new();
