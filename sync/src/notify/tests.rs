@@ -89,7 +89,7 @@ mod unit {
     #[test]
     fn a_waker_may_drop_another_waiter_of_the_same_notify() {
         use std::cell::RefCell;
-        use std::sync::Arc;
+        use std::sync::{Arc, LazyLock};
         use std::task::Wake;
 
         thread_local! {
@@ -101,13 +101,13 @@ mod unit {
                 drop(OTHER.take());
             }
         }
-        let notify: &'static Notify = Box::leak(Box::new(Notify::new()));
-        let mut first = notify.notified();
+        static NOTIFY: LazyLock<Notify> = LazyLock::new(Notify::new);
+        let mut first = NOTIFY.notified();
         assert!(poll_with(&mut first, &Waker::from(Arc::new(DropsOther))).is_pending());
-        let mut other = notify.notified();
+        let mut other = NOTIFY.notified();
         assert!(poll(&mut other).is_pending());
         OTHER.set(Some(other));
-        notify.notify_waiters();
+        NOTIFY.notify_waiters();
         assert!(OTHER.take().is_none());
         assert!(poll(&mut first).is_ready());
     }
