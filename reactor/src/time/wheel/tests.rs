@@ -139,7 +139,7 @@ fn what_is_left_of_a_long_list_fires_in_the_order_of_insertion() {
         let count = 4 * PAGE as u64;
         let mut keys: Vec<_> = (0..count).map(|n| (n, wheel.insert(at, n))).collect();
         // All of the second page, and one in three of the others.
-        let goes = |n: u64| n / PAGE as u64 == 1 || n % 3 == 0;
+        let goes = |n: u64| n / PAGE as u64 == 1 || n.is_multiple_of(3);
         let (gone, mut left): (Vec<_>, Vec<_>) = keys.drain(..).partition(|(n, _)| goes(*n));
         for (n, key) in gone.iter().rev() {
             assert_eq!(wheel.remove(*key), Some(*n));
