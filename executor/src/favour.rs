@@ -69,14 +69,14 @@ impl<T> Favour<T> {
 
     /// Lets `f` have the value, under the lock: it must not run user code. Nothing if
     /// the system refuses what it had promised to who is not at home.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.with_as(self.is_favourite(), f)
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_as<R>(&self, at_home: bool, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        match at_home.then(|| self.enter()).flatten() {
+        match self.enter_if(at_home) {
             Some(inside) => Some(self.with_inside(&inside, f)),
             None => self.with_others(at_home, f),
         }
@@ -89,18 +89,14 @@ impl<T> Favour<T> {
     /// Away from home, where `with` has nothing.
     #[inline(always)]
     pub(crate) fn with_own<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let at_home = self.is_favourite();
-        match at_home.then(|| self.enter()).flatten() {
-            Some(inside) => self.with_inside(&inside, f),
-            None => (self.with_others(at_home, f)).expect("home never waits for the system"),
-        }
+        self.with(f).expect("home never waits for the system")
     }
 
     /// As `with` for home, if nobody has to be waited for; else nothing, and `f` has not
     /// been called.
     #[inline(always)]
     pub(crate) fn with_at_once<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let inside = self.is_favourite().then(|| self.enter()).flatten()?;
+        let inside = self.enter_if(self.is_favourite())?;
         Some(self.with_inside(&inside, f))
     }
 
@@ -121,6 +117,11 @@ impl<T> Favour<T> {
         // SAFETY: whoever has `others` and has queued is the only one inside, until
         // both are dropped.
         Some(self.value.with_mut(|value| f(unsafe { &mut *value })))
+    }
+
+    #[inline(always)]
+    fn enter_if(&self, at_home: bool) -> Option<Inside<'_>> {
+        at_home.then(|| self.enter()).flatten()
     }
 
     /// 1, 2: at home; nothing if that has to wait.

@@ -143,8 +143,8 @@ impl Handle {
         crate::block_on::block_on(&self.shared, future)
     }
 
-    /// The executor's tasks that are not complete, each at some moment; those of
-    /// the cleanup lane last. What only another thread may run is missing if the
+    /// The executor's tasks that are not complete, each at some moment, by their ids;
+    /// those of the cleanup lane last. What only another thread may run is missing if the
     /// system refuses `membarrier(2)` to this one after the executor was built.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskInfo> {

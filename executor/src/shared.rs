@@ -259,11 +259,13 @@ impl Shared {
                 .sum::<usize>()
     }
 
+    /// By their ids.
     pub(crate) fn tasks(&self) -> Vec<TaskInfo> {
         let mut tasks = self.owned.infos();
         for home in self.homes() {
             tasks.extend(home.owned.infos());
         }
+        tasks.sort_by_key(|task| task.id);
         tasks
     }
 
@@ -287,7 +289,7 @@ impl Shared {
     }
 
     pub(crate) fn dump(&self) -> Dump {
-        let mut dump = Dump {
+        Dump {
             tasks: self.tasks(),
             cleanups: self.cleanups.infos(),
             blocking: self.pool.owned.infos(),
@@ -295,11 +297,7 @@ impl Shared {
                 .debug
                 .as_ref()
                 .map_or_else(Vec::new, |debug| debug.roots.infos()),
-        };
-        for part in [&mut dump.tasks, &mut dump.cleanups, &mut dump.blocking] {
-            part.sort_by_key(|task| task.id);
         }
-        dump
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -123,3 +123,24 @@ fn a_list_is_empty_when_its_tasks_have_ended_in_any_order() {
         }
     });
 }
+
+#[test]
+fn the_lists_of_threads_are_told_as_one_by_ids() {
+    let executor = Executor::builder().workers(1).build().expect("an executor");
+    executor.block_on(async {
+        let here: Vec<_> = (0..3).map(|_| spawn_local(pending::<()>())).collect();
+        let handle = Handle::current();
+        let elsewhere = thread::spawn(move || handle.spawn(pending::<()>()));
+        let elsewhere = elsewhere.join().expect("no panic");
+        let last = spawn_local(pending::<()>());
+        let tasks = here.iter().chain([&elsewhere, &last]);
+        let mut ids: Vec<_> = tasks.map(JoinHandle::id).collect();
+        ids.sort();
+        let listed: Vec<_> = Handle::current()
+            .tasks()
+            .iter()
+            .map(|task| task.id)
+            .collect();
+        assert_eq!(listed, ids);
+    });
+}

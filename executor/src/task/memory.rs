@@ -20,7 +20,7 @@ use std::ptr::{self, NonNull};
 const STEP: usize = 16;
 const SIZES: usize = 40;
 /// The tasks of ten thousand connections come and go without the allocator, if none has
-/// more than 256 bytes of future; of the largest kept it is six thousand.
+/// more than 240 bytes of future; of the largest kept it is six thousand.
 const KEPT: usize = 4 << 20;
 
 /// What a block holds while it is free.
