@@ -1,6 +1,8 @@
 //! Unix sockets: paths that are left over, abstract names, who is there.
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, socket};
 use std::io::{ErrorKind, Result};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
@@ -214,4 +216,41 @@ fn a_datagram_to_a_full_queue_waits_for_room() {
         assert_eq!(sent?, 4);
         received
     });
+}
+
+/// A path of 108 bytes fills its place, and the kernel tells it with one byte more.
+#[test]
+fn a_peer_whose_path_fills_its_place_is_served() {
+    on_each_driver(|| async {
+        let dir = Dir::new()?;
+        let mut long = dir.0.join("a").into_os_string();
+        long.push("a".repeat(108 - long.len()));
+        let from = SocketAddrUnix::new(&*long)?;
+        let path = dir.0.join("s.sock");
+        let listener = UnixListener::bind(&path)?;
+        let client = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::net::bind(&client, &from)?;
+        rustix::net::connect(&client, &SocketAddrUnix::new(&path)?)?;
+        let (accepted, peer) = listener.accept().await?;
+        assert!(peer.is_unnamed(), "std has no name for it: {peer:?}");
+        assert!(accepted.peer_addr()?.is_unnamed());
+        client_says(&client)?;
+        assert_eq!(accepted.read(&mut [0; 8]).await?, 1);
+
+        std::fs::remove_file(&long)?;
+        let path = dir.0.join("d.sock");
+        let server = UnixDatagram::bind(&path)?;
+        let client = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+        rustix::net::bind(&client, &from)?;
+        rustix::net::connect(&client, &SocketAddrUnix::new(&path)?)?;
+        client_says(&client)?;
+        let (n, from) = server.recv_from(&mut [0; 8]).await?;
+        assert!(n == 1 && from.is_unnamed(), "{from:?}");
+        Ok(())
+    });
+}
+
+fn client_says(client: &OwnedFd) -> Result<()> {
+    assert_eq!(rustix::io::write(client, b"x")?, 1);
+    Ok(())
 }

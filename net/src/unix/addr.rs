@@ -8,8 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
+/// The longest address that has a closing NUL: behind the family, 108 bytes.
+const LEN_MAX: u32 = 2 + 108;
+
+/// Unnamed, too, where std has no name for it: for a path that fills its place, without
+/// a NUL, of which the kernel tells one byte more than there is.
 pub(super) fn to_std(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
-    let Some(addr) = addr else {
+    let Some(addr) = addr.filter(|addr| addr.addr_len() <= LEN_MAX) else {
         return unnamed();
     };
     let addr = SocketAddrUnix::try_from(addr)?;
@@ -25,6 +30,11 @@ pub(super) fn to_std(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
         }
         _ => unnamed(),
     }
+}
+
+/// The address of a peer, who chooses it and must not make his server fail by that.
+pub(super) fn of_peer(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+    to_std(addr).or_else(|_| unnamed())
 }
 
 fn unnamed() -> io::Result<SocketAddr> {

@@ -350,7 +350,7 @@ fn explain(doing: &str, source: io::Error) -> io::Error {
 
 fn receive_from(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<(usize, SocketAddr)>> {
     let (Done::Full((n, from)) | Done::Short((n, from))) = sys::receive_from(fd, buf, false)?;
-    Ok(Done::Full((n, addr::to_std(from)?)))
+    Ok(Done::Full((n, addr::of_peer(from)?)))
 }
 
 impl AsFd for UnixDatagram {

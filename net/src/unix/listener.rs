@@ -344,7 +344,7 @@ fn accept(source: &Source, fd: BorrowedFd<'_>) -> io::Result<Done<(UnixStream, S
 
 fn take(accepted: Done<sys::Accepted>) -> io::Result<Done<(UnixStream, SocketAddr)>> {
     let (Done::Full((fd, peer)) | Done::Short((fd, peer))) = accepted;
-    Ok(Done::Full((UnixStream::new(fd), addr::to_std(peer)?)))
+    Ok(Done::Full((UnixStream::new(fd), addr::of_peer(peer)?)))
 }
 
 #[derive(Debug)]
