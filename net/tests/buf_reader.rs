@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::{Pin, pin};
+use std::string::FromUtf8Error;
 use std::task::{Context, Poll};
 use wakeline_net::io::{AsyncReadExt, BufReader, EarlyEnd, LimitExceeded};
 use wakeline_net::testing::poll_now;
@@ -209,4 +210,29 @@ fn a_line_that_is_no_text_stays_to_be_read_as_bytes() {
     assert_eq!(bytes, b"\xff\xfe\n");
     with_drops!(none, reader.read_line(&mut line)).unwrap();
     assert_eq!(line, "good\n");
+}
+
+#[test]
+fn a_line_that_is_no_text_is_one_error_of_the_lines_and_they_go_on() {
+    let mut none = std::iter::empty();
+    let chunks = [b"\xff\xfe\r\n".to_vec(), b"good\n".to_vec()];
+    let mut lines = BufReader::new(Chunks::new(chunks)).lines();
+    let error = with_drops!(none, lines.next_line()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let bytes = error.get_ref().and_then(|inner| inner.downcast_ref());
+    assert_eq!(bytes.map(FromUtf8Error::as_bytes), Some(&b"\xff\xfe"[..]));
+    let line = with_drops!(none, lines.next_line()).unwrap();
+    assert_eq!(line.as_deref(), Some("good"));
+    assert_eq!(with_drops!(none, lines.next_line()).unwrap(), None);
+}
+
+#[test]
+fn a_line_beyond_the_limit_is_the_end_of_the_lines_and_stays_in_the_reader() {
+    let mut none = std::iter::empty();
+    let mut lines = reader(&["12345678", "9\n"], 4).lines();
+    let error = with_drops!(none, lines.next_line()).unwrap_err();
+    let limit = error.get_ref().and_then(|inner| inner.downcast_ref());
+    assert_eq!(limit.map(LimitExceeded::limit), Some(4));
+    assert_eq!(with_drops!(none, lines.next_line()).unwrap(), None);
+    assert!(lines.into_inner().buffer().starts_with(b"1234"));
 }

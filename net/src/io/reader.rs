@@ -311,7 +311,10 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
     /// ```
     #[must_use]
     pub fn lines(self) -> Lines<R> {
-        Lines { reader: self }
+        Lines {
+            reader: self,
+            ended: false,
+        }
     }
 
     fn poll_exact(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<()>> {

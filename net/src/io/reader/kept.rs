@@ -1,6 +1,6 @@
 //! The futures of `BufReader`: they gather in the reader and take at the end.
 
-use super::BufReader;
+use super::{BufReader, LimitExceeded};
 use crate::io::parked_at;
 use crate::io::read::not_text;
 use futures_core::Stream;
@@ -131,6 +131,8 @@ impl<R: AsyncRead + Unpin> Future for ReadLineKept<'_, R> {
 #[derive(Debug)]
 pub struct Lines<R> {
     pub(super) reader: BufReader<R>,
+    /// By a line beyond the limit, which cannot be passed over.
+    pub(super) ended: bool,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
@@ -138,7 +140,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     ///
-    /// As of [`BufReader::read_line`].
+    /// `InvalidData` for a line that is no UTF-8, with its bytes (by
+    /// [`FromUtf8Error`](std::string::FromUtf8Error)): the next call goes on behind it.
+    /// `InvalidData` with a [`LimitExceeded`](super::LimitExceeded) for one beyond the
+    /// limit, which stays in the reader, and is the end of the lines. Else the reader's.
     ///
     /// # Cancellation
     ///
@@ -152,7 +157,11 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<String>>> {
-        let end = ready!(self.reader.poll_find(cx, b"\n"))?;
+        if self.ended {
+            return Poll::Ready(Ok(None));
+        }
+        let found = ready!(self.reader.poll_find(cx, b"\n"));
+        let end = found.inspect_err(|error| self.ended = is_beyond_limit(error))?;
         if end == 0 {
             return Poll::Ready(Ok(None));
         }
@@ -161,10 +170,18 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
             None => line,
         };
-        let line = str::from_utf8(line).map_err(not_text)?.to_owned();
+        let line = line.to_vec();
+        // Also if it is no text: else it would be the next one for ever.
         self.reader.take(end);
+        let line = String::from_utf8(line).map_err(not_text)?;
         Poll::Ready(Ok(Some(line)))
     }
+}
+
+fn is_beyond_limit(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<LimitExceeded>())
 }
 
 impl<R> Lines<R> {
