@@ -38,6 +38,26 @@ fn options_read_back_as_they_were_set() {
     });
 }
 
+/// Only zero throws data away.
+#[test]
+fn a_linger_is_rounded_up_to_seconds() {
+    on_each_driver(|| async {
+        let (a, _b) = tcp_pair().await?;
+        let most = Duration::from_secs(i32::MAX as u64);
+        for (set, seconds) in [(1, 1), (500, 1), (1_000, 1), (1_001, 2), (60_000, 60)] {
+            a.set_linger(Some(Duration::from_millis(set)))?;
+            assert_eq!(a.linger()?, Some(Duration::from_secs(seconds)), "{set} ms");
+        }
+        for set in [most, Duration::from_secs(1 << 32), Duration::MAX] {
+            a.set_linger(Some(set))?;
+            assert!(a.linger()? > Some(Duration::from_secs(1 << 20)), "{set:?}");
+        }
+        a.set_linger(None)?;
+        assert_eq!(a.linger()?, None);
+        Ok(())
+    });
+}
+
 #[test]
 fn two_listeners_share_a_port_only_if_both_say_so() {
     on_each_driver(|| async {

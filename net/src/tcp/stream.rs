@@ -13,6 +13,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use wakeline_reactor::Source;
 
+/// The kernel's number is an `int`.
+const LINGER_MAX: Duration = Duration::from_secs(i32::MAX as u64);
+
 pub use socket2::TcpKeepalive;
 
 /// A TCP connection.
@@ -167,12 +170,15 @@ impl TcpStream {
     /// zero throws it away and resets the connection.
     ///
     /// Longer times make the *close* block, which in async code is the drop of
-    /// the stream: prefer those two.
+    /// the stream: prefer those two. They are rounded up to seconds, of which the
+    /// kernel counts 2^31 - 1 at most.
     ///
     /// # Errors
     ///
     /// The kernel's.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        let up = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let linger = linger.map(|time| Duration::from_secs(up(time.min(LINGER_MAX))));
         self.options().set_linger(linger)
     }
 
