@@ -489,6 +489,11 @@ fn a_spawn_that_fails_says_why_and_leaves_nothing() {
     let plain = file("plain", 0o644, "#!/bin/sh\n");
     let orphan = file("orphan", 0o755, "#!/no/such/interpreter -x\n");
     let garbage = file("garbage", 0o755, "\0\0\0\0");
+    // To open it would wait until somebody writes to it.
+    let fifo = directory.join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o755.into()).unwrap();
+    let piped = format!("#!{}\n", fifo.display());
+    let piped = file("piped", 0o755, &piped);
     let at = |program: &Path| Command::new(program);
     let with = |name: &str, change: &dyn Fn(&mut Command)| {
         let mut command = Command::new(name);
@@ -499,7 +504,7 @@ fn a_spawn_that_fails_says_why_and_leaves_nothing() {
     use io::ErrorKind::{
         ArgumentListTooLong, InvalidInput, NotADirectory, NotFound, PermissionDenied,
     };
-    let cases: [(Command, io::ErrorKind, &str); 12] = [
+    let cases: [(Command, io::ErrorKind, &str); 14] = [
         (
             // A PATH of its own: where one of its directories may not be
             // searched, the kernel says PermissionDenied.
@@ -516,6 +521,8 @@ fn a_spawn_that_fails_says_why_and_leaves_nothing() {
         ),
         (at(&directory), PermissionDenied, "is a directory"),
         (at(&plain), PermissionDenied, "chmod +x"),
+        (at(&fifo), PermissionDenied, "is not a regular file"),
+        (at(&piped), PermissionDenied, "its interpreter: "),
         (at(&orphan), NotFound, "interpreter /no/such/interpreter"),
         (at(&plain.join("below")), NotADirectory, "cannot be reached"),
         (

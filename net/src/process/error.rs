@@ -6,14 +6,15 @@
 //! has failed; that takes a few calls more, of which nobody waits for the speed.
 
 use crate::error::{Context, limits};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -178,6 +179,7 @@ fn file_at(path: &Path) -> Option<String> {
         }
         Err(error) => return Some(format!("{shown} cannot be reached ({error})")),
         Ok(found) if found.is_dir() => return Some(format!("{shown} is a directory")),
+        Ok(found) if !found.is_file() => return Some(no_file(path)),
         Ok(found) if found.permissions().mode() & 0o111 == 0 => {
             return Some(not_executable(path));
         }
@@ -189,6 +191,9 @@ fn file_at(path: &Path) -> Option<String> {
             "the interpreter {} that its first line names does not exist",
             interpreter.display()
         )),
+        Ok(found) if !found.is_file() => {
+            Some(format!("its interpreter: {}", no_file(&interpreter)))
+        }
         Ok(found) if found.permissions().mode() & 0o111 == 0 => {
             Some(format!("its interpreter: {}", not_executable(&interpreter)))
         }
@@ -201,15 +206,19 @@ fn not_executable(path: &Path) -> String {
     format!("{shown} is not executable: try `chmod +x {shown}`")
 }
 
+fn no_file(path: &Path) -> String {
+    format!("{} is not a regular file", path.display())
+}
+
 /// The program named by a first line like `#!/bin/sh`.
 fn interpreter(path: &Path) -> Option<PathBuf> {
     // What the kernel looks at; a longer line is cut off by it, too.
     let mut head = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(256)
-        .read_to_end(&mut head)
-        .ok()?;
+    // What has taken the place of a file meanwhile may be a FIFO: no wait for it.
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(flags).open(path);
+    file.ok()?.take(256).read_to_end(&mut head).ok()?;
     let line = head
         .strip_prefix(b"#!")?
         .split(|byte| *byte == b'\n')
