@@ -76,6 +76,37 @@ fn each_connection_is_counted_once_in_the_report() {
     });
 }
 
+/// What a client says may be in a handler's error, so clients must not make it grow.
+#[test]
+fn errors_of_many_texts_are_counted_in_bounded_room() {
+    const CLIENTS: usize = 100;
+    for_each_backend(|backend| {
+        let report = backend.runtime(1).block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let clients = spawn(async move {
+                for _ in 0..CLIENTS {
+                    let mut stream = TcpStream::connect(address).await.unwrap();
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                }
+            });
+            let served = AtomicUsize::new(0);
+            let handler = move |_stream, _peer| {
+                let nth = served.fetch_add(1, Ordering::Relaxed); // only to be another
+                let text = format!("{nth}: {}", "\u{e9}".repeat(5_000));
+                async { Err(io::Error::other(text)) }
+            };
+            serve(listener, handler)
+                .with_shutdown(async { clients.await.unwrap() })
+                .await
+        });
+        let texts: usize = report.errors.keys().map(String::len).sum();
+        assert!(report.errors.len() <= 65 && texts < 20_000, "{texts} bytes");
+        assert_eq!(report.errors.values().sum::<u64>(), CLIENTS as u64);
+        assert_eq!(report.errors["other errors"], 36);
+    });
+}
+
 #[test]
 fn a_hook_that_panics_does_not_end_the_server() {
     for_each_backend(|backend| {

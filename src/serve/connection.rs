@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::OnError;
-use super::report::{ServeError, ServeReport, label};
+use super::report::{ServeError, ServeReport, count, label};
 
 /// What the connections tell the accept loop.
 pub(super) struct Shared {
@@ -112,7 +112,7 @@ impl Drop for End {
         let mut news = self.shared.lock();
         match self.outcome.take() {
             Some(Outcome::Finished) => news.finished += 1,
-            Some(Outcome::Failed(kind)) => *news.errors.entry(kind).or_default() += 1,
+            Some(Outcome::Failed(kind)) => count(&mut news.errors, kind),
             Some(Outcome::Panicked) => news.panicked += 1,
             // A destructor in the handler's future panicked.
             None if std::thread::panicking() => news.panicked += 1,

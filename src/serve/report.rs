@@ -5,6 +5,11 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+/// So many different errors are told apart.
+const LABELS_MAX: usize = 64;
+/// Bytes of an error's text under which it is counted.
+const LABEL_MAX: usize = 128;
+
 /// An error that the server went on after (see
 /// [`Serve::on_error`](super::Serve::on_error)).
 #[derive(Debug)]
@@ -71,7 +76,8 @@ pub struct ServeReport {
     pub active_peak: usize,
     /// Handlers that returned `Ok`.
     pub finished: u64,
-    /// Handlers that returned an error, by its kind.
+    /// Handlers that returned an error, by its kind, or by the beginning of its text where
+    /// it has none. Once there are 64 different ones, new ones are "other errors".
     pub errors: BTreeMap<String, u64>,
     /// Handlers that panicked.
     pub panicked: u64,
@@ -87,8 +93,16 @@ pub struct ServeReport {
 
 impl ServeReport {
     pub(super) fn count_accept_error(&mut self, error: &io::Error) {
-        *self.accept_errors.entry(label(error)).or_default() += 1;
+        count(&mut self.accept_errors, label(error));
     }
+}
+
+/// Counts one more under `label`. What a client says may be in an error's text: so there
+/// are only so many labels.
+pub(super) fn count(counts: &mut BTreeMap<String, u64>, label: String) {
+    let full = counts.len() >= LABELS_MAX && !counts.contains_key(&label);
+    let label = if full { "other errors".into() } else { label };
+    *counts.entry(label).or_default() += 1;
 }
 
 /// The name under which an error is counted: its kind, or its own text where
@@ -96,7 +110,9 @@ impl ServeReport {
 pub(super) fn label(error: &io::Error) -> String {
     let kind = error.kind().to_string();
     if kind == "uncategorized error" || kind == "other error" {
-        error.to_string()
+        let mut text = error.to_string();
+        text.truncate(text.floor_char_boundary(LABEL_MAX));
+        text
     } else {
         kind
     }
