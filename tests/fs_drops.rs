@@ -229,7 +229,7 @@ fn in_memory() -> fs::File {
 fn the_end_that_a_dropped_seek_has_found_is_not_given_after_a_new_length() {
     let _alone = support::alone();
     for_each_backend(|backend| {
-        for (by_clone, kind) in [(false, 0), (true, 0), (true, 1), (true, 2)] {
+        for (by_clone, kind) in [(false, 0), (true, 0), (true, 1), (true, 2), (true, 3)] {
             backend.runtime(1).block_on(async {
                 let memory = in_memory();
                 let mut file = File::from_std(memory.try_clone().expect("a descriptor")).unwrap();
@@ -244,6 +244,8 @@ fn the_end_that_a_dropped_seek_has_found_is_not_given_after_a_new_length() {
                 let mut change: Pin<Box<dyn Future<Output = ()>>> = match kind {
                     0 => Box::pin(async { drop(by.set_len(2 * one_more).await) }),
                     1 => Box::pin(async { drop(by.allocate(0, 2 * one_more).await) }),
+                    // Somebody who is nobody's clone.
+                    3 => Box::pin(async { drop(memory.set_len(2 * one_more)) }),
                     _ => {
                         let block = vec![1; BLOCK];
                         Box::pin(async { drop(by.write_at_owned(block, one_more).await) })

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod directions;
 mod random;
 mod special;
 mod writes;

@@ -47,7 +47,7 @@ fn devices_are_read_and_written() {
     });
 }
 
-fn fifo(path: &Path) -> io::Result<()> {
+pub(super) fn fifo(path: &Path) -> io::Result<()> {
     Ok(mknodat(
         CWD,
         path,

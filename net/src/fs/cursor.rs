@@ -31,23 +31,29 @@
 //! begins with just the bytes that were written, it is that write, polled
 //! again or tried again, and has its result: so trying again writes nothing
 //! twice. If not, those bytes stay, and it writes its own behind them. Whatever
-//! else is done with the file in between (a flush, a close, a seek, a read, a
-//! change of its length) ends that: who has been told that all is written, or
-//! was shown it, means more bytes when he writes the same ones. An error of a
-//! write that nobody waited for is told to the next write, flush or close.
+//! else is done with the file in between (a flush, a close, a seek, a read that
+//! moves the position, a change of its length) ends that: who has been told that all
+//! is written, or was shown it, means more bytes when he writes the same ones. An
+//! error of a write that nobody waited for is told to the next write, flush or close.
+//!
+//! Both directions may be under way at once, by the halves of a file. Those of a
+//! stream have nothing to do with each other. Where there is a position, a read waits
+//! for the write before it (`waits`), and leaves its result to the writer.
 
 mod read;
 mod seek;
+mod waits;
 mod write;
 
 use super::file::File;
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use read::{Carry, Reading};
-use seek::Sizing;
 use std::fmt;
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use waits::Waits;
 use wakeline_reactor::op::{self, InFlight};
 use write::{Writing, Written};
 
@@ -98,11 +104,13 @@ pub(crate) struct Cursor {
     /// What was taken from a stream for a larger read that was dropped.
     carry: Carry,
     writing: Option<Writing>,
+    waits: Option<Arc<Waits>>,
     /// What a write came to of which nobody heard, for it may be polled again.
     written: Option<Written>,
     /// The same, where it is an error.
     failed: Option<io::Error>,
-    sizing: Option<Sizing>,
+    /// How long the file is, being asked.
+    sizing: Option<InFlight<op::Statx>>,
     closing: Option<InFlight<op::Close>>,
 }
 
@@ -119,7 +127,7 @@ impl Cursor {
     fn is_idle(&self) -> bool {
         self.reading.is_none()
             && self.waiting.is_none()
-            && self.writing.is_none()
+            && (self.writing.is_none() || self.stream)
             && self.carry.is_empty()
     }
 

@@ -24,6 +24,18 @@ use wakeline_reactor::op::Descriptor;
 /// Dropping it closes it, without a word about errors; [`close`](File::close)
 /// tells them.
 ///
+/// # Cancellation
+///
+/// A read or seek at the position that is dropped has moved nothing. What it has read
+/// is read again; but where the kernel knows no read that does not wait (tmpfs, /proc,
+/// /sys, `O_DIRECT`), the next read is given it, which is then as old as the dropped one
+/// if somebody else has changed the file: neither this value nor a clone of it.
+///
+/// A write at the position that is dropped happens all the same. If the next write begins
+/// with just its bytes it is taken for that one, tried again, and nothing is written
+/// twice; after a flush, a close, a seek, a `set_len`, or a read that has moved the
+/// position, it is another write.
+///
 /// # Example
 ///
 /// ```
@@ -183,7 +195,8 @@ impl File {
     /// Makes std's file of it, at its position.
     ///
     /// A write that was dropped may still be under way; `flush` before waits for
-    /// it.
+    /// it. What a dropped read has taken from a terminal or a FIFO, and has not been
+    /// asked for since, is lost: read until nothing is ready.
     ///
     /// # Errors
     ///

@@ -35,7 +35,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future before it is ready has written nothing.
+    /// Dropping the future before it is ready has written nothing; but for a
+    /// [`fs::File`](crate::fs::File), which says there what it does.
     #[track_caller]
     fn write<'a>(&'a mut self, buf: &'a [u8]) -> Write<'a, Self>
     where
@@ -56,7 +57,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future before it is ready has written nothing.
+    /// Dropping the future before it is ready has written nothing; but for a
+    /// [`fs::File`](crate::fs::File), which says there what it does.
     #[track_caller]
     fn write_vectored<'a>(&'a mut self, bufs: &'a [IoSlice<'a>]) -> WriteVectored<'a, Self>
     where

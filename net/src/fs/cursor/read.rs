@@ -1,5 +1,6 @@
 //! Reading at the position: edges 1, 2, 3 and 7.
 
+use super::waits::Side;
 use super::{File, NO_OFFSET, Since};
 use crate::fs::chunk::{self, Chunk};
 use crate::fs::now;
@@ -88,7 +89,6 @@ impl File {
             Some(Ok(0)) if self.is_to_be_waited_for() => return None,
             Some(Ok(n)) => {
                 self.advance(*n);
-                self.cursor.written = None;
             }
             Some(Err(error)) if self.turns_out_a_stream(error) => return self.read_now(buf),
             _ => {}
@@ -102,8 +102,9 @@ impl File {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_settled(cx));
-        self.cursor.written = None;
+        if !self.cursor.stream {
+            ready!(self.poll_settled(cx, Side::Behind));
+        }
         if !self.cursor.carry.is_empty() {
             return Poll::Ready(Ok(self.cursor.carry.take(buf)));
         }

@@ -1,21 +1,15 @@
 //! Moving the position.
 
-use super::{File, POSITION_MAX, Since};
+use super::waits::Side;
+use super::{File, POSITION_MAX};
+use rustix::fs::{AtFlags, FileType, StatxFlags};
 use std::io::{self, SeekFrom};
 use std::os::fd::AsFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use wakeline_reactor::op::{self, InFlight};
-
-/// How long the file is, being asked.
-pub(super) struct Sizing {
-    op: InFlight<op::Statx>,
-    /// The count of this file's writes when it began.
-    writes: u64,
-    since: Since,
-}
+use wakeline_reactor::op;
 
 impl File {
     pub(super) fn poll_seek_here(
@@ -24,7 +18,7 @@ impl File {
         to: SeekFrom,
     ) -> Poll<io::Result<u64>> {
         // It may have moved the position, and may make the file longer.
-        ready!(self.poll_settled(cx));
+        ready!(self.poll_settled(cx, Side::Behind));
         self.cursor.written = None;
         self.check_position()?;
         let position = match to {
@@ -44,42 +38,31 @@ impl File {
         Poll::Ready(Ok(position))
     }
 
+    /// How long the file is: an operation brings that to memory, and what is there then
+    /// is told. For the operation may be one of a dropped seek, and its answer old.
     fn poll_size(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         let mut begun_here = false;
-        let mut old = None;
         let stat = loop {
-            let writes = self.writes_begun();
-            // One that was begun since may have happened, and nobody heard of it.
-            let begun_before = |sizing: &Sizing| sizing.writes != writes;
-            if self.cursor.sizing.as_ref().is_some_and(begun_before) {
-                self.cursor.sizing = None;
-            }
-            let now = self.since(old);
             let sizing = match &mut self.cursor.sizing {
                 Some(sizing) => sizing,
                 none => {
                     begun_here = true;
                     let statx = op::Statx::of(Arc::clone(&self.fd));
-                    none.insert(Sizing {
-                        op: op::submit_from(Location::caller(), statx),
-                        writes,
-                        since: now,
-                    })
+                    none.insert(op::submit_from(Location::caller(), statx))
                 }
             };
-            let since = sizing.since;
-            let (stat, ()) = ready!(Pin::new(&mut sizing.op).poll(cx));
+            let (stat, ()) = ready!(Pin::new(sizing).poll(cx));
             self.cursor.sizing = None;
             match stat {
                 // The end of the runtime that it was begun on: begun again.
                 Err(error) if op::was_stopped(&error) && !begun_here => {}
-                stat if !self.is_old(since) => break stat,
-                _ => old = Some(since),
+                stat => break stat?,
             }
         };
-        let stat = stat?;
-        if rustix::fs::FileType::from_raw_mode(stat.mode).is_file() {
-            return Poll::Ready(Ok(stat.size));
+        if FileType::from_raw_mode(stat.mode).is_file() {
+            let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+            let now = rustix::fs::statx(self.as_fd(), c"", flags, StatxFlags::SIZE)?;
+            return Poll::Ready(Ok(now.stx_size));
         }
         // Of a disk, and of what else has a size, a seek tells it.
         Poll::Ready(Ok(rustix::fs::seek(

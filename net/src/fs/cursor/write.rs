@@ -1,5 +1,6 @@
 //! Writing at the position, and closing: edges 4, 5 and 6.
 
+use super::waits::Side;
 use super::{File, NO_OFFSET};
 use crate::fs::chunk::{self, Chunk};
 use crate::fs::now;
@@ -41,7 +42,7 @@ impl File {
         }
         let mut begun_here = false;
         loop {
-            ready!(self.poll_settled(cx));
+            ready!(self.poll_settled(cx, Side::Writer));
             match self.cursor.failed.take() {
                 // The end of the runtime that it was begun on: it has not happened.
                 Some(error) if op::was_stopped(&error) && !begun_here => {}
@@ -113,18 +114,18 @@ impl File {
 
     /// Edge 6: waits for the write that is under way, if there is one.
     #[inline]
-    pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_settled(&mut self, cx: &Context<'_>, side: Side) -> Poll<()> {
         if self.cursor.writing.is_none() {
             return Poll::Ready(());
         }
-        self.settle(cx)
+        self.settle(cx, side)
     }
 
-    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn settle(&mut self, cx: &Context<'_>, side: Side) -> Poll<()> {
         let Some(Writing { op, writes }) = &mut self.cursor.writing else {
             return Poll::Ready(());
         };
-        let (result, chunk) = ready!(Pin::new(op).poll(cx));
+        let (result, chunk) = ready!(self.cursor.waits.get_or_insert_default().poll(cx, side, op));
         let writes = *writes;
         self.cursor.writing = None;
         self.changes().note();
@@ -170,7 +171,7 @@ impl File {
 
     /// All that was written has left; or the error of what has not.
     pub(crate) fn poll_flush_here(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_settled(cx));
+        ready!(self.poll_settled(cx, Side::Writer));
         // It is told: the same bytes again are another write.
         self.cursor.written = None;
         Poll::Ready(self.cursor.failed.take().map_or(Ok(()), Err))
