@@ -196,6 +196,36 @@ fn a_file_keeps_its_permissions_and_a_link_stays_a_link() {
     });
 }
 
+/// A write takes these bits away from who is not root; and root's half-written file must
+/// not run as somebody else.
+#[test]
+fn whose_rights_a_program_runs_with_is_kept_and_only_at_the_end() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let dir = Scratch::new("setuid");
+        backend.runtime(1).block_on(async {
+            for (mode, synced) in [(0o4755, true), (0o6751, false), (0o2755, true)] {
+                let file = dir.join("program");
+                std::fs::write(&file, "old").unwrap();
+                std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+                let mode_of = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+                assert_eq!(mode_of(&file), mode);
+                let new = fs::AtomicFile::create(&file).await.unwrap();
+                assert_eq!(mode_of(new.temporary_path()), mode & 0o777, "{mode:o}");
+                new.file().write_at(b"new", 0).await.unwrap();
+                if synced {
+                    new.commit().await.unwrap();
+                } else {
+                    new.commit_unsynced().await.unwrap();
+                }
+                assert_eq!(std::fs::read(&file).unwrap(), b"new");
+                let after = mode_of(&file);
+                assert_eq!(after, mode, "{mode:o}: {after:o}");
+            }
+        });
+    });
+}
+
 /// Rights of a user and of the group in an access list, as `acl(5)` has them in
 /// an extended attribute; the owner has all but to run it, others have none.
 fn access_list(user: u16, group: u16, mask: u16) -> Vec<u8> {

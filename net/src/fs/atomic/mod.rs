@@ -5,7 +5,8 @@
 //!                     │              │
 //!                     └──────5───────┴──────▶ Removed
 //! ```
-//! 1 `begin`  a new file in the same directory, with the old one's permissions
+//! 1 `begin`  a new file in the same directory, with the old one's permissions, but for
+//!   whose rights it runs with: those it gets when it is written, by `settle`
 //! 2 `fsync`  after a dropped write has settled: the content is on the disk;
 //!   else the name could get there first
 //! 3 `rename` the one step at which the old content becomes the new one
@@ -27,6 +28,7 @@ use super::file::File;
 use super::paths;
 use super::several::Several;
 use super::work::PoolOp;
+use std::fs::Permissions;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
@@ -68,6 +70,8 @@ use temp::{Begun, Temp};
 pub struct AtomicFile {
     file: File,
     temp: Temp,
+    /// For the end: see `temp::Begun`.
+    rights: Option<Permissions>,
     doing: Doing,
 }
 
@@ -125,9 +129,14 @@ impl AtomicFile {
         let path = doing.path().to_path_buf();
         let begin = PoolOp::new(doing.clone(), move |_stop| temp::begin(&path, replace));
         Several::new(async move {
-            let Begun { file, temp } = begin.await?;
+            let Begun { file, temp, rights } = begin.await?;
             let file = File::from_std(file).map_err(|error| doing.failed(error))?;
-            Ok(AtomicFile { file, temp, doing })
+            Ok(AtomicFile {
+                file,
+                temp,
+                rights,
+                doing,
+            })
         })
     }
 
@@ -213,10 +222,15 @@ impl AtomicFile {
     }
 
     /// Waits for a write at the position whose future was dropped: it is part of
-    /// the content, or its error is told.
+    /// the content, or its error is told. Then it gets the rights that are for the end.
     async fn settle(&mut self) -> io::Result<()> {
         let flushed = poll_fn(|cx| self.file.poll_flush_here(cx)).await;
-        flushed.map_err(|error| self.doing.failed(error))
+        flushed.map_err(|error| self.doing.failed(error))?;
+        let Some(rights) = self.rights.take() else {
+            return Ok(());
+        };
+        let set = self.file.set_permissions(rights).await;
+        set.map_err(|error| self.doing.failed(error))
     }
 
     /// Removes the new content, and waits until it is gone.

@@ -5,10 +5,10 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr, lgetxattr};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use wakeline_reactor::offload;
@@ -32,6 +32,8 @@ const END: &str = ".tmp";
 pub(super) struct Begun {
     pub(super) file: File,
     pub(super) temp: Temp,
+    /// What it is to have at the end, if that is more than it may have before.
+    pub(super) rights: Option<Permissions>,
 }
 
 /// The name of a temporary file, which goes with it.
@@ -112,10 +114,11 @@ pub(super) fn begin(path: &Path, replaces: bool) -> io::Result<Begun> {
     let (file, mut temp) = make(target, old.is_some())?;
     temp.replaces = replaces;
     // From here on `temp` removes what an error leaves.
-    if let Some(old) = old {
-        keep_rights(&file, &old, &temp.target)?;
-    }
-    Ok(Begun { file, temp })
+    let rights = match old {
+        Some(old) => keep_rights(&file, &old, &temp.target)?,
+        None => None,
+    };
+    Ok(Begun { file, temp, rights })
 }
 
 /// Where `path` leads to, which need not exist, and what is there.
@@ -171,8 +174,10 @@ fn make(target: PathBuf, replaces: bool) -> io::Result<(File, Temp)> {
     Err(last)
 }
 
-/// Owner, access list and mode of `old`, as far as may be.
-fn keep_rights(file: &File, old: &Metadata, target: &Path) -> io::Result<()> {
+/// Owner, access list and mode of `old`, as far as may be; and the mode that is for the
+/// end, with whose rights it runs: a half-written file must not, and a write takes that
+/// away again.
+fn keep_rights(file: &File, old: &Metadata, target: &Path) -> io::Result<Option<Permissions>> {
     let new = file.metadata()?;
     let (user, group) = (Uid::from_raw(old.uid()), Gid::from_raw(old.gid()));
     let mut owner = (new.uid(), new.gid()) == (old.uid(), old.gid());
@@ -188,7 +193,8 @@ fn keep_rights(file: &File, old: &Metadata, target: &Path) -> io::Result<()> {
     }
     // After the owner: a change of that takes bits away. And after the list: in
     // one that is there, the bits of the group open all that it names.
-    Ok(fchmod(file, Mode::from_raw_mode(mode))?)
+    fchmod(file, Mode::from_raw_mode(mode & 0o777))?;
+    Ok((mode & !0o777 != 0).then(|| Permissions::from_mode(mode)))
 }
 
 /// `None`: there is none.
