@@ -250,6 +250,34 @@ fn a_peer_whose_path_fills_its_place_is_served() {
     });
 }
 
+#[test]
+fn a_path_that_is_too_long_is_named_whatever_it_was_for() {
+    on_each_driver(|| async {
+        let long = PathBuf::from(format!("/tmp/{}", "a".repeat(103)));
+        let datagram = UnixDatagram::unbound()?;
+        let errors = [
+            ("bind", UnixListener::bind(&long).map(drop)),
+            ("bind", UnixListener::bind_replacing_stale(&long).map(drop)),
+            ("bind", UnixDatagram::bind(&long).map(drop)),
+            ("connect", UnixStream::connect(&long).await.map(drop)),
+            ("connect", datagram.connect(&long)),
+            ("send to", datagram.send_to(b"x", &long).await.map(drop)),
+            ("send to", datagram.try_send_to(b"x", &long).map(drop)),
+        ];
+        for (doing, error) in errors {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            let text = error.to_string();
+            let names = format!("{doing} {}: ", long.display());
+            assert!(
+                text.starts_with(&names) && text.ends_with("working directory"),
+                "{text}"
+            );
+        }
+        Ok(())
+    });
+}
+
 fn client_says(client: &OwnedFd) -> Result<()> {
     assert_eq!(rustix::io::write(client, b"x")?, 1);
     Ok(())

@@ -1,5 +1,6 @@
 //! The kernel's Unix addresses as std's, and back.
 
+use crate::error::Context as ErrorContext;
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use std::ffi::OsStr;
 use std::io;
@@ -8,8 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
-/// The longest address that has a closing NUL: behind the family, 108 bytes.
-const LEN_MAX: u32 = 2 + 108;
+/// Bytes of a path, beside the closing NUL.
+const PATH_MAX: usize = 107;
+/// The longest address that has one: behind the family's two bytes.
+const LEN_MAX: u32 = 2 + PATH_MAX as u32 + 1;
 
 /// Unnamed, too, where std has no name for it: for a path that fills its place, without
 /// a NUL, of which the kernel tells one byte more than there is.
@@ -39,6 +42,17 @@ pub(super) fn of_peer(addr: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
 
 fn unnamed() -> io::Result<SocketAddr> {
     SocketAddr::from_pathname("")
+}
+
+/// The address of a path, for what is being done with it.
+pub(super) fn of_path(doing: &str, path: &Path) -> io::Result<SocketAddr> {
+    SocketAddr::from_pathname(path).map_err(|source| {
+        let too_long = path.as_os_str().len() > PATH_MAX;
+        let hint = too_long.then_some(
+            "a socket's path has at most 107 bytes: use a shorter one, or one that begins in the working directory",
+        );
+        ErrorContext::with_hint(format!("{doing} {}", path.display()), hint, source)
+    })
 }
 
 pub(super) fn from_std(addr: &SocketAddr) -> io::Result<SocketAddrUnix> {

@@ -94,9 +94,7 @@ impl UnixDatagram {
     /// An error that names the path.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
         let path = path.as_ref();
-        let addr = SocketAddr::from_pathname(path)
-            .map_err(|source| explain(&format!("bind {}", path.display()), source))?;
-        UnixDatagram::bind_addr(&addr)
+        UnixDatagram::bind_addr(&addr::of_path("bind", path)?)
     }
 
     /// A socket at `addr`, which may be an abstract name.
@@ -118,7 +116,7 @@ impl UnixDatagram {
     ///
     /// An error that names the path.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        self.connect_addr(&SocketAddr::from_pathname(path.as_ref())?)
+        self.connect_addr(&addr::of_path("connect", path.as_ref())?)
     }
 
     /// Fixes the peer by its address, which may be an abstract name.
@@ -190,7 +188,7 @@ impl UnixDatagram {
     /// Dropping the future before it is ready has sent nothing.
     #[track_caller]
     pub fn send_to<'a>(&'a self, buf: &'a [u8], path: impl AsRef<Path>) -> SendTo<'a> {
-        SendTo::new(self, buf, SocketAddr::from_pathname(path.as_ref()))
+        SendTo::new(self, buf, addr::of_path("send to", path.as_ref()))
     }
 
     /// Sends one message to `addr`, which may be an abstract name.
@@ -214,7 +212,7 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if the receiver's queue is full; else the kernel's.
     pub fn try_send_to(&self, buf: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        self.try_send_to_addr(buf, &SocketAddr::from_pathname(path.as_ref())?)
+        self.try_send_to_addr(buf, &addr::of_path("send to", path.as_ref())?)
     }
 
     /// Sends one message to `addr`, which may be an abstract name, if the

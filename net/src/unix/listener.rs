@@ -81,10 +81,7 @@ impl UnixListener {
     /// `AddrInUse`, saying what to try, if something is there; else an error
     /// that names the path.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
-        let path = path.as_ref();
-        let addr = SocketAddr::from_pathname(path)
-            .map_err(|source| ErrorContext::wrap(format!("bind {}", path.display()), source))?;
-        UnixListener::bind_addr(&addr)
+        UnixListener::bind_addr(&addr::of_path("bind", path.as_ref())?)
     }
 
     /// Listens at `addr`, which may be an abstract name.
@@ -138,14 +135,17 @@ impl UnixListener {
     /// ```
     pub fn bind_replacing_stale(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let path = path.as_ref();
-        match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path)? => {
-                let doing = || format!("remove the stale socket {}", path.display());
-                std::fs::remove_file(path).map_err(|source| ErrorContext::wrap(doing(), source))?;
-                UnixListener::bind(path)
-            }
-            result => result,
+        let explain =
+            |doing: &str, source| ErrorContext::wrap(format!("{doing} {}", path.display()), source);
+        let bound = UnixListener::bind(path);
+        let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        if !bound.as_ref().is_err_and(in_use)
+            || !is_stale(path).map_err(|source| explain("find out who has", source))?
+        {
+            return bound;
         }
+        std::fs::remove_file(path).map_err(|source| explain("remove the stale socket", source))?;
+        UnixListener::bind(path)
     }
 
     /// Whether dropping the listener removes its path: only if that is still
@@ -165,7 +165,8 @@ impl UnixListener {
             io::Error::new(io::ErrorKind::InvalidInput, "this listener has no path")
         })?;
         let path = std::path::absolute(path)?;
-        let found = std::fs::symlink_metadata(&path)?;
+        let found = std::fs::symlink_metadata(&path)
+            .map_err(|source| ErrorContext::wrap(format!("look at {}", path.display()), source))?;
         self.unlink = Some(Bound {
             path,
             device: found.dev(),
@@ -331,7 +332,7 @@ fn is_stale(path: &Path) -> io::Result<bool> {
     if !found.file_type().is_socket() {
         return Ok(false);
     }
-    let addr = addr::from_std(&SocketAddr::from_pathname(path)?)?;
+    let addr = addr::from_std(&addr::of_path("connect", path)?)?;
     let socket = socket()?;
     let refused = sys::retry(|| rustix::net::connect(&socket, &addr))
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);

@@ -99,7 +99,7 @@ impl UnixStream {
     /// Dropping the future closes what was begun; it can be tried again.
     #[track_caller]
     pub fn connect(path: impl AsRef<Path>) -> Connect {
-        Connect::new(SocketAddr::from_pathname(path.as_ref()))
+        Connect::new(addr::of_path("connect", path.as_ref()))
     }
 
     /// Connects to the listener at `addr`, which may be an abstract name.
@@ -276,7 +276,7 @@ impl Connect {
     fn explain(&self, source: io::Error) -> io::Error {
         let doing = match &self.addr {
             Ok(addr) => format!("connect {}", addr::name(addr)),
-            Err(_) => "connect to a Unix path".to_owned(),
+            Err(_) => return source, // it says so already
         };
         let errno = Errno::from_io_error(&source);
         let hint = match errno {
