@@ -239,6 +239,41 @@ fn a_pipe_is_read_and_written_to_its_end() {
     });
 }
 
+/// A file server's lease, which it gives back when it is asked to.
+#[test]
+fn a_copy_waits_for_who_has_leased_the_file() {
+    const F_SETSIG: i32 = 10; // of Linux
+    on_each("leased", async |dir| {
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        std::fs::write(&from, "new")?;
+        std::fs::write(&to, "old content")?;
+        let holder = std::fs::File::open(&to)?;
+        // A signal that is ignored if nobody has asked for it tells that it is wanted.
+        // SAFETY: takes integers.
+        let set = unsafe { libc::fcntl(holder.as_raw_fd(), F_SETSIG, libc::SIGURG) };
+        assert_eq!(set, 0);
+        let lease = move |cmd: i32, kind: i32| {
+            // SAFETY: takes integers.
+            unsafe { libc::fcntl(holder.as_raw_fd(), cmd, kind) }
+        };
+        if lease(libc::F_SETLEASE, libc::F_RDLCK) != 0 {
+            eprintln!("-- this file system has no leases");
+            return Ok(());
+        }
+        let server = other(move || {
+            while lease(libc::F_GETLEASE, 0) != libc::F_UNLCK {
+                std::thread::yield_now();
+            }
+            assert_eq!(lease(libc::F_SETLEASE, libc::F_UNLCK), 0);
+            Ok(())
+        });
+        assert_eq!(fs::copy(&from, &to).await?, 3);
+        server.join().expect("the server");
+        assert_eq!(std::fs::read(&to)?, b"new");
+        Ok(())
+    });
+}
+
 #[test]
 fn a_fifo_is_copied_from_and_onto() {
     on_each("fifo", async |dir| {

@@ -23,11 +23,15 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// Bytes that one call may copy: some milliseconds of a disk.
 const STEP: usize = 4 << 20;
 /// Bytes that are read and written at a time where that is the only way.
 const CHUNK: usize = 128 << 10;
+/// Between two tries of a leased file: the first, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];
 
 /// Copies a file's content and its permissions; yields how many bytes.
 ///
@@ -92,26 +96,16 @@ enum Step {
 
 /// The same on a thread that may block.
 fn copy_here(from: &Path, to: &Path, stop: &Stop) -> io::Result<Step> {
-    // Without waiting: a FIFO would keep the thread until somebody writes, or
-    // reads.
-    let no_wait = OFlags::NONBLOCK.bits() as i32;
-    let source = OpenOptions::new()
-        .read(true)
-        .custom_flags(no_wait)
-        .open(from)?;
+    let source = open(OpenOptions::new().read(true), from, stop)?;
     let known = source.metadata()?;
     if !known.is_file() && !is_fifo(&known) {
         return Err(invalid("what is copied must be a regular file or a FIFO"));
     }
     let mode = known.permissions().mode();
     // Not emptied before it is known to be another file.
-    let target = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(mode)
-        .custom_flags(no_wait)
-        .open(to)?;
+    let mut writing = OpenOptions::new();
+    writing.write(true).create(true).truncate(false).mode(mode);
+    let target = open(&mut writing, to, stop)?;
     let found = target.metadata()?;
     if is_same(&known, &found) {
         return Err(invalid("both are the same file"));
@@ -130,6 +124,22 @@ fn copy_here(from: &Path, to: &Path, stop: &Stop) -> io::Result<Step> {
         return Ok(Step::Copied(known.len()));
     }
     by_ranges(source, target, stop).map(Step::Copied)
+}
+
+/// Opens without waiting: a FIFO would keep the thread until somebody writes, or reads.
+/// The same keeps the kernel from waiting for who has leased the file: so he is waited for
+/// here, until he gives it back, or the kernel takes it from him.
+fn open(options: &mut OpenOptions, path: &Path, stop: &Stop) -> io::Result<File> {
+    let options = options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let [mut pause, longest] = PAUSES;
+    loop {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stop.check()?,
+            result => return result,
+        }
+        thread::sleep(pause);
+        pause = longest.min(pause * 2);
+    }
 }
 
 /// As the runtime reads and writes.
