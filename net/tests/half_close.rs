@@ -136,3 +136,52 @@ fn a_proxy_passes_each_end_on() {
         Ok(())
     });
 }
+
+/// A server that answers before it has read everything, and closes: the writer's error
+/// must not cost its answer.
+#[test]
+fn an_answer_before_a_reset_is_handed_on() {
+    on_each_driver(|| async {
+        let (mut client, mut front) = tcp_pair().await?;
+        let (mut back, mut server) = tcp_pair().await?;
+        back.write_all(b"what is not read makes the close a reset")
+            .await?;
+        server.write_all(b"413").await?;
+        drop(server);
+        client.write_all(b"more of the question").await?;
+        let error = copy_bidirectional(&mut front, &mut back).await.unwrap_err();
+        let writers = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+        assert!(writers.contains(&error.kind()), "{error}");
+        drop(front);
+        let mut answer = [0; 3];
+        client.read_exact(&mut answer).await?;
+        assert_eq!(&answer, b"413");
+        Ok(())
+    });
+}
+
+/// Who reads no more may have more to say.
+#[test]
+fn a_side_that_reads_no_more_is_heard_to_its_end() {
+    on_each_driver(|| async {
+        let (mut client, mut front) = unix_pair().await?;
+        let (mut back, mut server) = unix_pair().await?;
+        server.shutdown(std::net::Shutdown::Read)?;
+        client.write_all(b"unwanted").await?;
+        let proxy = copy_bidirectional(&mut front, &mut back);
+        let talk = async {
+            let mut answer = [0; 4];
+            for _ in 0..3 {
+                server.write_all(b"news").await?;
+                client.read_exact(&mut answer).await?;
+                assert_eq!(&answer, b"news");
+            }
+            drop(server);
+            io::Result::Ok(())
+        };
+        let (proxied, talked) = both(proxy, talk).await;
+        talked?;
+        assert_eq!(proxied.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        Ok(())
+    });
+}

@@ -71,7 +71,9 @@ where
 ///
 /// # Errors
 ///
-/// The first error of either direction; the other direction ends with it.
+/// The first error of either direction. One of a reader ends both; when a writer takes
+/// no more, what comes from that side is handed on to its end before that is told: a
+/// server may have answered before it closed on what it did not want to read.
 ///
 /// # Cancellation
 ///
@@ -107,6 +109,7 @@ where
         b,
         there: Transfer::new(End::Close),
         back: Transfer::new(End::Close),
+        failed: None,
         location: Location::caller(),
     }
 }
@@ -231,6 +234,24 @@ impl Transfer {
         Poll::Ready(Ok(()))
     }
 
+    /// After an error of the writer this direction is over. The first one is told.
+    fn or_over(
+        &mut self,
+        poll: Poll<io::Result<u64>>,
+        failed: &mut Option<io::Error>,
+    ) -> Poll<io::Result<u64>> {
+        let Poll::Ready(Err(error)) = poll else {
+            return poll;
+        };
+        if self.waits_for() == Kind::Read {
+            return Poll::Ready(Err(failed.take().unwrap_or(error)));
+        }
+        self.state = State::Done;
+        self.buf = PooledBuf::none();
+        failed.get_or_insert(error);
+        Poll::Ready(Ok(self.moved))
+    }
+
     fn waits_for(&self) -> Kind {
         if self.state == State::Moving && self.buf.is_empty() {
             Kind::Read
@@ -290,6 +311,8 @@ pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {
     b: &'a mut B,
     there: Transfer,
     back: Transfer,
+    /// Of a writer; the other direction goes on.
+    failed: Option<io::Error>,
     location: &'static Location<'static>,
 }
 
@@ -323,10 +346,14 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let there = this.there.poll(cx, this.a, this.b)?;
-        let back = this.back.poll(cx, this.b, this.a)?;
+        let there = this.there.poll(cx, this.a, this.b);
+        let there = this.there.or_over(there, &mut this.failed)?;
+        let back = this.back.poll(cx, this.b, this.a);
+        let back = this.back.or_over(back, &mut this.failed)?;
         match (there, back) {
-            (Poll::Ready(there), Poll::Ready(back)) => Poll::Ready(Ok((there, back))),
+            (Poll::Ready(there), Poll::Ready(back)) => {
+                Poll::Ready(this.failed.take().map_or(Ok((there, back)), Err))
+            }
             (there, _) => {
                 let waiting = if there.is_pending() {
                     &this.there
