@@ -221,6 +221,23 @@ fn whose_rights_a_program_runs_with_is_kept_and_only_at_the_end() {
                 assert_eq!(std::fs::read(&file).unwrap(), b"new");
                 let after = mode_of(&file);
                 assert_eq!(after, mode, "{mode:o}: {after:o}");
+
+                // A wish of its own counts, by whatever way, also for the same bits.
+                for by_path in [false, true] {
+                    let wish: std::fs::Permissions = PermissionsExt::from_mode(match by_path {
+                        false => mode & 0o777,
+                        true => 0o600,
+                    });
+                    std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+                    let new = fs::AtomicFile::create(&file).await.unwrap();
+                    if by_path {
+                        std::fs::set_permissions(new.temporary_path(), wish.clone()).unwrap();
+                    } else {
+                        new.file().set_permissions(wish.clone()).await.unwrap();
+                    }
+                    new.commit_unsynced().await.unwrap();
+                    assert_eq!(mode_of(&file), wish.mode() & 0o7777, "{mode:o}");
+                }
             }
         });
     });

@@ -280,6 +280,22 @@ fn cp_copies_as_a_whole_and_does_not_overwrite_unasked() {
         );
         assert!(fs::read(&to).expect("it is there") == content);
 
+        // With whose rights a program runs is not copied, and what was replaced had no say.
+        let mode_of = |path: &Path| {
+            let found = fs::metadata(path).expect("it is there");
+            found.permissions().mode() & 0o7777
+        };
+        let setuid = PermissionsExt::from_mode(0o4755);
+        fs::set_permissions(&from, setuid).expect("it is ours");
+        ends(&run(backend, "cp", [force, &*from, &*to]), 0, "");
+        assert_eq!(mode_of(&to), 0o755);
+        for (old, new) in [(0o2755, 0o600), (0o4755, 0o755)] {
+            fs::set_permissions(&from, PermissionsExt::from_mode(new)).expect("it is ours");
+            fs::set_permissions(&to, PermissionsExt::from_mode(old)).expect("it is ours");
+            ends(&run(backend, "cp", [force, &*from, &*to]), 0, "");
+            assert_eq!(mode_of(&to), new, "{old:o}");
+        }
+
         let sub = dir.join("sub");
         let slash = dir.join("sub/");
         let output = run(backend, "cp", [&*from, &*slash]);

@@ -14,7 +14,9 @@ mod options;
 mod progress;
 mod transfer;
 
+use std::fs::Permissions;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -103,11 +105,13 @@ async fn copy(options: &Options) -> Result<End, String> {
     Ok(End::Copied)
 }
 
-/// The bytes, and who may read them.
+/// The bytes, and who may read, write and run them; not with whose rights it runs: the
+/// copy is another's.
 async fn content(source: &File, new: &AtomicFile, progress: &Progress) -> io::Result<()> {
     transfer::all(source, new.file(), progress).await?;
     let known = source.metadata().await?;
-    new.file().set_permissions(known.permissions()).await
+    let rights = Permissions::from_mode(known.mode() & 0o777);
+    new.file().set_permissions(rights).await
 }
 
 /// The path of the copy: in a directory it has the name of the original.

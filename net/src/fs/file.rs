@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use wakeline_reactor::op::Descriptor;
 
 /// An open file.
@@ -66,6 +66,8 @@ pub struct File {
     /// be gone since.
     writes: AtomicU64,
     changes: Changes,
+    /// `set_permissions` was called.
+    new_rights: AtomicBool,
     pub(super) cursor: Cursor,
 }
 
@@ -153,6 +155,7 @@ impl File {
             now: Now::new(flags),
             writes: AtomicU64::new(0),
             changes,
+            new_rights: AtomicBool::new(false),
             cursor: Cursor::at(position),
         }
     }
@@ -261,6 +264,16 @@ impl File {
 
     pub(crate) fn writes_begun(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Who may do what with it is somebody's wish.
+    pub(super) fn note_rights(&self) {
+        // Relaxed: it is asked for by who has the file for itself.
+        self.new_rights.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_new_rights(&self) -> bool {
+        self.new_rights.load(Ordering::Relaxed)
     }
 
     pub(crate) fn changes(&self) -> &Changes {

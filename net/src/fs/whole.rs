@@ -127,6 +127,7 @@ impl File {
     /// A dropped one has happened, or it has not.
     #[track_caller]
     pub fn set_permissions(&self, permissions: Permissions) -> SetPermissions {
+        self.note_rights();
         let fd = Arc::clone(self.descriptor());
         let mode = Mode::from_raw_mode(permissions.mode());
         let location = Location::caller();

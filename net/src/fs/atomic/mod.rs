@@ -31,13 +31,15 @@ use super::work::PoolOp;
 use std::fs::Permissions;
 use std::future::poll_fn;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use temp::{Begun, Temp};
 
 /// A file being written that gets its name, and replaces what had it, by
 /// [`commit`](AtomicFile::commit).
 ///
-/// It keeps the permissions of the file that it replaces, with its access list,
+/// It keeps the permissions of the file that it replaces, unless it is given others
+/// before it is committed, with its access list,
 /// and its owner as far as the process may give files away; where the group
 /// cannot be kept, nor are the group's rights and the access list. Where that
 /// cannot be kept or read, only the owner has rights. Other extended attributes
@@ -222,13 +224,19 @@ impl AtomicFile {
     }
 
     /// Waits for a write at the position whose future was dropped: it is part of
-    /// the content, or its error is told. Then it gets the rights that are for the end.
+    /// the content, or its error is told. Then it gets the rights that are for the end,
+    /// unless somebody has given it others.
     async fn settle(&mut self) -> io::Result<()> {
         let flushed = poll_fn(|cx| self.file.poll_flush_here(cx)).await;
         flushed.map_err(|error| self.doing.failed(error))?;
         let Some(rights) = self.rights.take() else {
             return Ok(());
         };
+        let found = rustix::fs::fstat(&self.file);
+        let found = found.map_err(|error| self.doing.failed(error.into()))?;
+        if self.file.has_new_rights() || found.st_mode & 0o7777 != rights.mode() & 0o777 {
+            return Ok(());
+        }
         let set = self.file.set_permissions(rights).await;
         set.map_err(|error| self.doing.failed(error))
     }
