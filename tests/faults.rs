@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use support::drops::{descriptors_back_to, descriptors_before, drop_at_random, poll_once, share};
 use support::{Backend, Chance, alloc, for_each_backend, setting};
-use wakeline::fs::File;
+use wakeline::fs::{AtomicFile, File};
 use wakeline::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wakeline::net::{TcpListener, TcpStream, UnixStream};
 use wakeline::{pipe, spawn, yield_now};
@@ -418,5 +418,61 @@ fn a_runtime_ends_while_cancels_come_too_late() {
         while support::open_descriptors() > before.0 || alloc::live() > before.1 {
             std::thread::yield_now();
         }
+    });
+}
+
+/// The content is on the disk before it has the name, and the name before `commit` is
+/// over: whichever of the two cannot be had is told, and what there is then.
+#[test]
+fn a_commit_brings_the_content_to_the_disk_and_then_the_name() {
+    on_every_runtime(async |_| {
+        let scratch = Scratch::new("commit");
+        let (mut content_failed, mut name_failed) = (0, 0);
+        for seed in 0..40 {
+            std::fs::write(&scratch.0, "old").unwrap();
+            let new = AtomicFile::create(&scratch.0).await.unwrap();
+            new.file().write_at(b"new", 0).await.unwrap();
+            let temporary = new.temporary_path().to_owned();
+            let plan = faults::install(Plan {
+                seed,
+                fail: Some(("Fsync", libc::EIO)),
+                fail_one_in: 2,
+                ..Plan::default()
+            });
+            let committed = new.commit().await;
+            assert_eq!(plan.counts().fail, u64::from(committed.is_err()), "{seed}");
+            drop(plan);
+            let now = std::fs::read(&scratch.0).unwrap();
+            match committed {
+                Ok(()) => assert_eq!(now, b"new"),
+                Err(error) if error.to_string().contains("a power failure may undo") => {
+                    assert_eq!(now, b"new", "{error}");
+                    name_failed += 1;
+                }
+                Err(error) => {
+                    assert_eq!(errno_of(&error), Some(libc::EIO), "{error}");
+                    assert_eq!(now, b"old", "{error}");
+                    content_failed += 1;
+                }
+            }
+            // On the pool, by and by.
+            while temporary.exists() {
+                yield_now().await;
+            }
+        }
+        assert!(
+            content_failed > 0 && name_failed > 0,
+            "{content_failed}, {name_failed}"
+        );
+
+        // Who does not want to wait for the disk does not hear of it.
+        let plan = faults::install(Plan {
+            fail: Some(("Fsync", libc::EIO)),
+            fail_one_in: 1,
+            ..Plan::default()
+        });
+        let new = AtomicFile::create(&scratch.0).await.unwrap();
+        new.commit_unsynced().await.unwrap();
+        assert_eq!(plan.counts().fail, 0);
     });
 }
