@@ -226,6 +226,8 @@ impl Core {
         run_until(driver, &mut UntilEmpty::all(context, None));
         context.give_back();
         let report = driver.shutdown(DRAIN_LIMIT);
+        // It has woken who waited for it, here.
+        context.give_back();
         shared.add_leaked(report.leaked_operations);
         self.ended = true;
     }

@@ -331,11 +331,13 @@ impl Context {
         }
     }
 
-    /// Leaves a worker's stealable tasks to the others: it ends before them.
+    /// Leaves a worker's stealable tasks to the others: it ends before them. Who has
+    /// yielded is one of these.
     pub(crate) fn give_back(&self) {
         let Kind::Worker(worker) = &self.kind else {
             return;
         };
+        self.wake_all_deferred();
         let queued = std::iter::from_fn(|| worker.queue.pop().map(runnable));
         for runnable in worker.next.take().into_iter().chain(queued) {
             let _ = push(&self.shared.inject, runnable);

@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, fence};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -175,6 +176,8 @@ fn run_worker(
         many.workers[index].home.set(Arc::clone(&home)).is_ok(),
         "a worker has one thread"
     );
+    // Pairs with the fence in `Shared::close`.
+    fence(SeqCst);
     drop(ready.send(Ok(())));
     // The sender must go now: `start` learns from the last one's end that a
     // worker died without an answer.

@@ -75,8 +75,19 @@ pub(crate) fn run<R: Root>(
     if matches!(context.kind, Kind::Only) && context.is_turn_due() {
         once(context, driver, Duration::ZERO)?;
     }
-    let mut search = Search::default();
-    past_panics(context, || work(context, driver, root, &mut search))
+    let mut search = Searching(context, Search::default());
+    past_panics(context, || work(context, driver, root, &mut search.1))
+}
+
+/// Ends with its loop, also where that is an error or a panic: while it counts, nobody
+/// else would be woken to search.
+struct Searching<'a>(&'a Context, Search);
+
+impl Drop for Searching<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        stop_searching(self.0, &mut self.1);
+    }
 }
 
 /// Does `f`, and again after each panic in the poll of a task, which is that task's end.
@@ -107,7 +118,6 @@ fn work<R: Root>(
         let rooted = match root.poll() {
             Progress::Done(output) => {
                 context.count_root();
-                stop_searching(context, search);
                 return Ok(output);
             }
             Progress::Polled => {
@@ -226,9 +236,8 @@ fn idle(
     if context.has_deferred() {
         return turn(context, driver, Some(Duration::ZERO));
     }
-    context.counters.parks.add(1);
-    context.forget_polls();
     let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour) else {
+        context.counters.parks.add(1);
         return turn_idle(context, driver, limit);
     };
     many.idle
@@ -239,18 +248,15 @@ fn idle(
     let result = if search.must_look {
         Ok(())
     } else {
+        context.counters.parks.add(1);
         context.counters.turns.add(1);
+        context.forget_polls();
         let asleep = Asleep(many, worker.index);
         let result = driver.turn(limit);
         std::mem::forget(asleep);
         result
     };
     search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
-    if result.is_err() {
-        // This worker ends; while it counted as a searcher nobody else would
-        // be woken to search.
-        stop_searching(context, search);
-    }
     result?;
     if context.has_surplus() {
         context.notify_one();

@@ -94,6 +94,35 @@ fn a_panic_of_the_joiners_clock_costs_the_ending_tasks_worker_nothing() {
     assert_eq!(report.stuck_workers, 0);
 }
 
+/// Each reading of the clock panics once, in its turn; the last ones meet no panic.
+#[test]
+fn a_panic_of_the_own_clock_costs_an_event_and_no_task() {
+    for nth in 0..12 {
+        let left = AtomicUsize::new(nth);
+        let armed = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&armed);
+        let clock = move || {
+            let counts = theirs.load(SeqCst);
+            assert!(!counts || left.fetch_sub(1, SeqCst) != 0, "the clock's");
+            Instant::now()
+        };
+        let recorder = Recorder::new(100);
+        let builder = Executor::builder().workers(1);
+        let executor = builder.recorder(&recorder).clock(clock).build();
+        let executor = executor.expect("an executor");
+        let said = executor.block_on(async move {
+            armed.store(true, SeqCst);
+            let first = spawn(async {
+                yield_now().await;
+                1
+            });
+            first.await.expect("no panic of its own") + 1
+        });
+        assert_eq!(said, 2);
+        drop(executor);
+    }
+}
+
 /// Is dropped by the thread that made it.
 struct Dropped(Arc<AtomicUsize>, ThreadId);
 

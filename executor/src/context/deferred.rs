@@ -48,8 +48,18 @@ impl Context {
                 .borrow_mut()
                 .extract_if(.., |deferred| all || deferred.after <= ran)
                 .collect();
-            // Each for itself: the panic of one must not cost the others' wakes.
-            due.into_iter().for_each(|due| quietly(|| due.waker.wake()));
+            wake(due);
         }
     }
+
+    /// Wakes those who yielded although there was no turn: there will be none.
+    #[cold]
+    pub(crate) fn wake_all_deferred(&self) {
+        wake(self.deferred.take());
+    }
+}
+
+/// Each for itself: the panic of one must not cost the others' wakes.
+fn wake(due: Vec<Deferred>) {
+    due.into_iter().for_each(|due| quietly(|| due.waker.wake()));
 }

@@ -113,6 +113,9 @@ impl Shared {
         self.begin_end(Reason::of(Cause::Shutdown));
         self.cleanups.close();
         self.closed.store(true, Release);
+        // Pairs with the fence in `run_worker`: a worker that comes just now is
+        // interrupted here, or sees `closed`.
+        fence(SeqCst);
         self.interrupt_all();
     }
 

@@ -129,9 +129,8 @@ unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
     // SAFETY: the caller has a reference, and its wake made it the one who queues.
     let cell = unsafe { cell::<F, S>(task) };
     if let Some(trace) = &cell.scheduler.runtime().trace {
-        // Before it is queued: then another thread may poll it at once. A clock that
-        // panics must not keep it from there.
-        quietly(|| trace.woken(cell.header.id));
+        // Before it is queued: then another thread may poll it at once.
+        trace.woken(cell.header.id);
     }
     cell.scheduler.schedule(Runnable(task));
 }

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wakeline_context::{WaitingOn, current_task};
+use wakeline_context::{WaitingOn, current_task, quietly};
 
 use super::{End, Recorder, What, WokenBy};
 use crate::context;
@@ -34,9 +34,12 @@ impl Tracer {
     }
 
     fn record(&self, task: u64, what: What) {
-        // The clock is foreign code: read before the recorder's lock is taken.
-        let now = (self.clock)();
-        self.recorder.record(now, task, what);
+        // The clock is foreign code: read before the recorder's lock is taken. If it
+        // panics the event is lost, and not the task that it is about.
+        quietly(|| {
+            let now = (self.clock)();
+            self.recorder.record(now, task, what);
+        });
     }
 
     /// A task has been made, and nobody has seen it yet.

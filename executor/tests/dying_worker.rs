@@ -1,0 +1,119 @@
+//! A worker whose driver fails ends before the others: it leaves nothing that they would
+//! have to wait for.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use wakeline_executor::{
+    Driver, DriverReport, Executor, Interrupt, JoinHandle, ParkDriver, yield_now,
+};
+
+/// Fails on the thread that was named, or on all.
+#[derive(Default)]
+struct Fault {
+    all: AtomicBool,
+    one: Mutex<Option<ThreadId>>,
+    /// Who waits for an event: woken when the driver ends, as a reactor wakes them.
+    waiting: Mutex<Vec<Waker>>,
+}
+
+struct Failing(ParkDriver, Arc<Fault>);
+
+impl Driver for Failing {
+    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        let one = *self.1.one.lock().unwrap();
+        if self.1.all.load(Ordering::SeqCst) || one == Some(thread::current().id()) {
+            return Err(io::Error::other("on purpose"));
+        }
+        self.0.turn(limit)
+    }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        self.0.interrupt()
+    }
+
+    fn shutdown(&mut self, _: Duration) -> DriverReport {
+        let waiting = std::mem::take(&mut *self.1.waiting.lock().unwrap());
+        waiting.into_iter().for_each(Waker::wake);
+        DriverReport::default()
+    }
+}
+
+fn two_workers() -> (Executor, Arc<Fault>) {
+    let fault = Arc::new(Fault::default());
+    let theirs = Arc::clone(&fault);
+    let executor = Executor::builder()
+        .workers(2)
+        .driver(move |_| Ok(Box::new(Failing(ParkDriver::new(), Arc::clone(&theirs)))))
+        .build()
+        .expect("an executor");
+    (executor, fault)
+}
+
+/// For a minute, which is for ever here.
+#[track_caller]
+fn joined<T>(handle: JoinHandle<T>) -> Result<T, wakeline_executor::JoinError> {
+    let ended = handle.blocking_join(Some(Duration::from_secs(60)));
+    ended.unwrap_or_else(|_| panic!("it was left behind"))
+}
+
+#[test]
+fn who_is_woken_by_the_end_of_the_last_driver_is_cancelled() {
+    let (executor, fault) = two_workers();
+    let theirs = Arc::clone(&fault);
+    let waits = executor.spawn(std::future::poll_fn(move |cx| {
+        theirs.waiting.lock().unwrap().push(cx.waker().clone());
+        Poll::<()>::Pending
+    }));
+    while fault.waiting.lock().unwrap().is_empty() {
+        thread::yield_now();
+    }
+    fault.all.store(true, Ordering::SeqCst);
+    // Has a worker take a turn, which fails; its end interrupts the other one.
+    drop(executor.spawn(yield_now()));
+    assert!(joined(waits).expect_err("nobody can run it").is_cancelled());
+}
+
+#[test]
+fn who_had_yielded_on_it_goes_on_elsewhere() {
+    let (executor, fault) = two_workers();
+    let yields = executor.spawn(async move {
+        *fault.one.lock().unwrap() = Some(thread::current().id());
+        yield_now().await;
+        7
+    });
+    assert_eq!(joined(yields).expect("the other one goes on"), 7);
+}
+
+#[test]
+fn the_others_are_woken_for_what_comes_later() {
+    let (executor, fault) = two_workers();
+    let waker = Arc::new(Mutex::new(None::<Waker>));
+    let (theirs, woken) = (Arc::clone(&waker), Arc::new(AtomicBool::new(false)));
+    let by = Arc::clone(&woken);
+    let waits = executor.spawn(std::future::poll_fn(move |cx| {
+        *theirs.lock().unwrap() = Some(cx.waker().clone());
+        match by.load(Ordering::SeqCst) {
+            true => Poll::Ready(7),
+            false => Poll::Pending,
+        }
+    }));
+    while waker.lock().unwrap().is_none() {
+        thread::yield_now();
+    }
+    let theirs = Arc::clone(&fault);
+    let yields = executor.spawn(async move {
+        *theirs.one.lock().unwrap() = Some(thread::current().id());
+        yield_now().await;
+    });
+    joined(yields).expect("the other one goes on");
+    // It may be on its way to sleep, or sleep already.
+    thread::yield_now();
+    woken.store(true, Ordering::SeqCst);
+    waker.lock().unwrap().take().expect("from above").wake();
+    assert_eq!(joined(waits).expect("it is woken"), 7);
+}
