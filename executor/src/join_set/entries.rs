@@ -16,13 +16,21 @@ use crate::task::{Id, JoinHandle};
 pub(crate) struct Entries<T> {
     /// Keys of tasks that have ended, in that order.
     ready: ReadyList,
-    tasks: Slab<Entry<T>>,
+    /// Where in `tasks` the task is whose key has this index: the key stays, and the
+    /// last one takes the place of one that goes.
+    places: Slab<usize>,
+    tasks: Vec<Entry<T>>,
     /// What was taken and put back: first to be given out.
     returned: VecDeque<Ended<T>>,
     inserted: u64,
 }
 
+/// With so much room, an empty set keeps its memory for those that come next.
+const SMALL: usize = 1024;
+
 struct Entry<T> {
+    /// Its place in `places`.
+    index: usize,
     nth: u64,
     handle: JoinHandle<T>,
     signal: Arc<Signal>,
@@ -32,7 +40,8 @@ impl<T> Entries<T> {
     pub(crate) fn new() -> Entries<T> {
         Entries {
             ready: ReadyList::new(),
-            tasks: Slab::new(),
+            places: Slab::new(),
+            tasks: Vec::new(),
             returned: VecDeque::new(),
             inserted: 0,
         }
@@ -43,18 +52,20 @@ impl<T> Entries<T> {
     }
 
     pub(crate) fn ids(&self) -> Vec<Id> {
-        let running = self.tasks.iter().map(|(_, entry)| entry.handle.id());
+        let running = self.tasks.iter().map(|entry| entry.handle.id());
         let returned = self.returned.iter().map(|ended| ended.id);
         running.chain(returned).collect()
     }
 
     pub(crate) fn insert(&mut self, handle: JoinHandle<T>) {
-        let place = self.tasks.vacant_entry();
+        let place = self.places.vacant_entry();
         // The task's id as generation: a key of one that left the place names
         // nothing.
         let key = Key::new(place.key(), handle.id().get());
         let signal = watch(&self.ready, key, |waker| handle.offer(waker));
-        place.insert(Entry {
+        place.insert(self.tasks.len());
+        self.tasks.push(Entry {
+            index: key.index(),
             nth: self.inserted,
             handle,
             signal,
@@ -64,18 +75,30 @@ impl<T> Entries<T> {
 
     /// What became of the task with this key; none if it is no longer here.
     fn take(&mut self, key: Key) -> Option<Ended<T>> {
-        let entry = self.tasks.get(key.index())?;
-        if entry.handle.id().get() != key.generation() {
+        let at = *self.places.get(key.index())?;
+        if self.tasks[at].handle.id().get() != key.generation() {
             return None;
         }
         let Entry {
             nth, mut handle, ..
-        } = self.tasks.remove(key.index());
+        } = self.remove(at);
         let id = handle.id();
         match handle.poll_output(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Some(Ended { nth, id, result }),
             Poll::Pending => unreachable!("its waker is called by its end and by nothing else"),
         }
+    }
+
+    fn remove(&mut self, at: usize) -> Entry<T> {
+        let entry = self.tasks.swap_remove(at);
+        self.places.remove(entry.index);
+        if let Some(moved) = self.tasks.get(at) {
+            self.places[moved.index] = at;
+        } else if self.tasks.is_empty() && self.tasks.capacity() > SMALL {
+            self.tasks = Vec::new();
+            self.places = Slab::new();
+        }
+        entry
     }
 
     /// The next one that has ended. Asks for no budget, as it is not awaited.
@@ -113,8 +136,7 @@ impl<T> Entries<T> {
             }
         }
         unit.refund();
-        let any = self.tasks.iter().next();
-        let id = any.map_or(0, |(_, entry)| entry.handle.id().get());
+        let id = self.tasks.first().map_or(0, |any| any.handle.id().get());
         waiting_on(Kind::Join, id, location);
         Poll::Pending
     }
@@ -126,14 +148,14 @@ impl<T> Entries<T> {
     }
 
     pub(crate) fn cancel_all(&mut self, reason: &Reason) {
-        for (_, entry) in &self.tasks {
+        for entry in &self.tasks {
             entry.handle.cancel(reason.clone());
         }
     }
 
     /// Drops all handles and outputs.
     pub(crate) fn clear(&mut self) {
-        for (_, entry) in &self.tasks {
+        for entry in &self.tasks {
             // First, so that a set that is only ever cleared does not collect
             // the keys of those that end later.
             entry.signal.retire();
@@ -141,6 +163,7 @@ impl<T> Entries<T> {
         while self.ready.try_pop().is_some() {}
         // Out of the set before they are dropped: an output's destructor may
         // panic, and the set must not be left with half of them.
+        self.places = Slab::new();
         drop((
             std::mem::take(&mut self.tasks),
             std::mem::take(&mut self.returned),
@@ -162,4 +185,59 @@ pub(super) fn watch(
         waker.wake();
     }
     signal
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Entries, SMALL};
+    use crate::{Executor, spawn, yield_now};
+
+    const MANY: u64 = 4 * SMALL as u64;
+
+    /// A set of so many that have ended, and one more that never does.
+    async fn crowd() -> Entries<u64> {
+        let mut entries = Entries::new();
+        for n in 0..MANY {
+            entries.insert(spawn(async move { n }));
+        }
+        entries.insert(spawn(std::future::pending()));
+        yield_now().await;
+        entries
+    }
+
+    fn in_a_runtime(test: impl AsyncFnOnce()) {
+        let executor = Executor::builder().workers(1).build();
+        executor.expect("an executor").block_on(test());
+    }
+
+    #[test]
+    fn those_that_are_left_stand_at_the_front() {
+        in_a_runtime(async || {
+            let mut entries = crowd().await;
+            let last = entries.ids()[usize::try_from(MANY).unwrap()];
+            for n in 0..MANY {
+                let ended = entries.try_next().expect("it has ended");
+                assert_eq!((ended.nth, ended.result.unwrap()), (n, n));
+            }
+            assert!(entries.try_next().is_none());
+            assert_eq!(entries.tasks.len(), 1, "nobody steps over the others");
+            assert_eq!(entries.tasks[0].handle.id(), last);
+        });
+    }
+
+    #[test]
+    fn an_empty_set_gives_the_memory_of_a_crowd_back() {
+        in_a_runtime(async || {
+            let mut entries = crowd().await;
+            while entries.try_next().is_some() {}
+            entries.cancel_all(&"enough".into());
+            yield_now().await;
+            assert!(entries.try_next().is_some());
+            assert!(entries.tasks.capacity() <= SMALL && entries.places.capacity() <= SMALL);
+            entries.insert(spawn(async { 7 }));
+            yield_now().await;
+            let ended = entries.try_next().expect("it has ended");
+            assert_eq!(ended.result.unwrap(), 7);
+        });
+    }
 }
