@@ -7,7 +7,14 @@
 //!   token of A's scope            ╳      a detached task is no part of a scope
 //! ```
 //!
-//! A list of values is never changed, only prolonged: a snapshot is one count.
+//! A list of values is never changed, only prolonged: a snapshot is one count. It has
+//! one value of each key, however many tasks have spawned each other inside of scopes:
+//!
+//! ```text
+//!   a: 2, in force over   tenant ─▶ a: 1 ─▶ request
+//!   gives   a: 2 ─▶ tenant, once more ─▶ request
+//! ```
+//!
 //! The executor takes one at each spawn and puts it in place around each poll
 //! and each drop. The token is in place only while a future polls what it
 //! guards; its type is known to those who put it here.
@@ -17,7 +24,9 @@ mod exchange;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::iter;
 use std::mem;
+use std::ptr;
 use std::sync::Arc;
 
 use crate::now::now;
@@ -63,9 +72,12 @@ pub struct Locals(Option<Arc<Layer>>);
 
 struct Layer {
     key: &'static Key,
-    value: Box<dyn Any + Send + Sync>,
+    value: AnyValue,
     below: Locals,
 }
+
+/// Of several lists, as what was above a hidden value is in the old and the new one.
+pub(crate) type AnyValue = Arc<dyn Any + Send + Sync>;
 
 /// The cancel token in force, its type forgotten.
 pub type AnyToken = Arc<dyn Any + Send + Sync>;
@@ -110,28 +122,47 @@ impl Locals {
     /// These values and one more, which hides an older one of the same key.
     #[must_use]
     pub fn with<T: Any + Send + Sync>(&self, key: &'static Key, value: T) -> Locals {
-        self.clone().prolonged(key, Box::new(value))
+        self.clone().prolonged(key, Arc::new(value))
     }
 
-    pub(crate) fn prolonged(self, key: &'static Key, value: Box<dyn Any + Send + Sync>) -> Locals {
-        Locals(Some(Arc::new(Layer {
-            key,
-            value,
-            below: self,
-        })))
+    pub(crate) fn prolonged(self, key: &'static Key, value: AnyValue) -> Locals {
+        let below = match self.layer(key) {
+            Some(hidden) => self.without(hidden),
+            None => self,
+        };
+        Locals(Some(Arc::new(Layer { key, value, below })))
+    }
+
+    /// What is left without this layer, which is one of the list: those below it as they
+    /// are, and those above it once more.
+    fn without(&self, hidden: &Layer) -> Locals {
+        let above = self.layers().take_while(|layer| !ptr::eq(*layer, hidden));
+        let above: Vec<_> = above.collect();
+        above
+            .iter()
+            .rev()
+            .fold(hidden.below.clone(), |below, layer| {
+                Locals(Some(Arc::new(Layer {
+                    key: layer.key,
+                    value: Arc::clone(&layer.value),
+                    below,
+                })))
+            })
+    }
+
+    /// The newest first.
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        iter::successors(self.0.as_deref(), |layer| layer.below.0.as_deref())
+    }
+
+    fn layer(&self, key: &'static Key) -> Option<&Layer> {
+        self.layers().find(|layer| ptr::eq(layer.key, key))
     }
 
     /// The newest value of `key`, if there is one of this type.
     #[must_use]
     pub fn get<T: Any>(&self, key: &'static Key) -> Option<&T> {
-        let mut next = self;
-        while let Some(layer) = &next.0 {
-            if std::ptr::eq(layer.key, key) {
-                return layer.value.downcast_ref();
-            }
-            next = &layer.below;
-        }
-        None
+        self.layer(key)?.value.downcast_ref()
     }
 
     /// Puts these values in force on this thread until the guard is dropped: by the task,
@@ -181,12 +212,7 @@ impl Drop for Layer {
 
 impl fmt::Debug for Locals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut count = 0;
-        let mut next = self;
-        while let Some(layer) = &next.0 {
-            count += 1;
-            next = &layer.below;
-        }
+        let count = self.layers().count();
         f.debug_struct("Locals").field("values", &count).finish()
     }
 }
@@ -285,6 +311,7 @@ mod tests {
 
     static ONE: Key = Key::new();
     static TWO: Key = Key::new();
+    static THREE: Key = Key::new();
 
     #[test]
     fn the_newest_value_of_a_key_hides_the_older() {
@@ -294,6 +321,24 @@ mod tests {
         assert_eq!(newer.get(&TWO), Some(&"two"));
         assert_eq!(locals.get(&ONE), Some(&1), "the older list has not changed");
         assert_eq!(locals.get::<u64>(&TWO), None, "another type");
+    }
+
+    #[test]
+    fn a_hidden_value_is_in_the_older_list_alone() {
+        let (hidden, kept) = (Arc::new(1), Arc::new(2));
+        let older = Locals::empty()
+            .with(&THREE, 3)
+            .with(&ONE, Arc::clone(&hidden))
+            .with(&TWO, Arc::clone(&kept));
+        let newer = older.with(&ONE, Arc::new(11));
+        assert_eq!(newer.layers().count(), 3);
+        assert_eq!(newer.get(&TWO), Some(&kept));
+        assert_eq!(newer.get(&THREE), Some(&3));
+        assert_eq!(older.get(&ONE), Some(&hidden));
+        assert_eq!(Arc::strong_count(&kept), 2, "one value, of both lists");
+        drop(older);
+        assert_eq!(Arc::strong_count(&hidden), 1);
+        assert_eq!(newer.get(&TWO), Some(&kept));
     }
 
     #[test]
@@ -321,7 +366,12 @@ mod tests {
     fn a_long_list_is_dropped_without_a_deep_stack() {
         let mut locals = Locals::empty();
         for n in 0..200_000 {
-            locals = locals.with(&ONE, n);
+            // By hand, as each value has a key of its own otherwise.
+            locals = Locals(Some(Arc::new(Layer {
+                key: &ONE,
+                value: Arc::new(n),
+                below: locals,
+            })));
         }
         let also = locals.clone();
         drop(locals);

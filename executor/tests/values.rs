@@ -1,14 +1,14 @@
 //! The values that a task inherits: they go with its end, on the thread that ends it,
 //! before anybody learns of that end, whatever their destructors do.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
 use wakeline_context::{Key, Locals};
 use wakeline_executor::task::Builder;
-use wakeline_executor::{Executor, JoinHandle, yield_now};
+use wakeline_executor::{Executor, JoinHandle, spawn, yield_now};
 
 static VALUE: Key = Key::new();
 
@@ -128,5 +128,39 @@ fn a_destructor_may_have_the_handle_dropped_on_another_thread() {
         }
         let dropped = comes_true(|| gone.load(Relaxed)).await;
         assert!(dropped, "nobody is left to take the output");
+    });
+}
+
+wakeline_context::context_local! {
+    static MARK: Arc<()>;
+    static NUMBER: u32;
+}
+
+/// So many tasks, each spawned by the one before inside of scopes of its own; the last
+/// counts who has the mark, which is the value in each of them.
+fn chain(left: u32, mark: Arc<()>, counted: Arc<AtomicUsize>) {
+    if left == 0 {
+        counted.store(Arc::strong_count(&mark), Relaxed);
+        return;
+    }
+    drop(spawn(async move {
+        let next = {
+            let mark = Arc::clone(&mark);
+            async move { chain(left - 1, mark, counted) }
+        };
+        MARK.scope(mark, NUMBER.scope(left, next)).await;
+    }));
+}
+
+#[test]
+fn a_chain_of_tasks_keeps_one_value_of_each_variable() {
+    let executor = Executor::builder().workers(1).build();
+    let executor = executor.expect("an executor");
+    executor.block_on(async {
+        let counted = Arc::new(AtomicUsize::new(0));
+        chain(1_000, Arc::new(()), Arc::clone(&counted));
+        assert!(comes_true(|| counted.load(Relaxed) != 0).await);
+        let counted = counted.load(Relaxed);
+        assert!(counted < 10, "{counted} of 1000 are still kept");
     });
 }

@@ -1,15 +1,15 @@
 //! `context_local!`: a value that spawned tasks and blocking jobs inherit.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use super::AccessError;
+use crate::ambient::AnyValue;
 use crate::{Key, Locals};
 
 /// Declares variables that spawned tasks inherit: see
@@ -97,7 +97,7 @@ impl<T: Send + Sync + 'static> ContextLocal<T> {
             future: Some(future),
             inside: Inside {
                 key: &self.key,
-                value: Some(Box::new(value)),
+                value: Some(Arc::new(value)),
                 locals: Locals::empty(),
             },
         }
@@ -195,7 +195,7 @@ pin_project! {
 struct Inside {
     key: &'static Key,
     /// Until the first poll.
-    value: Option<Box<dyn Any + Send + Sync>>,
+    value: Option<AnyValue>,
     /// From the first poll on.
     locals: Locals,
 }
