@@ -56,5 +56,5 @@ pub use late::LateWake;
 pub use poll::{Aside, Polling};
 pub use quiet::quietly;
 pub use reason::{Cause, Reason};
-pub use task::{current_task, replace_task};
+pub use task::{current_task, replace_task, runs_tasks, set_runs_tasks};
 pub use waiting::{Kind, WaitingOn, waiting_on};

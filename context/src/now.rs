@@ -18,6 +18,7 @@ pub(crate) struct Now {
     /// The same of the token.
     pub(crate) any_token: Cell<bool>,
     /// See `task.rs`.
+    pub(crate) runs_tasks: Cell<bool>,
     pub(crate) task: Cell<u64>,
     /// See `waiting.rs`: whether there is anything to tell, and the line.
     pub(crate) location: Cell<Option<&'static Location<'static>>>,
@@ -31,6 +32,7 @@ thread_local! {
             budget: Cell::new(Budget::UNLIMITED),
             any_locals: Cell::new(false),
             any_token: Cell::new(false),
+            runs_tasks: Cell::new(false),
             task: Cell::new(0),
             location: Cell::new(None),
             what: Cell::new(0),

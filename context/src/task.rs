@@ -1,4 +1,5 @@
-//! Which task is being polled, for locks that know their owner.
+//! Which task is being polled, for locks that know their owner; and whether the thread
+//! is one that polls any, for what must not block it.
 
 use crate::now::now;
 
@@ -15,4 +16,29 @@ pub fn current_task() -> u64 {
 #[inline]
 pub fn replace_task(id: u64) -> u64 {
     now(|now| now.task.replace(id))
+}
+
+/// Whether this thread runs tasks: what blocks it keeps them from running, also between
+/// two polls, in a destructor, and in a poll without a limit. A blocking job's runs none.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_context::{runs_tasks, set_runs_tasks};
+///
+/// assert!(!runs_tasks());
+/// set_runs_tasks(true);
+/// assert!(runs_tasks());
+/// ```
+#[must_use]
+#[inline]
+pub fn runs_tasks() -> bool {
+    now(|now| now.runs_tasks.get())
+}
+
+/// Says so from now on. For the executor, when its loop begins on this thread and when
+/// that has ended.
+#[inline]
+pub fn set_runs_tasks(runs: bool) {
+    now(|now| now.runs_tasks.set(runs));
 }

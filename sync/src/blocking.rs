@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use wakeline_context::budget;
+use wakeline_context::{budget, runs_tasks};
 
 struct Unpark(Thread);
 
@@ -21,7 +21,7 @@ impl Wake for Unpark {
 #[track_caller]
 pub(crate) fn block_on<F: Future + Unpin>(what: &str, mut future: F) -> F::Output {
     assert!(
-        !budget::is_limited(),
+        !runs_tasks() && !budget::is_limited(),
         "`blocking_{what}` would block a thread that runs tasks: await it instead"
     );
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

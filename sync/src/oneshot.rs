@@ -259,8 +259,9 @@ impl<T> Receiver<T> {
     ///
     /// # Panics
     ///
-    /// Inside of a task, which must await the receiver instead, and after the
-    /// value or the end was seen.
+    /// On a thread that runs tasks, which it would stop: inside of a task, which must
+    /// await the receiver instead, and in a destructor there. A blocking job may. Also
+    /// after the value or the end was seen.
     ///
     /// # Example
     ///

@@ -6,6 +6,8 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use wakeline_context::set_runs_tasks;
+
 use super::Context;
 use crate::shared::Shared;
 use crate::task;
@@ -71,6 +73,7 @@ pub(crate) fn is_passing() -> bool {
 /// Makes `context` this thread's, until the guard is dropped. What it is inside of has
 /// been set aside: it is going to run tasks.
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
+    set_runs_tasks(true);
     Entered {
         home_before: task::replace_home(context.home.address()),
         before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
@@ -90,6 +93,7 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.before);
+        set_runs_tasks(self.before.is_some());
         task::replace_home(self.home_before);
     }
 }

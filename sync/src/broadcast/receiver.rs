@@ -152,7 +152,8 @@ impl<T: Clone> Receiver<T> {
     ///
     /// # Panics
     ///
-    /// Inside of a task, which must await [`recv`](Receiver::recv) instead.
+    /// On a thread that runs tasks, which it would stop: inside of a task, which must
+    /// await [`recv`](Receiver::recv) instead, and in a destructor there. A blocking job may.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
         blocking::block_on("recv", self.recv())

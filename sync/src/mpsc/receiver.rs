@@ -151,7 +151,8 @@ impl<T> Receiver<T> {
     ///
     /// # Panics
     ///
-    /// Inside of a task, which must await [`recv`](Receiver::recv) instead.
+    /// On a thread that runs tasks, which it would stop: inside of a task, which must
+    /// await [`recv`](Receiver::recv) instead, and in a destructor there. A blocking job may.
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
         blocking::block_on("recv", self.recv())

@@ -134,7 +134,8 @@ impl<T> Sender<T> {
     ///
     /// # Panics
     ///
-    /// Inside of a task, which must await [`send`](Sender::send) instead.
+    /// On a thread that runs tasks, which it would stop: inside of a task, which must
+    /// await [`send`](Sender::send) instead, and in a destructor there. A blocking job may.
     ///
     /// # Example
     ///
