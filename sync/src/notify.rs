@@ -21,6 +21,7 @@
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::unseen::Unseen;
 use crate::wait_list::{Cancelled, Locked, Ticket, WaitList};
+use crate::wakes::discard;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -198,6 +199,7 @@ impl Notified<'_> {
         let mut locked = self.notify.list.lock();
         if self.was_called() || std::mem::take(&mut locked.state().permit) {
             drop(locked); // before the waker
+            discard(waker);
             return State::Done;
         }
         State::Queued(locked.push(waker, ()))
@@ -208,6 +210,7 @@ impl Notified<'_> {
             return State::Queued(ticket);
         };
         locked.state().unseen.take(ticket);
+        locked.leave();
         State::Done
     }
 }

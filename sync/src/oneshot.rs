@@ -17,7 +17,7 @@
 use crate::blocking;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, discard};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -352,6 +352,7 @@ impl<T> Future for Receiver<T> {
         let mut inner = shared.lock.lock();
         if let Some(result) = take(&mut inner.state) {
             drop(inner); // before the waker
+            discard(waker);
             unit.spend();
             self.shared = None;
             return Poll::Ready(result);

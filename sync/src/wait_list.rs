@@ -36,7 +36,7 @@ pub(crate) use queue::{Queue, Ticket};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Guard, Lock};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, discard};
 use std::fmt;
 use std::task::Waker;
 
@@ -269,6 +269,15 @@ impl<S, D> Locked<'_, S, D> {
             None => waker,
         });
         kept
+    }
+
+    /// Lets go, for who has found his grant or his value: see [`discard`].
+    #[inline]
+    pub(crate) fn leave(mut self) {
+        if let Some(waker) = self.discarded.take() {
+            drop(self); // before the waker
+            discard(waker);
+        }
     }
 
     /// A waiter gives up.

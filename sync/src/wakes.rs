@@ -74,6 +74,16 @@ impl Due {
     }
 }
 
+/// Drops a waker that is not needed after all, by who has what it was to wait for: a
+/// panic of the drop would take that along.
+///
+/// Out of line, as that has come between two looks.
+#[cold]
+#[inline(never)]
+pub(crate) fn discard(waker: Waker) {
+    quietly(|| drop(waker));
+}
+
 #[inline]
 fn wake_one(waker: Waker) {
     // The question cannot panic; the compiler does not know, and would prepare.

@@ -9,8 +9,9 @@ use crate::primitives::{Rule, Shape};
 use crate::world::{Wait, granted, poll, until};
 use hooked::{fired, hooked, on_every_hook};
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 #[test]
 fn a_waker_may_use_its_primitive_when_it_is_cloned_woken_and_dropped() {
@@ -66,5 +67,45 @@ fn a_waker_may_drop_the_future_it_wakes() {
         drop(place.take()); // where another thread woke it
         let mut fresh = (world.wait)();
         drop(granted(&mut world, &mut fresh).await);
+    });
+}
+
+/// The grant comes while the future clones its waker; so the clone is not needed, and is
+/// dropped by who has the grant.
+#[test]
+fn a_waker_that_panics_when_it_is_dropped_costs_nobody_a_grant() {
+    over_every_primitive(Rule::ForeignWakers, async |primitive| {
+        if primitive.wakes_elsewhere() || primitive.shape == Shape::All {
+            return;
+        }
+        for waits_already in [false, true] {
+            let world = (primitive.build)().await;
+            let mut wait = (world.wait)();
+            if waits_already {
+                assert!(poll(&mut wait, Waker::noop()).is_pending());
+            }
+            let (waker, before) = (hooked(), fired().drop);
+            let grant = Rc::new(RefCell::new(world.grant)); // it has the other end
+            let grants = Rc::clone(&grant);
+            let hook = on_every_hook(move || {
+                if fired().drop == before {
+                    drop(grants.borrow_mut()());
+                } else if !std::thread::panicking() {
+                    panic!("planned");
+                }
+            });
+            let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut wait, &waker)));
+            drop(hook);
+            match polled {
+                Ok(Poll::Ready(held)) => drop(held),
+                // It came to wait only after the grant, which was nobody's.
+                Ok(Poll::Pending) => assert_eq!(primitive.name, "Condvar::wait"),
+                Err(_) => {
+                    drop(wait);
+                    let mut next = (world.wait)();
+                    assert!(poll(&mut next, Waker::noop()).is_ready(), "it is lost");
+                }
+            }
+        }
     });
 }

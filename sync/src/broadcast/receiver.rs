@@ -4,6 +4,7 @@ use super::error::{RecvError, TryRecvError};
 use super::{Found, Shared};
 use crate::blocking;
 use crate::wait_list::Ticket;
+use crate::wakes::discard;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -196,7 +197,10 @@ impl<T> Recv<'_, T> {
                 if let Some(ticket) = self.ticket.take() {
                     let _ = locked.cancel(ticket);
                 }
-                drop(locked); // before the waker
+                locked.leave(); // before the waker
+                if let Some(needless) = waker {
+                    discard(needless);
+                }
                 return found;
             }
             match (waker.take(), self.ticket) {

@@ -90,7 +90,9 @@ impl<'c, 'm, T: ?Sized> CondvarWait<'c, 'm, T> {
     /// Whether it was notified, and if so, whether alone.
     fn notified(&self, ticket: Ticket, cx: &mut Context<'_>) -> Option<bool> {
         let mut locked = self.condvar.list.keep_waiting(ticket, cx.waker())?;
-        Some(locked.state().take(ticket))
+        let alone = locked.state().take(ticket);
+        locked.leave();
+        Some(alone)
     }
 }
 

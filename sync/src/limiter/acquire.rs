@@ -2,6 +2,7 @@
 
 use super::{Limiter, give};
 use crate::wait_list::{Cancelled, Ticket};
+use crate::wakes::discard;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -102,6 +103,7 @@ fn enqueue(limiter: &Limiter, cx: &mut Context<'_>) -> Option<Ticket> {
     let mut locked = limiter.list.lock();
     if locked.state().try_take() {
         drop(locked); // before the waker
+        discard(waker);
         return None;
     }
     Some(locked.push(waker, ()))

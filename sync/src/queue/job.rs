@@ -14,6 +14,7 @@ use super::store::Item;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use wakeline_context::quietly;
 
 /// An item that was received: the value, and the duty to finish it.
 ///
@@ -62,7 +63,7 @@ impl<T> Job<T> {
         let Some(item) = self.item.take() else {
             unreachable!("only what consumes the job takes its item")
         };
-        drop(Finish(&self.shared, 1));
+        quietly(|| drop(Finish(&self.shared, 1))); // a waker's panic would cost the value
         item.value
     }
 

@@ -5,7 +5,7 @@ use super::line::{Fate, Line, Place};
 use super::store::{Item, Store};
 use super::{SendError, Shutdown};
 use crate::sync::{Guard, Lock};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, discard};
 use std::fmt;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker, ready};
@@ -43,11 +43,17 @@ impl<T> Locked<'_, T> {
     }
 
     /// Hands out what somebody of this side has left behind, and lets go. A getter has
-    /// his item then, which a waker's panic would cost him: it goes no further.
+    /// his item then, which a waker's panic would cost him: it goes no further. Nor does
+    /// that of a waker which nobody needs: a putter may have his slot.
     pub(super) fn settle_for(mut self, side: Side) {
         self.settle();
-        if let Side::Getters = side {
-            quietly(|| drop(self));
+        let needless = self.discarded.take();
+        match side {
+            Side::Getters => quietly(|| drop(self)),
+            Side::Putters | Side::Joiners => drop(self),
+        }
+        if let Some(needless) = needless {
+            discard(needless);
         }
     }
 

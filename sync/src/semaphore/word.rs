@@ -23,7 +23,7 @@ use super::Semaphore;
 use crate::error::{Closed, TryAcquireError};
 use crate::sync::atomic::Ordering;
 use crate::wait_list::{Locked, Ticket};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, discard};
 use std::task::Waker;
 
 pub(super) const CLOSED: usize = 1;
@@ -103,6 +103,7 @@ impl Semaphore {
                 }
                 Err(ended) => {
                     drop(locked); // before the waker
+                    discard(waker);
                     return Err(ended);
                 }
             }

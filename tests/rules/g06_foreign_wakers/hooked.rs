@@ -61,14 +61,23 @@ pub(super) fn fired() -> Fired {
     }
 }
 
+/// A hook that runs; it may end by a panic.
+struct Running;
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(false);
+    }
+}
+
 fn step(count: &AtomicUsize) {
     count.fetch_add(1, SeqCst);
     let hook = HOOK.with_borrow(Clone::clone);
     if let Some(hook) = hook
         && !RUNNING.replace(true)
     {
+        let _running = Running;
         hook();
-        RUNNING.set(false);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Access, Chan, Closed, Held, Slot, State, Use};
 use crate::sync::atomic::Ordering;
 use crate::wait_list::{Cancelled, Ticket};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, discard};
 use std::task::Waker;
 
 impl<T> Chan<T> {
@@ -93,6 +93,7 @@ impl<T> Chan<T> {
         }
         self.settle(&mut held); // nobody waits after all
         drop(held); // before the waker
+        discard(waker);
         Slot::Used
     }
 

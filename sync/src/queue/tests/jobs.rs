@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{drain, put, ready};
-use crate::testing::{Count, poll, poll_with};
+use crate::testing::{Count, panics, poll, poll_with};
 
 #[test]
 fn join_waits_for_what_is_worked_on_and_is_ready_any_number_of_times() {
@@ -24,6 +24,16 @@ fn join_waits_for_what_is_worked_on_and_is_ready_any_number_of_times() {
     put(&tx, [4]); // after the grant: it stays one
     assert!(poll(&mut join).is_ready());
     assert!(poll(&mut tx.join()).is_pending());
+}
+
+#[test]
+fn a_joiners_waker_that_panics_does_not_cost_the_value() {
+    let (tx, rx) = fifo(8);
+    put(&tx, [7]);
+    let mut join = tx.join();
+    assert!(poll_with(&mut join, &panics()).is_pending());
+    assert_eq!(rx.try_recv().unwrap().into_inner(), 7);
+    assert!(poll(&mut join).is_ready());
 }
 
 #[test]
