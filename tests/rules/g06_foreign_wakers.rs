@@ -1,7 +1,7 @@
 //! G6: a waker is foreign code, and so is the `Drop` of a value: no lock of ours
 //! is held when one of them runs, so it may call the same primitive again.
 
-mod hooked;
+pub(crate) mod hooked;
 mod values;
 
 use crate::over_every_primitive;

@@ -3,14 +3,17 @@
 
 mod spins;
 
+use crate::g06_foreign_wakers::hooked::{fired, hooked, on_every_hook};
 use crate::primitives::{Cell, Primitive, Rule, all};
 use crate::support::for_each_backend;
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use wakeline::spawn;
+use wakeline::sync::watch;
 
 /// Operations of a task that never waits.
 pub(crate) const TURNS: usize = 10_000;
@@ -76,4 +79,31 @@ fn who_never_waits_lets_a_neighbour_run() {
         unfair.is_empty(),
         "the neighbour ran too rarely beside {unfair:#?}"
     );
+}
+
+/// Whenever the wait is about to wait, the next value is there.
+#[test]
+fn a_wait_for_a_value_that_never_comes_gives_way_between_those_that_do() {
+    for_each_backend(|backend| {
+        backend.runtime(1).block_on(async {
+            let (sender, mut receiver) = watch::channel(0);
+            let _hook = on_every_hook(move || {
+                let next = |value: &mut usize| {
+                    *value += 1;
+                    *value < TURNS
+                };
+                sender.send_if_modified(next);
+            });
+            let mut asked = 0;
+            let mut wait = pin!(receiver.wait_for(|_| {
+                asked += 1;
+                false
+            }));
+            let (waker, woken) = (hooked(), fired().wake);
+            let polled = wait.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            assert!(fired().wake > woken, "it is to go on");
+            assert!(asked <= PER_POLL, "{asked} values in one poll");
+        });
+    });
 }

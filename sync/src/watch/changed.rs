@@ -172,8 +172,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let unit = ready!(budget::poll_proceed(cx));
         loop {
+            // For each value: one that changes as fast as it is asked about is no
+            // reason to keep the thread.
+            let unit = ready!(budget::poll_proceed(cx));
             if this.asked {
                 match this.waiter.poll(*this.seen, cx) {
                     Poll::Ready(Ok(())) => {}
@@ -188,8 +190,9 @@ where
                     }
                 }
             }
-            if let Some(value) = this.ask() {
-                unit.spend();
+            let found = this.ask();
+            unit.spend();
+            if let Some(value) = found {
                 return Poll::Ready(Ok(value));
             }
         }

@@ -18,10 +18,10 @@ struct Counts {
 struct Shared(Arc<Counts>);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fired {
-    pub(super) clone: usize,
-    pub(super) wake: usize,
-    pub(super) drop: usize,
+pub(crate) struct Fired {
+    pub(crate) clone: usize,
+    pub(crate) wake: usize,
+    pub(crate) drop: usize,
 }
 
 type Hook = Rc<dyn Fn()>;
@@ -33,7 +33,7 @@ thread_local! {
     static COUNTS: Mutex<Arc<Counts>> = Mutex::default();
 }
 
-pub(super) struct Unhook;
+pub(crate) struct Unhook;
 
 impl Drop for Unhook {
     fn drop(&mut self) {
@@ -43,7 +43,7 @@ impl Drop for Unhook {
 
 /// From now on each step of a waker of this thread calls `hook`, unless one of
 /// them does already.
-pub(super) fn on_every_hook(hook: impl Fn() + 'static) -> Unhook {
+pub(crate) fn on_every_hook(hook: impl Fn() + 'static) -> Unhook {
     HOOK.set(Some(Rc::new(hook)));
     Unhook
 }
@@ -52,7 +52,7 @@ fn counts() -> Arc<Counts> {
     COUNTS.with(|counts| Arc::clone(&counts.lock().unwrap()))
 }
 
-pub(super) fn fired() -> Fired {
+pub(crate) fn fired() -> Fired {
     let counts = counts();
     Fired {
         clone: counts.clone.load(SeqCst),
@@ -81,7 +81,7 @@ fn step(count: &AtomicUsize) {
     }
 }
 
-pub(super) fn hooked() -> Waker {
+pub(crate) fn hooked() -> Waker {
     // One allocation a waker: no two of them are the same, for `will_wake`.
     let data = Arc::into_raw(Arc::new(Shared(counts()))).cast();
     // SAFETY: the table below owns one count of an `Arc` in each waker, and the
