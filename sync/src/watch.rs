@@ -20,6 +20,15 @@
 //! dropped, and [`Sender::send_modify`] runs its closure under the writers' lock.
 //! So a guard that is kept makes senders block their threads: clone what you
 //! need and let go. Sending while the same thread has a guard never returns.
+//!
+//! Nor may a second guard be had on a thread that has one of this channel, by any of
+//! its handles: a sender that came in between goes first, and waits for the guard that
+//! is there. Then all of them wait for ever:
+//!
+//! ```text
+//!   this thread   borrow: has a guard           borrow again: behind the sender
+//!   another                            send: waits for the guard
+//! ```
 //! Nothing else of this module runs foreign code under a lock: old values are
 //! dropped, and wakers called, outside.
 //!

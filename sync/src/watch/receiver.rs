@@ -24,6 +24,9 @@ impl<T> Receiver<T> {
     /// The value, under a readers' lock while it is looked at: see the module's
     /// documentation. A change stays unseen.
     ///
+    /// One guard at a time on a thread: a second one may wait for ever, see
+    /// [there](super#the-values-lock-is-yours).
+    ///
     /// # Example
     ///
     /// ```
@@ -46,6 +49,9 @@ impl<T> Receiver<T> {
     }
 
     /// [`borrow`](Receiver::borrow), and the value counts as seen.
+    ///
+    /// One guard at a time on a thread: a second one may wait for ever, see
+    /// [there](super#the-values-lock-is-yours).
     ///
     /// # Example
     ///
@@ -133,7 +139,9 @@ impl<T> Receiver<T> {
     /// and gives that; what it looked at counts as seen.
     ///
     /// Values that come and go between two looks are not seen. The predicate runs
-    /// under the readers' lock.
+    /// under the readers' lock: on a thread that has a guard of this channel, or in a
+    /// predicate that takes one, this may wait for ever, see
+    /// [there](super#the-values-lock-is-yours).
     ///
     /// # Errors
     ///
@@ -189,7 +197,7 @@ impl<T> Drop for Receiver<T> {
 /// The value of a channel, which does not change while this is there.
 ///
 /// Senders block their threads meanwhile: let go of it soon, and never across an
-/// `await`.
+/// `await`. One at a time on a thread, see [there](super#the-values-lock-is-yours).
 #[must_use = "the value is looked at through this"]
 pub struct Ref<'a, T> {
     value: ReadGuard<'a, T>,

@@ -99,6 +99,9 @@ impl<T> Sender<T> {
 
     /// The value, under a readers' lock while it is looked at: see the module's
     /// documentation.
+    ///
+    /// One guard at a time on a thread: a second one may wait for ever, see
+    /// [there](super#the-values-lock-is-yours).
     pub fn borrow(&self) -> Ref<'_, T> {
         Ref::new(self.shared.value.read(), false)
     }
