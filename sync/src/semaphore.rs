@@ -154,7 +154,9 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If `permits` is above [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
+    /// If `permits` is above [`MAX_PERMITS`](Semaphore::MAX_PERMITS), or above the
+    /// bound of a [bounded](Semaphore::bounded) semaphore: it would wait for ever, and
+    /// keep all behind it waiting.
     ///
     /// # Cancellation
     ///
@@ -178,7 +180,7 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> Acquire<'_> {
-        check(permits);
+        self.check(permits);
         Acquire::new(self, permits, Location::caller())
     }
 
@@ -219,15 +221,28 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If `permits` is above [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
+    /// If `permits` is above [`MAX_PERMITS`](Semaphore::MAX_PERMITS), or above the
+    /// bound of a [bounded](Semaphore::bounded) semaphore: it would wait for ever, and
+    /// keep all behind it waiting.
     ///
     /// # Cancellation
     ///
     /// As for [`acquire_many`](Semaphore::acquire_many).
     #[track_caller]
     pub fn acquire_many_owned(self: &Arc<Semaphore>, permits: usize) -> AcquireOwned {
-        check(permits);
+        self.check(permits);
         AcquireOwned::new(Arc::clone(self), permits, Location::caller())
+    }
+
+    /// Panics for a request that can never be granted.
+    #[track_caller]
+    fn check(&self, permits: usize) {
+        check(permits);
+        assert!(
+            permits <= self.bound,
+            "{permits} permits at once never come out of a semaphore bounded to {}: ask for fewer, or bound it to more",
+            self.bound
+        );
     }
 
     /// Takes a permit if there is one and nobody waits.

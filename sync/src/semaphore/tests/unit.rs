@@ -178,6 +178,24 @@ fn to_add_over_the_bound_panics_and_says_by_how_much() {
 }
 
 #[test]
+#[should_panic(expected = "3 permits at once never come out of a semaphore bounded to 2")]
+fn a_request_above_the_bound_panics() {
+    drop(Semaphore::bounded(2).acquire_many(3));
+}
+
+#[test]
+#[should_panic(expected = "3 permits at once never come out of a semaphore bounded to 2")]
+fn an_owned_request_above_the_bound_panics() {
+    drop(Arc::new(Semaphore::bounded(2)).acquire_many_owned(3));
+}
+
+#[test]
+fn a_request_of_the_whole_bound_is_granted() {
+    let two = Semaphore::bounded(2);
+    assert!(matches!(poll(&mut two.acquire_many(2)), Poll::Ready(Ok(_))));
+}
+
+#[test]
 fn permits_that_are_held_count_towards_the_most_there_can_be() {
     let full = Semaphore::new(Semaphore::MAX_PERMITS);
     let _all = full.try_acquire_many(Semaphore::MAX_PERMITS).unwrap();
