@@ -241,13 +241,15 @@ impl<T> Receiver<T> {
         let Some(shared) = &self.shared else {
             return Err(TryRecvError::Closed);
         };
-        let result = match take(&mut shared.lock.lock().state) {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(RecvError(()))) => Err(TryRecvError::Closed),
-            None => return Err(TryRecvError::Empty),
+        let mut inner = shared.lock.lock();
+        let Some(result) = take(&mut inner.state) else {
+            return Err(TryRecvError::Empty);
         };
+        let own = inner.receiver.take(); // there is one after a close only
+        drop(inner);
         self.shared = None;
-        result
+        drop(own);
+        result.map_err(|RecvError(())| TryRecvError::Closed)
     }
 
     /// Receives the value, blocking this thread until it comes: for threads
@@ -351,10 +353,12 @@ impl<T> Future for Receiver<T> {
         let waker = cx.waker().clone(); // foreign code: before the lock
         let mut inner = shared.lock.lock();
         if let Some(result) = take(&mut inner.state) {
-            drop(inner); // before the waker
+            let own = inner.receiver.take(); // as in `try_recv`
+            drop(inner); // before the wakers
             discard(waker);
             unit.spend();
             self.shared = None;
+            drop(own);
             return Poll::Ready(result);
         }
         let old = inner.receiver.replace(waker);

@@ -65,6 +65,25 @@ mod unit {
     }
 
     #[test]
+    fn a_closed_receiver_that_has_seen_its_end_takes_its_waker_along() {
+        for polls in [true, false] {
+            let (sender, mut receiver) = channel::<()>();
+            let (count, waker) = Count::new();
+            assert!(poll_with(&mut receiver, &waker).is_pending());
+            receiver.close();
+            if polls {
+                assert!(poll_with(&mut receiver, &waker).is_ready());
+            } else {
+                assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+            }
+            drop(receiver);
+            drop(waker);
+            assert_eq!(Arc::strong_count(&count), 1, "the sender has it");
+            drop(sender);
+        }
+    }
+
+    #[test]
     fn the_receiver_that_changed_tasks_wakes_the_later_one() {
         let (sender, mut receiver) = channel();
         let ((old_woken, old), (new_woken, new)) = (Count::new(), Count::new());
