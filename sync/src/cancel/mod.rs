@@ -24,7 +24,8 @@
 //!    `cancel` writes the reason and takes the list under the same: a child is
 //!    either found in the list, or born cancelled.
 //! 2. Who writes a node's reason also takes its list, so two cancels meet
-//!    without mixing: below the place where they meet there is one reason.
+//!    without mixing: below the place where they meet there is one reason. Who
+//!    comes second turns back there, and does not wait for the first.
 //! 3. A shield comes off first and then looks at the parent; a cancel marks the
 //!    parent first and then looks at the shield. One of them sees the other.
 //! 4. Wakers of the whole subtree are collected, and called when no lock is held.
@@ -158,7 +159,8 @@ impl Node {
     ///
     /// If it is cancelled already, nothing happens and the first reason stays.
     /// When this returns true, all of them are cancelled and those who wait for
-    /// it have been woken.
+    /// it have been woken; but what is below a node that another thread's cancel
+    /// reached first is that one's, which may be on its way down yet.
     pub fn cancel(&self, reason: Reason) -> bool {
         self.inner.cancel(reason)
     }
