@@ -64,6 +64,7 @@ use crate::shared::Shared;
 use crate::task::{OwnedByMany, Runnable};
 
 use desk::{Desk, Limits};
+pub(crate) use state::Ticket;
 pub(crate) use task::Blocking;
 
 /// Threads that are started without hesitation.
@@ -122,8 +123,19 @@ impl Pool {
     ///
     /// Gives the job back if the pool is closed, or if it has no thread and
     /// none can be started.
-    pub(crate) fn submit(&self, job: Job, shared: &Arc<Shared>) -> Result<(), (Job, io::Error)> {
-        self.desk.submit(job, |standby| self.start(shared, standby))
+    pub(crate) fn submit(
+        &self,
+        ticket: Ticket,
+        job: Job,
+        shared: &Arc<Shared>,
+    ) -> Result<(), (Job, io::Error)> {
+        let start = |standby| self.start(shared, standby);
+        self.desk.submit(ticket, job, start)
+    }
+
+    /// A ticket for a job that is about to be submitted.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.desk.ticket()
     }
 
     /// Whether jobs are queued or run. If so, the only worker is interrupted
@@ -137,7 +149,7 @@ impl Pool {
         let queue = self.desk.close();
         let count = queue.len();
         self.owned.close();
-        for job in queue {
+        for (_, job) in queue {
             match job {
                 Job::Task(runnable) => {
                     // Queued and closed: nobody else can have it any more.

@@ -74,7 +74,11 @@ impl Handle {
             job: Some(job),
             token: current_token(),
         };
-        let scheduler = Blocking(Arc::clone(&self.shared));
+        let ticket = pool.ticket();
+        let scheduler = Blocking {
+            shared: Arc::clone(&self.shared),
+            ticket,
+        };
         let origin = Origin {
             node: self.spawners_node(),
             ..Origin::here(Location::caller())
@@ -82,7 +86,7 @@ impl Handle {
         let (owned, handle, runnable) = task::new(future, scheduler, || origin);
         match pool.owned.insert(owned) {
             Err(_closed) => runnable.cancel(),
-            Ok(()) => match pool.submit(Job::Task(runnable), &self.shared) {
+            Ok(()) => match pool.submit(ticket, Job::Task(runnable), &self.shared) {
                 Err((Job::Task(runnable), _)) if self.shared.is_closing() => runnable.cancel(),
                 Err((Job::Task(runnable), error)) => runnable.refuse(error),
                 _ => {}
@@ -124,7 +128,8 @@ impl Handle {
     ///
     /// If the executor has ended, or no thread can be started for the job.
     pub fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()> {
-        let refused = self.shared.pool.submit(Job::Plain(job), &self.shared);
+        let pool = &self.shared.pool;
+        let refused = pool.submit(pool.ticket(), Job::Plain(job), &self.shared);
         // The job is dropped here, outside of the pool's lock.
         refused.map_err(|(_job, error)| error)
     }

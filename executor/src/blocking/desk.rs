@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::state::{Grow, State};
+use super::state::{Grow, State, Ticket};
 use crate::sync::{Condition, Guard, Lock};
 
 /// How many threads there may be, and how long they wait.
@@ -24,6 +25,9 @@ pub(super) struct Limits {
 
 pub(super) struct Desk<J> {
     state: Lock<State<J>>,
+    /// The last ticket that was drawn. It orders nothing but tickets, so the models
+    /// need not see it.
+    drawn: AtomicU64,
     limits: Limits,
     /// A job was queued, or the desk was closed: for idle threads only, so that
     /// each notification reaches one of those that `State::idle` counts.
@@ -38,6 +42,7 @@ impl<J> Desk<J> {
     pub(super) fn new(limits: Limits) -> Desk<J> {
         Desk {
             state: Lock::new(State::new()),
+            drawn: AtomicU64::new(0),
             limits,
             work: Condition::new(),
             patience: Condition::new(),
@@ -49,6 +54,12 @@ impl<J> Desk<J> {
         self.state.lock()
     }
 
+    /// A ticket for a job that is about to be submitted.
+    pub(super) fn ticket(&self) -> Ticket {
+        // Relaxed: each is drawn once, and that is all.
+        Ticket(self.drawn.fetch_add(1, Relaxed))
+    }
+
     /// Queues a job, and sees that a thread comes for it; `start` starts one, in
     /// standby or not, which calls [`first`](Desk::first).
     ///
@@ -58,6 +69,7 @@ impl<J> Desk<J> {
     /// none can be started.
     pub(super) fn submit(
         &self,
+        ticket: Ticket,
         job: J,
         start: impl Fn(bool) -> io::Result<()>,
     ) -> Result<(), (J, io::Error)> {
@@ -74,7 +86,7 @@ impl<J> Desk<J> {
                 self.settle(&mut state, &started);
                 return match started {
                     Ok(()) => {
-                        state.queue.push_back(job);
+                        state.enqueue(ticket, job);
                         Ok(())
                     }
                     Err(error) => Err((job, error)),
@@ -84,7 +96,7 @@ impl<J> Desk<J> {
             Grow::Standby => Some(true),
             Grow::No | Grow::Wake => None,
         };
-        state.queue.push_back(job);
+        state.enqueue(ticket, job);
         drop(state);
         if let Some(standby) = standby {
             // The job will be run by those that are there, so one thread less is
@@ -116,10 +128,10 @@ impl<J> Desk<J> {
         any
     }
 
-    /// Takes a job that satisfies `is` out of the queue. Whoever has it tells of its
-    /// end, once its destructors are over: they may wake someone.
-    pub(super) fn withdraw(&self, is: impl FnMut(&J) -> bool) -> Option<J> {
-        self.lock().withdraw(is)
+    /// Takes the job with this ticket out of the queue, if it is there yet. Whoever has
+    /// it tells of its end, once its destructors are over: they may wake someone.
+    pub(super) fn withdraw(&self, ticket: Ticket) -> Option<J> {
+        self.lock().withdraw(ticket)
     }
 
     /// So many jobs that were taken have ended; `tell` is called if the worker waits
@@ -224,7 +236,7 @@ impl<J> Desk<J> {
 
     /// Takes no more jobs, and lets idle threads end. The jobs that wait are the
     /// caller's, who tells of their end.
-    pub(super) fn close(&self) -> VecDeque<J> {
+    pub(super) fn close(&self) -> VecDeque<(Ticket, J)> {
         let queue = self.lock().close();
         self.work.notify_all();
         self.patience.notify_all();

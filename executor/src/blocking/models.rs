@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use super::desk::{Desk, Limits};
+use super::state::Ticket;
 use crate::sync::{
     Arc, Condition, Lock,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -106,8 +107,12 @@ impl Office {
 
     /// Whether the job is taken.
     fn submit(&self, job: Job) -> bool {
+        self.submit_as(self.desk.ticket(), job)
+    }
+
+    fn submit_as(&self, ticket: Ticket, job: Job) -> bool {
         let start = |standby| self.start(standby);
-        self.desk.submit(job, start).is_ok()
+        self.desk.submit(ticket, job, start).is_ok()
     }
 
     fn start(&self, standby: bool) -> io::Result<()> {
@@ -304,10 +309,11 @@ fn loom_blocking_the_worker_hears_of_the_last_jobs_end() {
 fn loom_blocking_the_worker_hears_of_a_job_that_is_withdrawn() {
     model(|| {
         let office = Office::new(1, 1);
-        assert!(office.submit(Job::Plain));
+        let ticket = office.desk.ticket();
+        assert!(office.submit_as(ticket, Job::Plain));
         let other = office.clone();
         let other = thread::spawn(move || {
-            if other.desk.withdraw(|_| true).is_some() {
+            if other.desk.withdraw(ticket).is_some() {
                 other.ran.add();
                 other.desk.ended(1, || other.told.add());
             }
@@ -350,17 +356,17 @@ fn loom_blocking_the_last_thread_leaves_while_one_in_standby_cannot_be_had() {
         let Office(room) = Office::new(1, 2);
         let desk = &room.desk;
         let there = |_| Ok(());
-        assert!(desk.submit(Job::Plain, there).is_ok());
+        assert!(desk.submit(desk.ticket(), Job::Plain, there).is_ok());
         assert!(desk.first(false, there).is_some());
         let never = |standby: bool| {
             assert!(standby);
             assert!(desk.next(|| ()).is_some(), "the job it is started for");
             desk.work.expire();
             assert!(desk.next(|| ()).is_none(), "it has stayed long enough");
-            assert!(desk.submit(Job::Plain, there).is_ok());
+            assert!(desk.submit(desk.ticket(), Job::Plain, there).is_ok());
             Err(io::Error::other("there are no more threads"))
         };
-        assert!(desk.submit(Job::Plain, never).is_ok());
+        assert!(desk.submit(desk.ticket(), Job::Plain, never).is_ok());
         let state = desk.lock();
         assert_eq!(
             (state.queue.len(), state.threads, state.starting),

@@ -15,12 +15,19 @@
 //! A thread that finds no job goes to sleep or leaves in the same step in which it has
 //! looked, so a job is queued before, and found, or after, and then the counts say
 //! that nobody waits for it.
+//!
+//! Each job has a ticket, and the queue is in their order: so one that is aborted is
+//! found without a look at the others, who wait for the lock.
 
 use std::collections::VecDeque;
 
+/// Drawn by who submits a job; later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub(super) u64);
+
 /// The queue, and how many threads do what.
 pub(super) struct State<J> {
-    pub(super) queue: VecDeque<J>,
+    pub(super) queue: VecDeque<(Ticket, J)>,
     /// Jobs that were taken out of the queue and have not ended.
     pub(super) running: usize,
     /// The worker was told of jobs, and waits for the end of the last one.
@@ -124,10 +131,20 @@ impl<J> State<J> {
         self.threads <= self.starting
     }
 
+    /// Queues a job: at the end, but for one that was overtaken on the way from its
+    /// ticket to here.
+    pub(super) fn enqueue(&mut self, ticket: Ticket, job: J) {
+        let place = match self.queue.back() {
+            Some((last, _)) if *last > ticket => self.queue.partition_point(|(t, _)| *t < ticket),
+            _ => self.queue.len(),
+        };
+        self.queue.insert(place, (ticket, job));
+    }
+
     /// The next job for a thread, and whether another is to be woken for those that
     /// wait behind it.
     pub(super) fn take(&mut self) -> Option<(J, bool)> {
-        let job = self.queue.pop_front()?;
+        let (_, job) = self.queue.pop_front()?;
         self.running += 1;
         let wakes = !self.queue.is_empty() && self.wakes_one();
         Some((job, wakes))
@@ -138,14 +155,16 @@ impl<J> State<J> {
     pub(super) fn take_along(&mut self) -> Option<J> {
         let along = self.queue.pop_front();
         self.coming += usize::from(along.is_none());
-        along
+        along.map(|(_, job)| job)
     }
 
-    /// Takes a job that satisfies `is` out of the queue. It counts until its end.
-    pub(super) fn withdraw(&mut self, is: impl FnMut(&J) -> bool) -> Option<J> {
-        let place = self.queue.iter().position(is)?;
+    /// Takes the job with this ticket out of the queue, if it is there yet. It counts
+    /// until its end.
+    pub(super) fn withdraw(&mut self, ticket: Ticket) -> Option<J> {
+        let place = self.queue.binary_search_by_key(&ticket, |(t, _)| *t);
+        let (_, job) = self.queue.remove(place.ok()?)?;
         self.running += 1;
-        self.queue.remove(place)
+        Some(job)
     }
 
     /// So many jobs have ended; whether the worker is to be told.
@@ -173,9 +192,42 @@ impl<J> State<J> {
     }
 
     /// Takes no more jobs; those that wait are the caller's, who tells of their end.
-    pub(super) fn close(&mut self) -> VecDeque<J> {
+    pub(super) fn close(&mut self) -> VecDeque<(Ticket, J)> {
         self.closed = true;
         self.running += self.queue.len();
         std::mem::take(&mut self.queue)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Jobs that are their own tickets, queued in this order.
+    fn queued(tickets: &[u64]) -> State<u64> {
+        let mut state = State::new();
+        for &nth in tickets {
+            state.enqueue(Ticket(nth), nth);
+        }
+        state
+    }
+
+    #[test]
+    fn jobs_are_taken_in_the_order_of_their_tickets_whoever_was_overtaken() {
+        let mut state = queued(&[2, 3, 1, 7, 5, 6]);
+        let taken = std::iter::from_fn(|| state.take().map(|(job, _)| job));
+        assert_eq!(taken.collect::<Vec<_>>(), [1, 2, 3, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_job_is_withdrawn_once_and_only_while_it_is_queued() {
+        let mut state = queued(&[1, 2, 3, 5, 4]);
+        assert_eq!(state.take().map(|(job, _)| job), Some(1));
+        assert_eq!(state.withdraw(Ticket(1)), None, "it runs");
+        for nth in [4, 2, 5] {
+            assert_eq!(state.withdraw(Ticket(nth)), Some(nth));
+            assert_eq!(state.withdraw(Ticket(nth)), None);
+        }
+        assert_eq!((state.running, state.queue.len()), (4, 1));
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Job;
+use super::{Job, Ticket};
 use crate::shared::Shared;
 use crate::task::{Header, Runnable, Schedule, Task};
 
 /// The scheduler of blocking jobs: they run once, so nothing wakes them.
-pub(crate) struct Blocking(pub(crate) Arc<Shared>);
+pub(crate) struct Blocking {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ticket: Ticket,
+}
 
 impl Schedule for Blocking {
     const MAY_BLOCK: bool = true;
@@ -19,21 +22,20 @@ impl Schedule for Blocking {
     }
 
     fn disown(&self, task: &Header) -> Option<Task> {
-        self.0.pool.owned.remove(task)
+        self.shared.pool.owned.remove(task)
     }
 
     fn runtime(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 
-    fn aborted(&self, task: &Task) {
-        let desk = &self.0.pool.desk;
-        let is_it = |job: &Job| matches!(job, Job::Task(queued) if queued.is(task));
+    fn aborted(&self) {
+        let desk = &self.shared.pool.desk;
         // If no thread has it yet.
-        if let Some(Job::Task(runnable)) = desk.withdraw(is_it) {
+        if let Some(Job::Task(runnable)) = desk.withdraw(self.ticket) {
             // Dropped on this thread, but not under what surrounds the abort.
             runnable.end();
-            desk.ended(1, || self.0.interrupt_only());
+            desk.ended(1, || self.shared.interrupt_only());
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A task whose future's type is forgotten: how it is made, and its table.
 
 use std::future::Future;
-use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use wakeline_context::{Reason, quietly};
@@ -49,9 +48,7 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     fn runtime(&self) -> &Shared;
 
     /// The task was aborted while somebody else has it queued or running.
-    fn aborted(&self, task: &Task) {
-        let _ = task;
-    }
+    fn aborted(&self) {}
 }
 
 /// Makes a task: its owned reference, its handle's reference, its first entry.
@@ -136,9 +133,8 @@ unsafe fn schedule<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
 }
 
 unsafe fn aborted<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
-    let borrowed = ManuallyDrop::new(Task(task));
     // SAFETY: the caller has a reference for the length of this call.
-    unsafe { cell::<F, S>(task) }.scheduler.aborted(&borrowed);
+    unsafe { cell::<F, S>(task) }.scheduler.aborted();
 }
 
 unsafe fn take_output<F: Future + 'static, S: Schedule>(task: NonNull<Header>, to: *mut ()) {

@@ -174,10 +174,6 @@ impl Runnable {
     pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Runnable {
         Runnable(task)
     }
-
-    pub(crate) fn is(&self, task: &Task) -> bool {
-        self.0 == task.0
-    }
 }
 
 /// What home does with a task from its mailbox.
