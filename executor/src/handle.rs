@@ -78,11 +78,9 @@ impl Handle {
         let scheduler = Blocking {
             shared: Arc::clone(&self.shared),
             ticket,
+            spawner: self.spawners_node(),
         };
-        let origin = Origin {
-            node: self.spawners_node(),
-            ..Origin::here(Location::caller())
-        };
+        let origin = Origin::here(Location::caller());
         let (owned, handle, runnable) = task::new(future, scheduler, || origin);
         match pool.owned.insert(owned) {
             Err(_closed) => runnable.cancel(),
@@ -96,12 +94,11 @@ impl Handle {
         unsafe { JoinHandle::new(handle) }
     }
 
-    /// A node below that of the spawner, for whom a job works; if the spawner is
-    /// no part of this runtime, it shall not keep the end of this one from the job.
+    /// The node of the spawner, for whom a job works; none if that is no part of this
+    /// runtime, as it shall not keep the end of this one from the job.
     fn spawners_node(&self) -> Option<Node> {
         let same = context::shared().is_some_and(|here| Arc::ptr_eq(&here, &self.shared));
-        let spawner = same.then(task::cancel_node).flatten();
-        spawner.map(|spawner| spawner.child())
+        same.then(task::cancel_node).flatten()
     }
 
     /// Queues `future` on the runtime's cleanup lane.

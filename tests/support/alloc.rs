@@ -9,7 +9,7 @@
 //!   any write, also one by a device into pages the kernel had pinned, which
 //!   no protection stops.
 //!
-//! Smaller blocks go to the system's allocator as they are.
+//! Smaller blocks go to the system's allocator as they are, and are counted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::NonNull;
@@ -29,6 +29,7 @@ pub(crate) struct Watching;
 
 static PROTECT: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+static SMALL: AtomicUsize = AtomicUsize::new(0);
 static ASIDE: Mutex<Aside> = Mutex::new(Aside {
     blocks: [const { None }; SLOTS],
     count: 0,
@@ -83,6 +84,7 @@ fn is_watched(layout: Layout) -> bool {
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !is_watched(layout) {
+            SMALL.fetch_add(1, Ordering::Relaxed);
             // SAFETY: the caller's promise about `layout` is passed on.
             return unsafe { System.alloc(layout) };
         }
@@ -110,6 +112,7 @@ unsafe impl GlobalAlloc for Watching {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if !is_watched(layout) {
+            SMALL.fetch_sub(1, Ordering::Relaxed);
             // SAFETY: the block came from `System.alloc` with this layout, above.
             return unsafe { System.dealloc(block, layout) };
         }
@@ -167,4 +170,9 @@ pub(crate) fn disturbed() -> usize {
 /// Watched blocks that are allocated now.
 pub(crate) fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
+}
+
+/// Those that are smaller.
+pub(crate) fn small() -> usize {
+    SMALL.load(Ordering::Relaxed)
 }

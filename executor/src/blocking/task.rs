@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wakeline_sync::cancel::Node;
+
 use super::{Job, Ticket};
 use crate::shared::Shared;
 use crate::task::{Header, Runnable, Schedule, Task};
@@ -10,6 +12,8 @@ use crate::task::{Header, Runnable, Schedule, Task};
 pub(crate) struct Blocking {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ticket: Ticket,
+    /// That of the spawner, for whom a job works: the job's hangs below it.
+    pub(crate) spawner: Option<Node>,
 }
 
 impl Schedule for Blocking {
@@ -27,6 +31,10 @@ impl Schedule for Blocking {
 
     fn runtime(&self) -> &Shared {
         &self.shared
+    }
+
+    fn above(&self) -> &Node {
+        self.spawner.as_ref().unwrap_or(&self.shared.node)
     }
 
     fn aborted(&self) {

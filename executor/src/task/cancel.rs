@@ -133,8 +133,8 @@ pub(super) fn tell_and_abort(
     abort()
 }
 
-/// Why a task ends that was aborted with no words: its runtime knows.
-pub(super) fn unspoken(runtime: &Node, spawned_at: &'static Location<'static>) -> Reason {
-    let reason = runtime.reason();
+/// Why a task ends that was aborted with no words: its runtime knows, or who spawned it.
+pub(super) fn unspoken(above: &Node, spawned_at: &'static Location<'static>) -> Reason {
+    let reason = above.reason();
     reason.unwrap_or_else(|| Reason::at(Cause::Aborted, spawned_at))
 }

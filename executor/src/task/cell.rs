@@ -48,8 +48,6 @@ pub(crate) struct Origin {
     pub(crate) at: &'static Location<'static>,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) locals: Locals,
-    /// Its place in the cancel tree, if that is not right below the runtime.
-    pub(crate) node: Option<Node>,
 }
 
 impl Origin {
@@ -60,7 +58,6 @@ impl Origin {
             at,
             name: None,
             locals: Locals::current(),
-            node: None,
         }
     }
 }
@@ -175,11 +172,6 @@ impl Header {
             Life::Stealable(state, _) => state.start(),
             Life::Local(local) => local.near.start(),
         }
-    }
-
-    /// Gives a new task another place than the usual one.
-    pub(super) fn place_at(&self, node: Node) {
-        self.node.fill(node);
     }
 
     /// The task's node, made now if there is none; `task` is this very task.

@@ -174,7 +174,6 @@ impl Builder {
             at,
             name: self.name,
             locals: self.locals.unwrap_or_else(Locals::current),
-            node: None,
         }
     }
 

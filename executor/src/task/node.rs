@@ -67,12 +67,6 @@ impl Place {
         self.word.load(Relaxed).is_null()
     }
 
-    /// 1: of a task that nobody has seen yet.
-    #[cold]
-    pub(super) fn fill(&self, node: Node) {
-        self.put(ptr::null_mut(), Filled::Node(node));
-    }
-
     /// 1, 3: the node, which `make` makes if there is none; with the reason of a
     /// cancellation that came before. Of two that are made at once one is dropped.
     pub(super) fn node(&self, make: impl Fn(Option<&Reason>) -> Node) -> &Node {

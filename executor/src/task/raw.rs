@@ -43,9 +43,13 @@ pub(crate) trait Schedule: Send + Sync + 'static {
     /// Whether a poll may take as long as it likes, as a blocking job's does.
     const MAY_BLOCK: bool = false;
 
-    /// What the task is a part of: its node is above the task's, and it is told
-    /// of a failure that nobody looks at.
+    /// What the task is a part of, which is told of a failure that nobody looks at.
     fn runtime(&self) -> &Shared;
+
+    /// The node above the task's, if somebody asks for that.
+    fn above(&self) -> &Node {
+        &self.runtime().node
+    }
 
     /// The task was aborted while somebody else has it queued or running.
     fn aborted(&self) {}
@@ -67,12 +71,7 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     };
     let (room, id) = (memory::allocate::<Cell<F, S>>(), Id::next());
     // As late as that, so that it goes straight to its place.
-    let Origin {
-        at,
-        name,
-        locals,
-        node,
-    } = origin();
+    let Origin { at, name, locals } = origin();
     // SAFETY: room for a cell, which nobody else knows of.
     unsafe {
         room.write(Cell {
@@ -84,9 +83,6 @@ pub(crate) fn new<F: Future + 'static, S: Schedule>(
     let task = room.cast::<Header>();
     // SAFETY: written above; the borrow ends here.
     let made = unsafe { room.as_ref() };
-    if let Some(node) = node {
-        made.header.place_at(node);
-    }
     if watched && let Some(trace) = &made.scheduler.runtime().trace {
         trace.created(&made.header);
     }
@@ -179,7 +175,7 @@ unsafe fn new_node<F: Future + 'static, S: Schedule>(
     reason: Option<&Reason>,
 ) -> Node {
     // SAFETY: the caller has a reference, or runs the task.
-    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
+    let above = unsafe { cell::<F, S>(task) }.scheduler.above();
     match reason {
         // It hears nothing any more, so it hangs nowhere.
         Some(reason) => {
@@ -187,15 +183,16 @@ unsafe fn new_node<F: Future + 'static, S: Schedule>(
             node.cancel(reason.clone());
             node
         }
-        None if S::SHIELDED => runtime.node.shielded_child(),
-        None => runtime.node.child(),
+        None if S::SHIELDED => above.shielded_child(),
+        None if S::MAY_BLOCK => above.lasting_child(),
+        None => above.child(),
     }
 }
 
 unsafe fn inherited<F: Future + 'static, S: Schedule>(task: NonNull<Header>) -> Option<Reason> {
     // SAFETY: the caller has a reference.
-    let runtime = unsafe { cell::<F, S>(task) }.scheduler.runtime();
-    (!S::SHIELDED).then(|| runtime.node.reason()).flatten()
+    let above = unsafe { cell::<F, S>(task) }.scheduler.above();
+    (!S::SHIELDED).then(|| above.reason()).flatten()
 }
 
 /// # Safety

@@ -166,7 +166,7 @@ unsafe fn cancel<F: Future + 'static, S: Schedule>(task: NonNull<Header>) {
 fn cancelled<F: Future + 'static, S: Schedule>(cell: &Cell<F, S>) -> JoinError {
     let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     let own = header.reason();
-    let reason = own.unwrap_or_else(|| unspoken(&runtime.node, header.spawned_at));
+    let reason = own.unwrap_or_else(|| unspoken(cell.scheduler.above(), header.spawned_at));
     if let Some(debug) = &runtime.debug
         && !header.waiting.was_polled()
     {

@@ -154,6 +154,33 @@ impl Node {
         }
     }
 
+    /// A child that does not keep this node, if it can do without: one that nobody else
+    /// has, and that has neither reason nor shield nor deadline of its own, makes no
+    /// difference, so the child hangs from what is above it.
+    ///
+    /// For work that spawns the work which comes after it, and is over then. Who calls
+    /// this does nothing to this node any more that the child should hear of.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_sync::cancel::Node;
+    ///
+    /// let root = Node::root();
+    /// let mut last = root.child();
+    /// for _ in 0..1_000 {
+    ///     last = last.lasting_child(); // the one before is freed
+    /// }
+    /// root.cancel("enough".into());
+    /// assert!(last.is_cancelled());
+    /// ```
+    #[must_use]
+    pub fn lasting_child(&self) -> Node {
+        Node {
+            inner: Inner::child_of(self.inner.lasting(), false, None),
+        }
+    }
+
     /// Cancels this node and all below it that no shield protects; whether
     /// this call did it.
     ///

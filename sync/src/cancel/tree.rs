@@ -5,7 +5,7 @@
 //! child is its parent's last owner often enough.
 
 use crate::sync::Lock;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::wakes::Wakes;
 use std::collections::BTreeMap;
 use std::mem;
@@ -84,6 +84,31 @@ impl Inner {
             above.children.insert(key, Arc::downgrade(&child));
         }
         child
+    }
+
+    /// This node, or the nearest above that makes a difference: see
+    /// `Node::lasting_child`.
+    pub(super) fn lasting(self: &Arc<Inner>) -> &Arc<Inner> {
+        let mut node = self;
+        while let Some(parent) = &node.parent
+            && Inner::is_needless(node)
+        {
+            node = &parent.node;
+        }
+        node
+    }
+
+    /// Whether nobody has this node but the one by whom we came here, and nothing was
+    /// done to it. A cancel that is on its way down comes by what is above as well.
+    fn is_needless(node: &Arc<Inner>) -> bool {
+        if Arc::strong_count(node) != 1 {
+            return false;
+        }
+        // Acquire pairs with the Release by which the others let go: what they did
+        // before is seen below.
+        fence(Ordering::Acquire);
+        let state = node.state.lock();
+        state.reason.is_none() && !state.shielded && state.deadline.is_none()
     }
 
     #[inline]

@@ -28,6 +28,47 @@ fn a_cancel_goes_down_and_nowhere_else() {
 }
 
 #[test]
+fn a_lasting_child_does_not_keep_a_node_that_makes_no_difference() {
+    let root = Node::root();
+    let (first, second) = {
+        let first = root.child();
+        let second = first.child();
+        (Arc::downgrade(&first.inner), second)
+    };
+    let last = second.lasting_child();
+    drop(second);
+    assert!(first.upgrade().is_none());
+    assert!(root.cancel("all".into()));
+    assert!(last.is_cancelled());
+}
+
+#[test]
+fn a_lasting_child_hears_of_what_was_done_to_a_node_that_is_gone() {
+    let now = Instant::now();
+    let made = |change: &dyn Fn(&Node)| {
+        let root = Node::root();
+        let child = root.child();
+        change(&child);
+        (child.lasting_child(), root)
+    };
+    let (below_reason, _root) = made(&|node| assert!(node.cancel("child".into())));
+    assert!(below_reason.is_cancelled());
+    let (below_deadline, _root) = made(&|node| node.set_deadline(Some(now)));
+    assert!(below_deadline.cancel_due(now));
+    let (below_shield, root) = made(&|node| node.set_shielded(true));
+    assert!(root.cancel("root".into()));
+    assert!(!below_shield.is_cancelled());
+}
+
+#[test]
+fn a_lasting_child_of_a_node_that_somebody_has_hangs_from_it() {
+    let child = Node::root().child();
+    let last = child.clone().lasting_child();
+    assert!(child.cancel("child".into()));
+    assert!(last.is_cancelled());
+}
+
+#[test]
 fn the_first_reason_stays_at_each_node() {
     let root = Node::root();
     let (child, sibling) = (root.child(), root.child());
