@@ -14,7 +14,8 @@
 //! 3 `complete`, at the terminal completion, the one without F_MORE
 //! 4 the kernel never knew it: it is simply gone, and a descriptor number that
 //!   is closed and used again can never be armed by mistake
-//! 5 `release`, `cancel`: a cancel request is listed for the next flush
+//! 5 `release`, `cancel`: a cancel request is listed for the next flush; a close
+//!   has none, as the kernel frees the number first and then may say anything
 //!
 //! A source waits to read by one multishot poll, armed once and then silent in
 //! user space: each change of the socket is a completion. It waits to write by
@@ -53,8 +54,10 @@
 //!    `a_storm_of_cancels_leaves_nothing_behind`,
 //!    `more_events_than_the_ring_holds_are_all_delivered`.
 //! 6. A descriptor that comes back is owned from reaping on, by the operation
-//!    and its result (`Outcome` in `op/cell.rs`).
-//!    `an_open_that_nobody_waits_for_closes_its_descriptor`.
+//!    and its result (`Outcome` in `op/cell.rs`). One that is to be closed is the
+//!    kernel's from the request on.
+//!    `an_open_that_nobody_waits_for_closes_its_descriptor`,
+//!    `a_close_that_the_kernel_has_is_not_stopped_and_closes_once`.
 //! 7. No waker and no payload is run or dropped while slots or ring are
 //!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`,
 //!    `a_buffer_is_filled_and_dropped_when_nothing_is_borrowed`.
@@ -191,6 +194,7 @@ impl Uring {
                 op.complete(Err(cancelled()), &mut harvest.wakers);
                 self.free(key, harvest);
             }
+            (_, What::Op { op, .. }) if !op.stops() => {}
             _ => self.ask_cancel(key),
         }
     }
@@ -296,7 +300,7 @@ impl Uring {
         if !matches!(pushed, Ok(true)) {
             // Nobody else has touched the slot: `push` only enters, and after
             // an error of that the request is not in the ring either.
-            self.slots.get_mut(key).expect("found above").stage = Stage::Staged;
+            self.slots.get_mut(key).expect("found above").withdraw();
         } else if let Some(Slot {
             what:
                 What::Watch {

@@ -35,6 +35,12 @@ pub(crate) trait AnyOp: Send + Sync {
     /// The request for the ring. It points into memory that stays where it is
     /// until `complete`.
     fn entry(&self) -> Entry;
+    /// The request that `entry` made last was not sent.
+    fn unsent(&self) {}
+    /// Whether the kernel may be asked to stop it.
+    fn stops(&self) -> bool {
+        true
+    }
     /// Tries without blocking.
     fn attempt(&self) -> Attempt;
     /// Where it waits if its descriptor is in non-blocking mode.
@@ -350,6 +356,16 @@ impl<O: Op> AnyOp for OpCell<O> {
             State::Held { op, .. } => op.entry(),
             _ => unreachable!("an operation is sent to the kernel once, by its driver"),
         }
+    }
+
+    fn unsent(&self) {
+        if let State::Held { op, .. } = &mut *self.state.lock() {
+            op.unsent();
+        }
+    }
+
+    fn stops(&self) -> bool {
+        O::STOPS
     }
 
     fn attempt(&self) -> Attempt {

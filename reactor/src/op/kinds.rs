@@ -53,6 +53,9 @@ pub(crate) mod sealed {
         /// Whether it may begin again when a signal has interrupted it: nothing
         /// has happened then.
         const RESTARTS: bool = true;
+        /// Whether the kernel may be asked to stop it. If not, each of its results
+        /// is one of having been done.
+        const STOPS: bool = true;
         /// Whether this result only says that it would have to wait for what no
         /// driver can watch: then its blocking form does it, on the pool.
         fn must_block(&self, _: &io::Result<u32>) -> bool {
@@ -60,6 +63,8 @@ pub(crate) mod sealed {
         }
         /// The request, which points into memory that `self` owns.
         fn entry(&mut self) -> Entry;
+        /// The request that `entry` made last was not sent.
+        fn unsent(&mut self) {}
         /// A try without blocking.
         fn attempt(&mut self) -> Attempt;
         /// Whether what it takes cannot be had again: then only the poll that

@@ -204,6 +204,7 @@ impl Steps for Connect {
 #[derive(Debug)]
 pub struct Close {
     fd: ManuallyDrop<OwnedFd>,
+    /// The kernel has been asked, or is about to be: the number is not ours any more.
     closed: bool,
 }
 
@@ -221,8 +222,8 @@ impl Close {
 impl Drop for Close {
     fn drop(&mut self) {
         if !self.closed {
-            // SAFETY: nobody closed it (`finish` was not told so), and `self`
-            // is not used again.
+            // SAFETY: nobody closed it (neither a call nor a request was made), and
+            // `self` is not used again.
             unsafe { ManuallyDrop::drop(&mut self.fd) };
         }
     }
@@ -234,9 +235,17 @@ impl Steps for Close {
     type Back = ();
     // The number is free all the same, and may be another file's.
     const RESTARTS: bool = false;
+    // What it says when it was stopped may be the file's word, too, of a close that
+    // has happened: no errno tells whose the number is.
+    const STOPS: bool = false;
 
     fn entry(&mut self) -> Entry {
+        self.closed = true;
         opcode::Close::new(types::Fd(self.fd.as_raw_fd())).build()
+    }
+
+    fn unsent(&mut self) {
+        self.closed = false;
     }
 
     fn attempt(&mut self) -> Attempt {
@@ -251,8 +260,6 @@ impl Steps for Close {
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
-        let stopped = matches!(&result, Err(error) if error.raw_os_error().is_none_or(|errno| errno == libc::ECANCELED));
-        self.closed |= !stopped;
         (result.map(drop), ())
     }
 }

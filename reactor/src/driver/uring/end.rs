@@ -53,7 +53,7 @@ impl Uring {
             if self.in_kernel() == 0 || now >= deadline || entered.is_err() {
                 break;
             }
-            if !asked {
+            if !asked && self.may_all_be_stopped() {
                 asked = true;
                 self.ring.cancel_all(left(now).min(SYNC_CANCEL_LIMIT));
                 continue;
@@ -64,6 +64,12 @@ impl Uring {
             self.reap(harvest, counts);
         }
         self.slots.len()
+    }
+
+    /// Whether nothing is left but what the kernel may be asked to stop.
+    fn may_all_be_stopped(&self) -> bool {
+        let mut slots = self.slots.iter();
+        slots.all(|(_, slot)| !matches!(&slot.what, What::Op { op, .. } if !op.stops()))
     }
 
     /// As `flush`, but the eventfd is not watched again.

@@ -71,6 +71,15 @@ impl Slot {
         }
     }
 
+    /// The request was not sent: the kernel does not know of it after all.
+    #[cold]
+    pub(super) fn withdraw(&mut self) {
+        self.stage = Stage::Staged;
+        if let What::Op { op, .. } = &self.what {
+            op.unsent();
+        }
+    }
+
     /// The request that this slot stands for now.
     pub(super) fn entry(&self, key: Key) -> Entry {
         let entry = match &self.what {

@@ -5,7 +5,7 @@ use crate::driver::ring::Completion;
 use crate::op;
 use crate::state::State;
 use crate::waiters::Who;
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Waker};
@@ -59,7 +59,9 @@ impl Bench {
     fn start(&mut self, op: &Arc<dyn AnyOp>) -> Key {
         let key = self.uring.submit(op);
         self.uring.ops.clear();
-        self.uring.slots.get_mut(key).unwrap().stage = Stage::InKernel;
+        let slot = self.uring.slots.get_mut(key).unwrap();
+        slot.stage = Stage::InKernel;
+        let _request = slot.entry(key);
         self.uring.ops_in_kernel += 1;
         key
     }
@@ -333,4 +335,61 @@ fn operations_beyond_the_completion_ring_wait() {
             .drain(deadline, &mut bench.harvest, &bench.counts),
         0
     );
+}
+
+#[allow(unsafe_code, reason = "one fcntl(2) of integers")]
+fn is_open(raw: RawFd) -> bool {
+    // SAFETY: takes integers.
+    unsafe { libc::fcntl(raw, libc::F_GETFD) != -1 }
+}
+
+/// The kernel frees the number before it asks the file, whatever that says then.
+#[test]
+#[allow(unsafe_code, reason = "does what the kernel's close does")]
+fn a_close_that_the_kernel_has_is_not_stopped_and_closes_once() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    for errno in [libc::EINTR, libc::EAGAIN, libc::ECANCELED, libc::EIO] {
+        let (read, write) = std::io::pipe().unwrap();
+        let raw = read.as_raw_fd();
+        let (mut future, op) = op::InFlight::detached(op::Close::new(read.into()));
+        let key = bench.start(&op);
+        drop(op);
+        // It is closed, and the number is another file's.
+        // SAFETY: takes integers; what had the number is gone by this, as by a close.
+        assert_eq!(unsafe { libc::dup2(write.as_raw_fd(), raw) }, raw);
+        bench.uring.cancel(key, &mut bench.harvest);
+        assert!(bench.uring.cancels.is_empty(), "it cannot be taken back");
+        bench.complete(key.pack(Kind::Op), -errno, false);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready((result, ())) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+            panic!("it has ended");
+        };
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(errno));
+        drop(future);
+        bench.harvest.finish();
+        assert!(is_open(raw), "of somebody else: {errno}");
+        // SAFETY: it is the test's own, from above.
+        drop(unsafe { OwnedFd::from_raw_fd(raw) });
+    }
+    bench.end();
+}
+
+#[test]
+fn a_close_that_was_not_sent_after_all_closes_by_itself() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let (future, op) = op::InFlight::detached(op::Close::new(here.into()));
+    let key = bench.start(&op);
+    drop(op);
+    bench.uring.ops_in_kernel -= 1;
+    bench.uring.slots.get_mut(key).unwrap().withdraw();
+    bench.uring.cancel(key, &mut bench.harvest);
+    drop(future);
+    bench.harvest.finish();
+    assert_eq!(std::io::Read::read(&mut there, &mut [0]).unwrap(), 0);
+    bench.end();
 }
