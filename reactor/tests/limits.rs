@@ -158,3 +158,28 @@ fn an_open_that_nobody_waits_for_closes_its_descriptor() {
         std::fs::remove_file(dir).unwrap();
     });
 }
+
+/// A peer may be slow on purpose, or wait for what is in a file.
+#[test]
+fn what_waits_for_a_peer_leaves_room_for_files() {
+    for_each_small(|reactor| {
+        let full: Vec<_> = (0..40).map(|_| full_pipe()).collect();
+        let writes: Vec<_> = full.iter().map(|(fd, _)| stuck_write(fd)).collect();
+        let empty: Vec<_> = (0..40).map(|_| std::io::pipe().unwrap()).collect();
+        let mut waits = Vec::new();
+        for (reader, _) in &empty {
+            let fd = Arc::new(op::Descriptor::from(reader.try_clone().unwrap()));
+            waits.push(op::submit(op::Readable { fd }));
+        }
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let mut read = op::submit(op::Read {
+            fd: Arc::new(File::open("/proc/self/exe").unwrap().into()),
+            buf: Vec::with_capacity(16),
+            offset: 0,
+        });
+        turn_until(reactor, || poll_once(&mut read, Waker::noop()).is_ready());
+        assert_eq!(reactor.metrics().ops_in_flight, 80);
+        drop((writes, waits));
+        turn_until(reactor, || reactor.metrics().ops_in_flight == 0);
+    });
+}

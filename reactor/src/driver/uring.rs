@@ -45,12 +45,15 @@
 //! 4. The rings are touched by their thread only: `Reactor` is not `Send`; its
 //!    doctest fails to compile. A forked child is kept out:
 //!    `a_forked_child_is_refused_and_the_parent_goes_on`.
-//! 5. Cancels wait in a list without bound; operations in the kernel are never
-//!    more than the completion ring has room for, and buffers lent for sends
-//!    are at most half of them. Watches are not limited: one slow peer must not
-//!    keep others from being watched, and the kernel keeps what has no room.
-//!    `operations_beyond_the_completion_ring_wait`,
+//! 5. Cancels wait in a list without bound; operations in the kernel that end by
+//!    themselves are never more than the completion ring has room for, and
+//!    buffers lent for sends never more than half as many. Watches are not
+//!    limited, nor operations that wait for a peer: a slow one must not keep others
+//!    from being watched, nor files from being read, and the kernel keeps what has
+//!    no room. `operations_beyond_the_completion_ring_wait`,
+//!    `what_waits_for_a_peer_leaves_room_for_files`,
 //!    `loans_leave_room_for_other_operations`,
+//!    `what_was_withdrawn_before_there_was_room_leaves_no_key`,
 //!    `a_storm_of_cancels_leaves_nothing_behind`,
 //!    `more_events_than_the_ring_holds_are_all_delivered`.
 //! 6. A descriptor that comes back is owned from reaping on, by the operation
@@ -89,18 +92,24 @@ use std::sync::Arc;
 /// How often a turn goes back to the kernel for completions that had no room.
 const OVERFLOW_ROUNDS: usize = 16;
 
+/// How many keys of operations that are gone may stay listed in any case.
+const STALE_MAX: usize = 64;
+
 /// How often `submit_now` enters until its request is taken.
 const SUBMIT_ROUNDS: usize = 1_000;
 
 pub(crate) struct Uring {
     ring: Ring,
     slots: Slots<Slot>,
-    /// Keys of staged slots; one that was withdrawn meanwhile is stale.
+    /// Keys of staged slots; one that was withdrawn meanwhile is stale. What waits
+    /// for a peer is among the watches.
     watches: VecDeque<Key>,
     ops: VecDeque<Key>,
     cancels: VecDeque<Key>,
-    /// Operations that exist, and those of them that the kernel has.
+    /// Operations that exist; those of them that end by themselves; and how many
+    /// of these the kernel has.
     ops_held: usize,
+    ops_ending: usize,
     ops_in_kernel: usize,
     ops_max: usize,
     /// Operations of which the kernel only has the memory yet, as long as a peer
@@ -127,6 +136,7 @@ impl Uring {
             ops: VecDeque::new(),
             cancels: VecDeque::new(),
             ops_held: 0,
+            ops_ending: 0,
             ops_in_kernel: 0,
             ops_max: completions as usize,
             loans: 0,
@@ -175,14 +185,24 @@ impl Uring {
     }
 
     pub(crate) fn submit(&mut self, op: &Arc<dyn AnyOp>) -> Key {
-        let what = What::Op {
-            op: Arc::clone(op),
-            polls: op.waits(),
-        };
+        let (polls, ends) = (op.waits(), op.ends());
+        let op = Arc::clone(op);
+        let what = What::Op { op, polls, ends };
         let key = self.slots.insert(Slot::staged(what));
         self.ops_held += 1;
-        self.ops.push_back(key);
+        self.ops_ending += usize::from(ends);
+        self.list(key, ends);
         key
+    }
+
+    /// Lists an operation for the next flush.
+    fn list(&mut self, key: Key, ends: bool) {
+        let staged = if ends {
+            &mut self.ops
+        } else {
+            &mut self.watches
+        };
+        staged.push_back(key);
     }
 
     pub(crate) fn cancel(&mut self, key: Key, harvest: &mut Harvest) {
@@ -193,9 +213,20 @@ impl Uring {
             (Stage::Staged, What::Op { op, .. }) => {
                 op.complete(Err(cancelled()), &mut harvest.wakers);
                 self.free(key, harvest);
+                self.forget_stale();
             }
             (_, What::Op { op, .. }) if !op.stops() => {}
             _ => self.ask_cancel(key),
+        }
+    }
+
+    /// Takes out the keys of what was withdrawn, once they are most: while there is
+    /// no room, `flush` does not come to them.
+    fn forget_stale(&mut self) {
+        let live = self.ops_ending - self.ops_in_kernel;
+        if self.ops.len() > 2 * live + STALE_MAX {
+            let slots = &self.slots;
+            self.ops.retain(|key| slots.get(*key).is_some());
         }
     }
 
@@ -218,8 +249,9 @@ impl Uring {
         debug_assert_ne!(slot.stage, Stage::InKernel, "the kernel may still use it");
         harvest.garbage.push(match slot.what {
             What::Watch { source, .. } => Garbage::Source(source),
-            What::Op { op, .. } => {
+            What::Op { op, ends, .. } => {
                 self.ops_held -= 1;
+                self.ops_ending -= usize::from(ends);
                 Garbage::Op(op)
             }
         });
@@ -294,7 +326,7 @@ impl Uring {
         // Before the push: from then on the kernel may have it, whatever
         // becomes of the enter.
         slot.stage = Stage::InKernel;
-        let is_op = slot.kind() == Kind::Op;
+        let counts_as_op = slot.counts();
         let entry = slot.entry(key);
         let pushed = self.push(&entry, counts);
         if !matches!(pushed, Ok(true)) {
@@ -312,7 +344,7 @@ impl Uring {
         }) = self.slots.get(key)
         {
             source.accepts.get().expect("asked for").armed();
-        } else if is_op {
+        } else if counts_as_op {
             self.ops_in_kernel += 1;
             debug_assert!(self.ops_in_kernel <= self.ops_max);
         }
@@ -328,13 +360,15 @@ impl Uring {
         harvest: &mut Harvest,
         counts: &Counts,
     ) -> bool {
-        if self.ops_in_kernel >= self.ops_max || self.loans >= self.ops_max / 2 {
+        if self.loans >= self.ops_max / 2 {
             return false;
         }
-        let op = Arc::clone(op);
-        let key = self
-            .slots
-            .insert(Slot::staged(What::Op { op, polls: None }));
+        let what = What::Op {
+            op: Arc::clone(op),
+            polls: None,
+            ends: false,
+        };
+        let key = self.slots.insert(Slot::staged(what));
         self.ops_held += 1;
         if !matches!(self.send(key, counts), Ok(true)) {
             self.free(key, harvest);

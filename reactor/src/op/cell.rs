@@ -48,6 +48,8 @@ pub(crate) trait AnyOp: Send + Sync {
     /// The driver is only to wait in this direction, and then to give the
     /// operation back to its future.
     fn waits(&self) -> Option<Direction>;
+    /// Whether it ends by itself, and not when a peer likes.
+    fn ends(&self) -> bool;
     /// The wait is over: its future tries again.
     fn give_back(&self, wakers: &mut Vec<Waker>);
     /// The descriptor to watch, where it waits.
@@ -386,6 +388,13 @@ impl<O: Op> AnyOp for OpCell<O> {
         match &*self.state.lock() {
             State::Held { waits, .. } => *waits,
             _ => None,
+        }
+    }
+
+    fn ends(&self) -> bool {
+        match &*self.state.lock() {
+            State::Held { op, .. } => op.ends(),
+            _ => true,
         }
     }
 

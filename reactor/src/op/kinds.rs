@@ -79,6 +79,11 @@ pub(crate) mod sealed {
         fn direction(&self) -> Option<Direction> {
             None
         }
+        /// Whether it ends by itself: what waits for a peer takes as long as that
+        /// likes.
+        fn ends(&self) -> bool {
+            self.direction().is_none()
+        }
         /// The descriptor to watch, where it waits.
         fn raw_fd(&self) -> RawFd {
             unreachable!("it never waits for readiness")

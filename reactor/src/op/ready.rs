@@ -58,6 +58,10 @@ impl Steps for Readable {
         retry(|| self.call(-1))
     }
 
+    fn ends(&self) -> bool {
+        false
+    }
+
     fn raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }

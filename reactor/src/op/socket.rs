@@ -170,6 +170,10 @@ impl Steps for Connect {
         }
     }
 
+    fn ends(&self) -> bool {
+        false
+    }
+
     fn raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }

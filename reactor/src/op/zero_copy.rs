@@ -355,6 +355,10 @@ impl<B: IoBuf> AnyOp for Loan<B> {
         None
     }
 
+    fn ends(&self) -> bool {
+        false
+    }
+
     fn give_back(&self, _: &mut Vec<Waker>) {
         unreachable!("it never waits for readiness")
     }

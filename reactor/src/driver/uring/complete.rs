@@ -156,14 +156,15 @@ impl Uring {
             }
             return;
         }
-        self.ops_in_kernel -= 1;
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
         let cancel_asked = slot.cancel_asked;
-        let What::Op { op, polls } = &mut slot.what else {
+        let What::Op { op, polls, ends } = &mut slot.what else {
             return;
         };
+        let ends = *ends;
+        self.ops_in_kernel -= usize::from(ends);
         if done.notification {
             self.loans -= 1;
             op.settled(&mut harvest.wakers);
@@ -184,8 +185,7 @@ impl Uring {
         {
             *polls = next;
             slot.stage = Stage::Staged;
-            self.ops.push_back(key);
-            return;
+            return self.list(key, ends);
         }
         let unfinished = matches!(-done.result, libc::EAGAIN | libc::EINTR);
         let stopped = cancel_asked && (wait.is_some() || unfinished);

@@ -30,9 +30,11 @@ pub(super) enum What {
     },
     /// An operation. `polls`: the request in the kernel is not the operation
     /// but a poll, since the descriptor is in non-blocking mode and had nothing.
+    /// `ends`: by itself, and not when a peer likes.
     Op {
         op: Arc<dyn AnyOp>,
         polls: Option<Direction>,
+        ends: bool,
     },
 }
 
@@ -71,6 +73,11 @@ impl Slot {
         }
     }
 
+    /// Whether it is an operation that takes room from the others.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.what, What::Op { ends: true, .. })
+    }
+
     /// The request was not sent: the kernel does not know of it after all.
     #[cold]
     pub(super) fn withdraw(&mut self) {
@@ -99,10 +106,13 @@ impl Slot {
                     .multi(multi)
                     .build()
             }
-            What::Op { op, polls: None } => op.entry(),
+            What::Op {
+                op, polls: None, ..
+            } => op.entry(),
             What::Op {
                 op,
                 polls: Some(direction),
+                ..
             } => opcode::PollAdd::new(types::Fd(op.raw_fd()), poll_bits(*direction)).build(),
         };
         entry.user_data(key.pack(self.kind()))

@@ -203,13 +203,6 @@ fn a_cancel_for_a_slot_that_ended_meanwhile_is_not_sent() {
     bench.end();
 }
 
-fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
-    use std::io::Write;
-    let (read, mut write) = std::io::pipe().unwrap();
-    write.write_all(&[0; 1 << 16]).unwrap();
-    (read, write)
-}
-
 fn read_op() -> (
     op::InFlight<op::Read>,
     Arc<dyn AnyOp>,
@@ -311,17 +304,10 @@ fn operations_beyond_the_completion_ring_wait() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
-    // Writes to a full pipe, which the kernel holds.
-    let (_read, write) = full_pipe();
-    let fd = Arc::new(op::Descriptor::from(write));
+    // They are over at once, but until they are reaped there is no room.
     let mut futures = Vec::new();
     for _ in 0..bench.uring.ops_max + 5 {
-        let write = op::Write {
-            fd: Arc::clone(&fd),
-            buf: vec![0],
-            offset: 0,
-        };
-        let (future, op) = op::InFlight::detached(write);
+        let (future, op, _) = read_op();
         bench.uring.submit(&op);
         futures.push(future);
     }
@@ -391,5 +377,37 @@ fn a_close_that_was_not_sent_after_all_closes_by_itself() {
     drop(future);
     bench.harvest.finish();
     assert_eq!(std::io::Read::read(&mut there, &mut [0]).unwrap(), 0);
+    bench.end();
+}
+
+/// In a loop of timeouts around an operation, while the kernel has no room.
+#[test]
+fn what_was_withdrawn_before_there_was_room_leaves_no_key() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let submit = |bench: &mut Bench| {
+        let (future, op, _) = read_op();
+        let key = bench.uring.submit(&op);
+        (future, key)
+    };
+    let under_way: Vec<_> = (0..bench.uring.ops_max).map(|_| read_op()).collect();
+    for (_, op, _) in &under_way {
+        bench.start(op);
+    }
+    let kept: Vec<_> = (0..10).map(|_| submit(&mut bench)).collect();
+    for _ in 0..10_000 {
+        let (_future, key) = submit(&mut bench);
+        bench.uring.cancel(key, &mut bench.harvest);
+        bench.harvest.finish();
+    }
+    let listed = bench.uring.ops.len();
+    assert!(listed < 200, "{listed} keys for 10 operations");
+    let still = |(_, key): &_| bench.uring.ops.contains(key);
+    assert!(kept.iter().all(still));
+    for (_, key) in kept {
+        bench.uring.cancel(key, &mut bench.harvest);
+    }
+    bench.harvest.finish();
     bench.end();
 }
