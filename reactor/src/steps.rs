@@ -13,8 +13,8 @@
 //!   else ─────────────────────────────────────────────▶ Stay: sleep
 //! ```
 //!
-//! *Quiet* is: no blocking job is queued or runs, no operation is in flight,
-//! and no other thread has just woken someone here.
+//! *Quiet* is: no blocking job is queued or runs, no operation is in flight that
+//! ends by itself, and no other thread has just woken someone here.
 
 use crate::parker::Parker;
 use std::collections::BTreeMap;

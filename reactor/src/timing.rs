@@ -59,7 +59,7 @@ impl Core {
     pub(crate) fn next_step(&self, jobs: &dyn Fn() -> bool) -> Step {
         let paused = self.clock.as_ref().is_some_and(|clock| clock.is_stopped());
         let first = paused.then(|| self.timers.borrow().first_deadline());
-        let in_flight = || self.driver.borrow().held().1 > 0 || jobs();
+        let in_flight = || self.driver.borrow().works() || jobs();
         let quiet = || steps::is_quiet(&self.home.parker, in_flight);
         self.steps.borrow().decide(paused, first.flatten(), quiet)
     }

@@ -249,3 +249,38 @@ fn time_waits_for_a_file_that_is_read() {
         assert_eq!(time::now(), start + Duration::from_secs(60));
     }
 }
+
+#[test]
+fn time_does_not_wait_for_a_peer() {
+    use wakeline_reactor::op;
+
+    for kind in drivers() {
+        let reactor = Reactor::new(&config(kind).clock(Clock::stopped())).unwrap();
+        let _entered = reactor.enter();
+        let start = time::now();
+        let mut sleep = time::sleep(Duration::from_secs(60));
+        assert!(poll_once(&mut sleep, Waker::noop()).is_pending());
+        let (full, _reader) = common::full_pipe();
+        let mut write = common::stuck_write(&full);
+        assert!(poll_once(&mut write, Waker::noop()).is_pending());
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let fd = Arc::new(op::Descriptor::from(reader));
+        let readable = op::submit(op::Readable {
+            fd: Arc::clone(&fd),
+        });
+        let buf = Vec::with_capacity(8);
+        let mut read = op::submit(op::Read { fd, buf, offset: 0 });
+        assert!(poll_once(&mut read, Waker::noop()).is_pending());
+        for _ in 0..100 {
+            reactor.turn(Some(Duration::from_millis(1))).unwrap();
+        }
+        assert_eq!(time::now(), start + Duration::from_secs(60));
+        // What comes in time is there before time goes on.
+        let mut later = time::sleep(Duration::from_secs(60));
+        assert!(poll_once(&mut later, Waker::noop()).is_pending());
+        std::io::Write::write_all(&mut writer, b"byte").unwrap();
+        common::turn_until(&reactor, || poll_once(&mut read, Waker::noop()).is_ready());
+        assert_eq!(time::now(), start + Duration::from_secs(60));
+        drop(readable);
+    }
+}

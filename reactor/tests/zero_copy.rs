@@ -8,7 +8,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use wakeline_reactor::{Reactor, Source, op};
+use std::time::Duration;
+use wakeline_reactor::{Reactor, Source, op, time};
 
 /// More than the receiver of [`full`] has room for.
 const AHEAD: usize = 128 << 10;
@@ -111,5 +112,20 @@ fn loans_leave_room_for_other_operations() {
         let again = reactor.metrics().zero_copy_sends - sent;
         assert_eq!(again, u64::from(is_uring(&reactor)));
         turn_until(&reactor, || reactor.metrics().ops_in_flight == 0);
+    }
+}
+
+#[test]
+fn paused_time_does_not_wait_for_a_buffer_that_is_lent() {
+    for kind in drivers() {
+        let clock = wakeline_reactor::Clock::stopped();
+        let reactor = Reactor::new(&config(kind).clock(clock)).unwrap();
+        let _entered = reactor.enter();
+        let (source, _receiver) = full();
+        let loan = op::ZeroCopy::new(&source, vec![1; 10]);
+        assert_eq!(loan.send(0).unwrap(), 10);
+        let mut sleep = time::sleep(Duration::from_secs(60));
+        assert!(poll_once(&mut sleep, Waker::noop()).is_pending());
+        turn_until(&reactor, || poll_once(&mut sleep, Waker::noop()).is_ready());
     }
 }

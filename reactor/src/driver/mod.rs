@@ -201,6 +201,15 @@ impl Driver {
         }
     }
 
+    /// Whether it has operations that end by themselves.
+    pub(crate) fn works(&self) -> bool {
+        match self {
+            // What it tries again at an event waits for a peer.
+            Driver::Epoll(_) | Driver::Gone => false,
+            Driver::Uring(uring) => uring.works(),
+        }
+    }
+
     /// Watches and operations that exist.
     pub(crate) fn held(&self) -> (usize, usize) {
         match self {

@@ -424,6 +424,10 @@ impl Uring {
         entered
     }
 
+    pub(crate) fn works(&self) -> bool {
+        self.ops_ending > 0
+    }
+
     pub(crate) fn held(&self) -> (usize, usize) {
         (self.slots.len() - self.ops_held, self.ops_held)
     }

@@ -16,7 +16,8 @@
 //! 1 `Core::turn`    events, mail, a notification: no step
 //! 2 `Step::Settle`  [`wait_all_blocked`], before any move of time
 //! 3 `Step::To`      [`advance`]
-//! 4 `Step::To`      auto-advance; not while a job or an operation is in flight
+//! 4 `Step::To`      auto-advance; not while there is a job, or an operation that
+//!                   ends by itself
 //! 5 `Step::Stay`    nothing to wait for but the world
 //!
 //! # What is promised
@@ -29,9 +30,9 @@
 //! - **Only when all is blocked.** Time moves when no task is ready and none
 //!   has yielded. A task that is always ready therefore stops it.
 //! - **Jobs are work.** Auto-advance waits for blocking jobs, queued or running,
-//!   and for operations of [`op`](crate::op), as those come to an end by
-//!   themselves; the end of the last one wakes a sleeping thread. [`advance`]
-//!   does not wait for them, since its caller has said what time it is.
+//!   and for those operations of [`op`](crate::op) that come to an end by
+//!   themselves, as a file's do; the end of the last one wakes a sleeping thread.
+//!   [`advance`] does not wait for them, since its caller has said what time it is.
 //! - **Free when unused.** A runtime that never pauses pays one load and one
 //!   branch where it reads the clock, and one branch in a turn.
 //!
@@ -40,8 +41,8 @@
 //! The kernel is asked before each step, without waiting, and what it reports
 //! goes first. But it is not part of this world: a packet on its way is no
 //! work that anyone could count, and a thread of the program's own is not
-//! known here either. So a task that waits for a socket counts as blocked, and
-//! a timeout around it may fire at once. What was written to a loopback socket
+//! known here either. So a task that waits for a socket or a pipe counts as blocked,
+//! whether by a source or by an operation, and a timeout around it may fire at once. What was written to a loopback socket
 //! is usually there at the next look, which is no promise. A test of code with
 //! sockets keeps its time real, puts a channel in their place, or turns
 //! [`auto_advance`] off while bytes are under way.
@@ -245,7 +246,7 @@ pub fn advance(duration: Duration) -> Advance {
 }
 
 /// Waits until every other task waits, no blocking job is queued or runs, and
-/// no operation is in flight.
+/// no operation is in flight that ends by itself.
 ///
 /// It returns before paused time moves on, so a task that asks again and again
 /// stops the time. It works with time that is not
