@@ -56,6 +56,12 @@ impl Driver for Worker {
         self.entered = None;
     }
 
+    fn pause(&mut self) {
+        if let Some(entered) = self.entered.take() {
+            entered.pause();
+        }
+    }
+
     fn shutdown(&mut self, limit: Duration) -> DriverReport {
         drain(&self.reactor, limit)
     }

@@ -284,17 +284,18 @@ fn a_file_outlives_the_runtime_that_it_was_used_on() {
     let _alone = support::alone();
     let scratch = Scratch::new("outlives");
     for_each_backend(|backend| {
-        for kind in 0..7 {
-            let runtime = backend.runtime(1);
-            let mut file = runtime.block_on(async {
+        for (kind, dropped) in (0..7).flat_map(|kind| [(kind, true), (kind, false)]) {
+            let mut runtime = Some(backend.runtime(1));
+            let begun = async {
                 let mut file = scratch.open_direct().await.expect("an open");
                 let mut buf = vec![0; BLOCK];
                 let mut last = begin(&mut file, &mut buf, kind, 7);
                 let _ = poll_once(last.as_mut()).await;
                 drop(last);
                 file
-            });
-            drop(runtime);
+            };
+            let mut file = runtime.as_ref().expect("there").block_on(begun);
+            runtime.take_if(|_| dropped);
             backend.runtime(1).block_on(async {
                 let mut buf = vec![0; BLOCK];
                 for kind in [5, 1, 3, 6, 0, 2, 1] {

@@ -1,10 +1,18 @@
 //! What was opened in the `block_on` of one runtime lives on in another one, and
 //! ends outside of any: nothing depends on a reactor that nobody turns.
 
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
+use wakeline::future::join_all;
 use wakeline::net::TcpStream;
+use wakeline::time::sleep;
 use wakeline::{Driver, Runtime};
 
 fn runtimes() -> impl Iterator<Item = (Runtime, Runtime)> {
@@ -66,5 +74,40 @@ fn a_connection_dropped_outside_of_its_runtime_is_closed() {
         let (stream, mut peer) = connected(&first);
         first.block_on(async move { drop(stream) });
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "as the last thing inside");
+    }
+}
+
+/// Polls only who was woken, as `join_all` does.
+#[test]
+fn a_sleep_of_one_runtime_goes_on_in_another() {
+    for (first, second) in runtimes() {
+        let nap = Duration::from_millis(1);
+        let mut both = Box::pin(join_all([nap, nap].map(sleep)));
+        first.block_on(poll_fn(|cx| {
+            assert!(both.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        }));
+        second.block_on(both);
+    }
+}
+
+/// A turn at a time, timers stay where they are.
+#[test]
+fn a_loop_of_turns_polls_no_sleeper_before_its_time() {
+    for (runtime, _) in runtimes() {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polls);
+        let nap = runtime.spawn(async move {
+            let mut sleep = pin!(sleep(Duration::from_millis(1)));
+            poll_fn(|cx| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                sleep.as_mut().poll(cx)
+            })
+            .await;
+        });
+        while !nap.is_finished() {
+            runtime.poll_once(Duration::ZERO).unwrap();
+        }
+        assert_eq!(polls.load(Ordering::Relaxed), 2, "the first and the last");
     }
 }

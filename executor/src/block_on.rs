@@ -188,6 +188,17 @@ impl Core {
         self.enter_with(|core| f(&core.context, core.driver.as_mut()))
     }
 
+    /// The same, of a thread that will be back soon.
+    pub(crate) fn enter_briefly<R>(
+        self: Box<Self>,
+        f: impl FnOnce(&Context, &mut dyn Driver) -> R,
+    ) -> R {
+        let mut inside = Inside::new(self);
+        inside.briefly = true;
+        let core = inside.core();
+        f(&core.context, core.driver.as_mut())
+    }
+
     fn enter_with<R>(self: Box<Self>, f: impl FnOnce(&mut Core) -> R) -> R {
         let mut inside = Inside::new(self);
         f(inside.core())
@@ -263,6 +274,8 @@ struct Inside {
     entered: Option<context::Entered>,
     /// The thread ran tasks already, of another executor.
     nested: bool,
+    /// It will do so again soon.
+    briefly: bool,
     /// The last to go: what the drop of the rest runs is inside of nothing.
     _aside: task::Aside,
 }
@@ -277,6 +290,7 @@ impl Inside {
             core: Some(core),
             entered: Some(entered),
             nested,
+            briefly: false,
             _aside: aside,
         }
     }
@@ -296,7 +310,11 @@ impl Drop for Inside {
             core.end(!self.nested);
         }
         drop(self.entered.take());
-        core.driver.leave();
+        if self.briefly {
+            core.driver.pause();
+        } else {
+            core.driver.leave();
+        }
         if keep {
             // Only fails while the thread ends; then the core ends here.
             let _ = BOUND.try_with(|bound| bound.borrow_mut().push(core));

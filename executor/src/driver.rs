@@ -47,6 +47,12 @@ pub trait Driver {
     /// The thread stops to run tasks, until the next `enter`.
     fn leave(&mut self) {}
 
+    /// The same, of a thread that will be back soon: what needs no more than turns
+    /// may stay.
+    fn pause(&mut self) {
+        self.leave();
+    }
+
     /// Ends what is in flight, within `limit`, and tells what could not be.
     fn shutdown(&mut self, limit: Duration) -> DriverReport {
         let _ = limit;

@@ -72,7 +72,8 @@ impl Executor {
             !context::is_entered(),
             "`poll_once` inside a task or a `block_on` would run tasks in the midst of another: await instead"
         );
-        bound_here(&self.shared)?.enter(|context, driver| worker::once(context, driver, limit))
+        bound_here(&self.shared)?
+            .enter_briefly(|context, driver| worker::once(context, driver, limit))
     }
 }
 

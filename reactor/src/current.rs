@@ -173,13 +173,41 @@ impl Lazy {
 #[must_use = "the reactor is left when this is dropped"]
 pub struct Entered {
     outer: Current,
+    pauses: bool,
 }
 
 impl Entered {
     pub(crate) fn new(core: Rc<Core>) -> Entered {
         Entered {
             outer: replace(Current::Made(core)),
+            pauses: false,
         }
+    }
+
+    /// Leaves the reactor for a moment: timers and operations stay with it, which
+    /// only go on when it is turned again, while the drop of the guard hands them
+    /// out, too.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// use std::time::Duration;
+    /// use wakeline_reactor::{Config, Reactor, time};
+    ///
+    /// let reactor = Reactor::new(&Config::default())?;
+    /// let mut sleep = pin!(time::sleep(Duration::from_secs(60)));
+    /// let entered = reactor.enter();
+    /// assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// entered.pause();
+    /// assert_eq!(reactor.metrics().timers, 1);
+    /// drop(reactor.enter());
+    /// assert_eq!(reactor.metrics().timers, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn pause(mut self) {
+        self.pauses = true;
     }
 }
 
@@ -190,7 +218,11 @@ impl Drop for Entered {
         if let Current::Made(core) = &inner
             && if_home(core.home.id, |_| ()).is_none()
         {
-            core.leave();
+            if self.pauses {
+                core.pause();
+            } else {
+                core.leave();
+            }
         }
         drop(inner);
     }

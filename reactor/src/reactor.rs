@@ -157,8 +157,10 @@ impl Reactor {
 
     /// Makes it this thread's reactor until the guard is dropped.
     ///
-    /// Then nothing stays watched by it: who waits is woken, and the sources
-    /// are armed again where they are polled next.
+    /// Then nothing stays with it: who waits is woken, and sources are armed, timers
+    /// set and operations begun again where they are polled next. What the kernel
+    /// works on has a moment to end; after that it is told when the reactor turns
+    /// again, or with its end. [`Entered::pause`] leaves timers and operations.
     pub fn enter(&self) -> Entered {
         Entered::new(Rc::clone(&self.core))
     }

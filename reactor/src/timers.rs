@@ -11,6 +11,7 @@
 //! 3 `drop`, `reset`  on another thread: removed, or woken so that it comes along
 //! 4 `Timers::restart`  the clock was stopped, or goes again: a tick has
 //!   another length from here on
+//!   `Timers::hand_out`  the thread leaves its reactor, perhaps for ever
 
 use crate::clock;
 use crate::current;
@@ -93,6 +94,11 @@ impl Timers {
     /// `now` on, ticks have another length.
     pub(crate) fn restart(&mut self, now: u64, exact: bool, out: &mut Vec<Waker>) {
         self.shift = if exact { 0 } else { clock::TICK_SHIFT };
+        self.hand_out(now, out);
+    }
+
+    /// The same, and ticks stay as they are.
+    pub(crate) fn hand_out(&mut self, now: u64, out: &mut Vec<Waker>) {
         self.wheel.restart(now >> self.shift, out);
     }
 

@@ -115,6 +115,15 @@ impl Core {
         }
     }
 
+    /// The thread leaves: wakes who has a timer, so that they set it where they are
+    /// polled.
+    pub(crate) fn hand_out_timers(&self, harvest: &mut Harvest) {
+        let mut timers = self.timers.borrow_mut();
+        if !timers.is_empty() {
+            timers.hand_out(self.now_nanos(), &mut harvest.wakers);
+        }
+    }
+
     /// The clock was stopped or set going: wakes who has a timer, so that they
     /// set it anew.
     pub(crate) fn restart_timers(&self, exact: bool) {

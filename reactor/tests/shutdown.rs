@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Direction, Done, Drained, Reactor, Source, op};
+use wakeline_reactor::{Direction, Done, Drained, DriverKind, Reactor, Source, op};
 
 #[test]
 fn a_drain_ends_every_watch_and_operation() {
@@ -316,5 +316,116 @@ fn what_waits_on_a_reactor_that_was_left_is_woken_and_watched_by_the_next() {
         other.write_all(b"x").unwrap();
         turn_until(&second, || flag.count() == 2);
         assert!(poll_once(&mut wait, &waker).is_ready());
+    }
+}
+
+#[test]
+fn timers_of_a_reactor_that_was_left_are_woken_and_go_on_where_they_are_polled() {
+    for kind in drivers() {
+        eprintln!("on {kind}");
+        let (first, second) = (
+            Reactor::new(&config(kind)).unwrap(),
+            Reactor::new(&config(kind)).unwrap(),
+        );
+        let flag = Flag::new(&second);
+        let waker = Waker::from(Arc::clone(&flag));
+        let soon = Duration::from_millis(1);
+        let [mut sleep, mut never] = [soon, Duration::MAX].map(wakeline_reactor::time::sleep);
+        {
+            let _entered = first.enter();
+            assert!(poll_once(&mut sleep, &waker).is_pending());
+            assert!(poll_once(&mut never, &waker).is_pending());
+        }
+        assert_eq!(flag.count(), 2, "nobody knows when it turns next");
+        assert_eq!(first.metrics().timers, 0);
+
+        let _entered = second.enter();
+        assert!(poll_once(&mut never, &waker).is_pending());
+        turn_until(&second, || poll_once(&mut sleep, &waker).is_ready());
+        assert_eq!(second.metrics().timers, 1);
+    }
+}
+
+/// Begins `operation` on a reactor that is left then, has the `peer` do its part, and
+/// polls it on another.
+fn goes_on_elsewhere<F: Future + Unpin>(
+    kind: DriverKind,
+    sent: bool,
+    operation: impl FnOnce() -> F,
+    peer: impl FnOnce(),
+) -> F::Output {
+    let (first, second) = (
+        Reactor::new(&config(kind)).unwrap(),
+        Reactor::new(&config(kind)).unwrap(),
+    );
+    let flag = Flag::new(&second);
+    let waker = Waker::from(Arc::clone(&flag));
+    let entered = first.enter();
+    let mut future = operation();
+    let early = poll_once(&mut future, &waker);
+    if sent {
+        first.turn(Some(Duration::ZERO)).unwrap();
+    }
+    drop(entered);
+    peer();
+    let _entered = second.enter();
+    let mut done = early;
+    let mut polled = 0;
+    turn_until(&second, || {
+        // Only if it was woken, as a task is polled.
+        if done.is_pending() && flag.count() > polled {
+            polled = flag.count();
+            done = poll_once(&mut future, &waker);
+        }
+        done.is_ready()
+    });
+    assert_eq!(first.metrics().ops_in_flight, 0, "nobody turns it");
+    let Poll::Ready(output) = done else {
+        unreachable!("it came true")
+    };
+    output
+}
+
+#[test]
+fn operations_of_a_reactor_that_was_left_go_on_where_they_are_polled() {
+    for kind in drivers() {
+        for sent in [false, true] {
+            eprintln!("on {kind}, {sent}");
+            let file = File::open("/proc/self/exe").unwrap();
+            let sync = || {
+                let fd = Arc::new(op::Descriptor::from(file));
+                let data_only = true;
+                op::submit(op::Fsync { fd, data_only })
+            };
+            let (synced, ()) = goes_on_elsewhere(kind, sent, sync, || ());
+            assert!(!synced.is_err_and(|error| op::was_stopped(&error)));
+
+            let (fd, mut reader) = full_pipe();
+            let drain = || reader.read_exact(&mut [0; 1 << 16]).unwrap();
+            let (n, buf) = goes_on_elsewhere(kind, sent, || stuck_write(&fd), drain);
+            assert_eq!((n.unwrap(), buf), (8, vec![7; 8]));
+            let mut once = [0; 16];
+            assert_eq!(reader.read(&mut once).unwrap(), 8, "written once");
+
+            let (read, mut write) = std::io::pipe().unwrap();
+            let fd = Arc::new(op::Descriptor::from(read));
+            let readable = || {
+                op::submit(op::Readable {
+                    fd: Arc::clone(&fd),
+                })
+            };
+            let byte = || write.write_all(b"x").unwrap();
+            goes_on_elsewhere(kind, sent, readable, byte).0.unwrap();
+            let read = || {
+                let buf = Vec::with_capacity(8);
+                let fd = Arc::clone(&fd);
+                op::submit(op::Read { fd, buf, offset: 0 })
+            };
+            let more = || write.write_all(b"yz").unwrap();
+            let (n, buf) = goes_on_elsewhere(kind, sent, read, || ());
+            assert_eq!((n.unwrap(), buf), (1, b"x".to_vec()));
+            let (n, buf) = goes_on_elsewhere(kind, sent, read, more);
+            assert_eq!((n.unwrap(), buf), (2, b"yz".to_vec()));
+        }
     }
 }

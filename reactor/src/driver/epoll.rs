@@ -296,6 +296,19 @@ impl Epoll {
         }
     }
 
+    /// Gives operations back to their futures, which begin them again where they
+    /// are polled.
+    pub(crate) fn give_back(&mut self, harvest: &mut Harvest, counts: &Counts) {
+        let ops = self.slots.iter().filter_map(|(key, slot)| match slot {
+            Slot::Op { op, .. } if op.restarts() => Some((key, Arc::clone(op))),
+            _ => None,
+        });
+        for (key, op) in ops.collect::<Vec<_>>() {
+            op.give_back(&mut harvest.wakers);
+            self.release(key, harvest, counts);
+        }
+    }
+
     pub(crate) fn drain(&mut self, harvest: &mut Harvest, counts: &Counts) {
         self.disarm(harvest, counts);
         let ops: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();

@@ -180,6 +180,16 @@ impl Driver {
         }
     }
 
+    /// Gives operations back to their futures, which begin them again where they
+    /// are polled, as far as the kernel lets go of them by `deadline`.
+    pub(crate) fn give_back(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) {
+        match self {
+            Driver::Epoll(epoll) => epoll.give_back(harvest, counts),
+            Driver::Uring(uring) => uring.give_back(deadline, harvest, counts),
+            Driver::Gone => {}
+        }
+    }
+
     /// Disarms all and cancels all; returns how many requests the kernel still
     /// holds at the deadline.
     pub(crate) fn drain(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) -> usize {

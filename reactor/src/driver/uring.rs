@@ -17,6 +17,9 @@
 //! 5 `release`, `cancel`: a cancel request is listed for the next flush; a close
 //!   has none, as the kernel frees the number first and then may say anything
 //!
+//! When the thread leaves, `give_back` takes operations the ways of 4 and 5, and
+//! their futures begin them again where they are polled.
+//!
 //! A source waits to read by one multishot poll, armed once and then silent in
 //! user space: each change of the socket is a completion. It waits to write by
 //! a one-shot poll, after a write that found no room. So data is always moved

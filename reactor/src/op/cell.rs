@@ -50,7 +50,11 @@ pub(crate) trait AnyOp: Send + Sync {
     fn waits(&self) -> Option<Direction>;
     /// Whether it ends by itself, and not when a peer likes.
     fn ends(&self) -> bool;
-    /// The wait is over: its future tries again.
+    /// Whether it may begin again if nothing has happened.
+    fn restarts(&self) -> bool {
+        false
+    }
+    /// The wait is over, or nothing has happened: its future tries again.
     fn give_back(&self, wakers: &mut Vec<Waker>);
     /// The descriptor to watch, where it waits.
     fn raw_fd(&self) -> RawFd;
@@ -396,6 +400,10 @@ impl<O: Op> AnyOp for OpCell<O> {
             State::Held { op, .. } => op.ends(),
             _ => true,
         }
+    }
+
+    fn restarts(&self) -> bool {
+        O::RESTARTS
     }
 
     fn give_back(&self, wakers: &mut Vec<Waker>) {

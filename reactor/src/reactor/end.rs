@@ -9,22 +9,43 @@ use std::time::Duration;
 /// `Reactor::drain` before.
 const LAST_DRAIN: Duration = Duration::from_millis(100);
 
+/// How long a thread that leaves waits for operations that end by themselves.
+const LEAVE_LIMIT: Duration = Duration::from_millis(10);
+
 impl Core {
     /// The thread leaves this reactor, perhaps for ever. So nothing stays
-    /// watched by it: who waits is woken, and arms again on the reactor that
-    /// polls it next, which may be this one. What was dropped is closed now.
+    /// watched by it, and nobody waits for it: who does is woken, and arms, sets
+    /// its timer or begins its operation again on the reactor that polls it next,
+    /// which may be this one. What was dropped is closed now.
     pub(crate) fn leave(&self) {
-        if self.check_process().is_err() || self.has_nothing_to_leave() {
-            return;
+        if self.check_process().is_ok() && !self.has_nothing_to_leave() {
+            self.hand_out(true);
         }
+    }
+
+    /// The same, of who will turn it again soon: timers and operations stay.
+    pub(crate) fn pause(&self) {
+        if self.check_process().is_ok() && !self.has_nothing_to_leave() {
+            self.hand_out(false);
+        }
+    }
+
+    fn hand_out(&self, all: bool) {
         let mut harvest = self.harvest.take();
         self.read_mail(&mut harvest);
         let mut driver = self.driver.borrow_mut();
         driver.disarm(&mut harvest, &self.counts);
+        if all && driver.held().1 > 0 {
+            let deadline = clock::after(clock::now_nanos(), LEAVE_LIMIT);
+            driver.give_back(deadline, &mut harvest, &self.counts);
+        }
         if driver.has_cancels() {
             driver.flush(&mut harvest, &self.counts);
         }
         drop(driver);
+        if all {
+            self.hand_out_timers(&mut harvest);
+        }
         harvest.finish();
         self.keep(harvest);
     }
@@ -36,8 +57,11 @@ impl Core {
         let gathered = !harvest.is_empty();
         self.harvest.set(harvest);
         let driver = self.driver.borrow();
-        let (watched, _) = driver.held();
-        !gathered && watched == 0 && !driver.has_cancels() && !self.home.inbox.has_mail()
+        !gathered
+            && driver.held() == (0, 0)
+            && !driver.has_cancels()
+            && self.timers.borrow().is_empty()
+            && !self.home.inbox.has_mail()
     }
 
     pub(super) fn drain(&self, limit: Duration) -> Drained {

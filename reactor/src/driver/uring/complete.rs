@@ -159,7 +159,7 @@ impl Uring {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        let cancel_asked = slot.cancel_asked;
+        let (cancel_asked, left) = (slot.cancel_asked, slot.left);
         let What::Op { op, polls, ends } = &mut slot.what else {
             return;
         };
@@ -189,6 +189,10 @@ impl Uring {
         }
         let unfinished = matches!(-done.result, libc::EAGAIN | libc::EINTR);
         let stopped = cancel_asked && (wait.is_some() || unfinished);
+        if left && (stopped || done.result == -libc::ECANCELED) {
+            op.give_back(&mut harvest.wakers);
+            return self.free(key, harvest);
+        }
         let result = if stopped {
             Err(cancelled())
         } else {

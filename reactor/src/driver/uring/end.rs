@@ -1,8 +1,8 @@
 //! The end: of every watch, of every request, and what is leaked if the kernel
-//! does not let go.
+//! does not let go. And what is given back when the thread leaves.
 
 use super::Uring;
-use super::slot::{Slot, What};
+use super::slot::{Slot, Stage, What};
 use crate::clock;
 use crate::harvest::Harvest;
 use crate::kept::keep_for_ever;
@@ -31,6 +31,47 @@ impl Uring {
                     .disarm(|armed| armed.is(home, key), None, &mut harvest.wakers);
                 self.release(key, harvest);
             }
+        }
+    }
+
+    /// Gives operations back to their futures, which begin them again where they
+    /// are polled: what was not sent, and what waits for a peer. What ends by
+    /// itself has until `deadline`; the rest stays.
+    pub(crate) fn give_back(&mut self, deadline: u64, harvest: &mut Harvest, counts: &Counts) {
+        let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.give_one_back(key, harvest);
+        }
+        self.forget_stale();
+        while self
+            .slots
+            .iter()
+            .any(|(_, slot)| slot.left || slot.counts())
+        {
+            let flushed = self.flush(counts);
+            let entered = flushed.and_then(|_| self.ring.enter(Some(Some(deadline)), counts));
+            self.reap(harvest, counts);
+            if entered.is_err() || clock::now_nanos() >= deadline {
+                break; // an error comes again in the next turn, which can tell it
+            }
+        }
+    }
+
+    fn give_one_back(&mut self, key: Key, harvest: &mut Harvest) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        match (slot.stage, &slot.what) {
+            (_, What::Op { op, .. }) if !op.restarts() => {}
+            (Stage::Staged, What::Op { op, .. }) => {
+                op.give_back(&mut harvest.wakers);
+                self.free(key, harvest);
+            }
+            (_, What::Op { ends: false, .. }) => {
+                slot.left = true;
+                self.ask_cancel(key);
+            }
+            _ => {}
         }
     }
 

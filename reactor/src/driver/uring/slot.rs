@@ -42,6 +42,8 @@ pub(super) struct Slot {
     pub(super) what: What,
     pub(super) stage: Stage,
     pub(super) cancel_asked: bool,
+    /// It is cancelled as its thread leaves: if that stops it, its future has it back.
+    pub(super) left: bool,
 }
 
 /// What is asked for. Not POLLPRI, for it would be of no use: a multishot poll
@@ -63,6 +65,7 @@ impl Slot {
             what,
             stage: Stage::Staged,
             cancel_asked: false,
+            left: false,
         }
     }
 
