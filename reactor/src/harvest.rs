@@ -38,15 +38,16 @@ impl Harvest {
 
     /// Drops the garbage and wakes in the order of arrival; returns how many.
     pub(crate) fn finish(&mut self) -> usize {
-        self.garbage.clear();
         let woken = self.wakers.len();
         self.wakers.reverse();
-        WakeAll(&mut self.wakers).run();
+        let mut all = WakeAll(&mut self.wakers);
+        self.garbage.clear();
+        all.run();
         woken
     }
 }
 
-/// Wakes the rest also when one waker panics.
+/// Wakes the rest also when one waker panics, or what is dropped before.
 struct WakeAll<'a>(&'a mut Vec<Waker>);
 
 impl WakeAll<'_> {

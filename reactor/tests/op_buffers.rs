@@ -6,11 +6,16 @@ use common::*;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
-use wakeline_reactor::Reactor;
+use std::time::Duration;
+use wakeline_context::Kind;
 use wakeline_reactor::op::{self, IoBuf, IoBufMut};
+use wakeline_reactor::{Direction, Done, Reactor, Source};
 
 fn file(content: &[u8]) -> (File, Arc<op::Descriptor>) {
     let name = format!("op-buffers-{:?}", std::thread::current().id());
@@ -219,4 +224,82 @@ fn a_cancelled_read_of_a_pipe_gives_the_buffers_back_and_takes_nothing() {
 fn buffers_need_be_no_more_than_the_traits() {
     fn is_buffer<B: IoBufMut>() {}
     is_buffer::<op::Slice<op::Slice<Box<[u8]>>>>();
+}
+
+/// A buffer whose end is a panic, once there is something in it.
+#[derive(Default)]
+struct Bad(Vec<u8>);
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        assert!(self.0.is_empty(), "planned");
+    }
+}
+
+// SAFETY: as of the `Vec` inside.
+unsafe impl IoBuf for Bad {
+    fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A write that the kernel has, with a buffer that panics when it lets go of that,
+/// and a source that is waited for; with the other ends of both.
+fn a_panic_to_come(
+    reactor: &Reactor,
+    flag: &Arc<Flag>,
+) -> (op::InFlight<op::Write<Bad>>, File, Source, UnixStream) {
+    let (fd, reader) = full_pipe();
+    let buf = Bad(vec![7]);
+    let write = op::submit(op::Write { fd, buf, offset: 0 });
+    let (source, other) = half_pair();
+    let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+    assert!(poll_once(&mut wait, &Waker::from(Arc::clone(flag))).is_pending());
+    std::mem::forget(wait); // as a waiter on another thread: still listed
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    (write, reader, source, other)
+}
+
+fn panics(f: impl FnOnce()) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err()
+}
+
+#[test]
+fn a_panicking_buffer_does_not_cost_the_others_their_wake() {
+    for_each_driver(|reactor| {
+        let flag = Flag::new(reactor);
+        let (write, _reader, _source, mut other) = a_panic_to_come(reactor, &flag);
+        // By mail, or epoll would let go of it here.
+        std::thread::spawn(move || drop(write)).join().unwrap();
+        other.write_all(b"x").unwrap();
+        assert!(panics(|| turn_until(reactor, || false)));
+        assert_eq!(flag.count(), 1);
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    });
+}
+
+#[test]
+fn a_buffer_that_panics_in_the_drop_of_a_source_costs_nobody_a_wake() {
+    for_each_driver(|reactor| {
+        let flag = Flag::new(reactor);
+        let (write, _reader, _source, mut other) = a_panic_to_come(reactor, &flag);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = Source::new(listener.into());
+        let mut accept = listener.io(Direction::Read, Kind::Accept, Location::caller(), |_| {
+            Ok(Done::Full(()))
+        });
+        assert!(poll_once(&mut accept, Waker::noop()).is_pending());
+        drop(accept);
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        other.write_all(b"x").unwrap();
+        let by_write = panics(|| drop(write));
+        // It looks at what the kernel has, so that its address is free at once.
+        let by_listener = panics(|| drop(listener));
+        assert!(by_write || by_listener);
+        turn_until(reactor, || flag.count() == 1);
+    });
 }

@@ -45,17 +45,20 @@ impl Core {
             if core.check_process().is_err() {
                 return;
             }
-            let mut harvest = core.harvest.take();
-            let mut driver = core.driver.borrow_mut();
-            driver.release(armed.key, &mut harvest, &core.counts);
-            if at_once {
-                driver.flush(&mut harvest, &core.counts);
-            }
-            drop(driver);
             // Other futures' wakers do not run in the drop of a source: they
             // stay for the next turn, which does not sleep then.
+            let mut kept = Kept {
+                core,
+                harvest: core.harvest.take(),
+            };
+            let harvest = &mut kept.harvest;
+            let mut driver = core.driver.borrow_mut();
+            driver.release(armed.key, harvest, &core.counts);
+            if at_once {
+                driver.flush(harvest, &core.counts);
+            }
+            drop(driver);
             harvest.garbage.clear();
-            core.keep(harvest);
         });
         if here.is_none() {
             armed.home.send(Message::Release(armed.key));
@@ -108,5 +111,17 @@ impl Core {
         if here.is_none() {
             ticket.home.send(Message::CancelOp(ticket.key));
         }
+    }
+}
+
+/// A harvest that its reactor keeps, also when what is dropped meanwhile panics.
+struct Kept<'a> {
+    core: &'a Core,
+    harvest: Harvest,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.core.keep(std::mem::take(&mut self.harvest));
     }
 }
