@@ -429,3 +429,33 @@ fn operations_of_a_reactor_that_was_left_go_on_where_they_are_polled() {
         }
     }
 }
+
+#[test]
+fn more_than_the_ring_holds_is_closed_when_its_reactor_is_left() {
+    for kind in drivers() {
+        for dropped_before in [true, false] {
+            eprintln!("on {kind}");
+            let reactor = Reactor::new(&config(kind).ring_entries(8)).unwrap();
+            let entered = reactor.enter();
+            let (sources, others): (Vec<_>, Vec<_>) = (0..300).map(|_| half_pair()).unzip();
+            for source in &sources {
+                let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+                assert!(poll_once(&mut wait, Waker::noop()).is_pending());
+            }
+            reactor.turn(Some(Duration::ZERO)).unwrap();
+            if dropped_before {
+                drop(sources);
+                drop(entered);
+            } else {
+                drop(entered);
+                drop(sources);
+            }
+            let mut others = others.into_iter();
+            assert!(
+                others.all(|mut other| is_closed(&mut other)),
+                "no turn comes that could do it"
+            );
+            assert_eq!(reactor.metrics().armed, 0);
+        }
+    }
+}

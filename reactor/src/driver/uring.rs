@@ -394,14 +394,22 @@ impl Uring {
         !self.cancels.is_empty()
     }
 
-    /// Flush, enter and reap without waiting and outside of a turn.
+    /// Flush, enter and reap without waiting and outside of a turn, until all that
+    /// is to be cancelled is.
     pub(crate) fn flush_now(&mut self, harvest: &mut Harvest, counts: &Counts) {
-        // An error comes again in the next turn, which can tell it.
-        let entered = self
-            .flush(counts)
-            .and_then(|_| self.ring.enter(None, counts));
-        debug_assert!(entered.is_ok(), "{entered:?}");
-        self.reap(harvest, counts);
+        // An entry may take only so many requests, and end only so many.
+        let rounds = OVERFLOW_ROUNDS + self.slots.len() / 16;
+        for _ in 0..rounds {
+            // An error comes again in the next turn, which can tell it.
+            let entered = self
+                .flush(counts)
+                .and_then(|_| self.ring.enter(None, counts));
+            debug_assert!(entered.is_ok(), "{entered:?}");
+            self.reap(harvest, counts);
+            if entered.is_err() || !(self.has_cancels() || self.ring.must_enter()) {
+                break;
+            }
+        }
     }
 
     pub(crate) fn turn(&mut self, turning: &mut Turning<'_>) -> io::Result<()> {
