@@ -29,17 +29,23 @@ impl Drop for Home {
     }
 }
 
+type Homes = Mutex<Option<HashMap<u64, Weak<Home>>>>;
+
 /// Every reactor of the process that exists: for the rare message from whoever
 /// knows only its number.
-static HOMES: Mutex<Option<HashMap<u64, Weak<Home>>>> = Mutex::new(None);
+///
+/// A fork copies a lock also while another thread holds it, and that thread is not
+/// in the child. So each generation of processes has a list of its own.
+static HOMES: [Homes; 16] = [const { Mutex::new(None) }; 16];
 
 fn with_homes<R>(f: impl FnOnce(&mut HashMap<u64, Weak<Home>>) -> R) -> Option<R> {
-    let mut homes = if sys::process_generation() == 0 {
-        HOMES.lock().unwrap_or_else(PoisonError::into_inner)
+    let generation = sys::process_generation() as usize;
+    let list = &HOMES[generation % HOMES.len()];
+    let mut homes = if generation < HOMES.len() {
+        list.lock().unwrap_or_else(PoisonError::into_inner)
     } else {
-        // A fork copies the lock also while another thread holds it, and that
-        // thread is not in the child. The list is a convenience: do without.
-        match HOMES.try_lock() {
+        // An ancestor had it before, and may have been forked while it was held.
+        match list.try_lock() {
             Ok(homes) => homes,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
@@ -83,9 +89,10 @@ impl Home {
     }
 
     /// Sends `message` to the owner; after the reactor's end there is nothing
-    /// left that it could be about.
+    /// left that it could be about. In a forked child it is the parent's, and its
+    /// lock may be held by a thread that stayed there.
     pub(crate) fn send(&self, message: Message) {
-        if self.inbox.push(message) {
+        if self.generation == sys::process_generation() && self.inbox.push(message) {
             self.interrupt();
         }
     }
@@ -133,3 +140,6 @@ impl fmt::Debug for Remote {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
