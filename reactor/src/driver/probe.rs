@@ -10,8 +10,8 @@
 //!
 //! The test is a real ring with the real flags that answers a request: a
 //! seccomp filter, a sysctl, an old kernel or a memory limit show in no other
-//! way. It is made once per process; a ring can still fail later, when the
-//! locked memory of the user is used up.
+//! way. It is made once per process, and again if it failed for want of descriptors
+//! or memory, which may come back; a ring can still fail later.
 
 use super::{Driver, epoll::Epoll, uring::Uring};
 use crate::config::{Backend, Config, DriverKind};
@@ -95,26 +95,43 @@ pub(crate) fn lacks(code: u8) -> bool {
     !KNOWN.get().is_some_and(|known| known.contains(&code))
 }
 
-/// The process's one test. Its error is kept as a number, since it is told often.
+/// The process's one test, if it has come to an end that lasts. Its error is kept
+/// as a number, since it is told often.
 fn tested(home: &Arc<Home>) -> io::Result<()> {
     static TESTED: OnceLock<Result<(), i32>> = OnceLock::new();
-    let tested = TESTED.get_or_init(|| {
-        let mut uring = Uring::new(8, None, home).map_err(|error| errno(&error))?;
-        let known = uring.self_test(&OPTIONAL).map_err(|error| errno(&error))?;
-        let _first = KNOWN.set(known);
-        Ok(())
-    });
+    let tested = match TESTED.get() {
+        Some(tested) => *tested,
+        None => match test(home) {
+            Err(errno) if !is_final(errno) => Err(errno),
+            tested => *TESTED.get_or_init(|| tested),
+        },
+    };
     tested.map_err(io::Error::from_raw_os_error)
+}
+
+fn test(home: &Arc<Home>) -> Result<(), i32> {
+    let mut uring = Uring::new(8, None, home).map_err(|error| errno(&error))?;
+    let known = uring.self_test(&OPTIONAL).map_err(|error| errno(&error))?;
+    let _first = KNOWN.set(known);
+    Ok(())
 }
 
 fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EINVAL)
 }
 
+/// Whether it will not be otherwise the next time: descriptors and memory come back.
+fn is_final(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::ENOSYS | libc::EPERM | libc::EACCES | libc::EINVAL | libc::EOPNOTSUPP
+    )
+}
+
 /// Which driver a reactor made from `config` would run on.
 ///
 /// What `Auto` comes to is found out once per process, by setting up a real
-/// ring and using it. The environment variable `WAKELINE_DRIVER` (`auto`,
+/// ring and using it; again if descriptors or memory were short. The environment variable `WAKELINE_DRIVER` (`auto`,
 /// `uring`, `epoll`) decides where the configuration says `Auto`.
 ///
 /// # Errors
