@@ -22,7 +22,7 @@ use crate::sys::{check, check_len};
 use libc::cmsghdr;
 use std::io::{self, IoSliceMut};
 use std::mem::{self, MaybeUninit};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Room for the count (24 bytes), and for the time stamps that somebody may
 /// have asked of the socket: the kernel puts those first, and then nothing of
@@ -60,6 +60,8 @@ pub fn count_received(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// then in the kernel, if [`count_received`] was called and the kernel tells.
 ///
 /// At the end of the stream 1 is left, though only the end is.
+///
+/// Descriptors that a peer sends along, on a Unix stream, are closed.
 ///
 /// # Errors
 ///
@@ -99,7 +101,7 @@ pub fn recv_counted(
 
 /// Receives into the room of `bufs`, in order, each until it is full; at most
 /// 1,024 of them: how many bytes came and how many were left, as of
-/// [`recv_counted`].
+/// [`recv_counted`], which also says what becomes of descriptors.
 ///
 /// # Errors
 ///
@@ -109,15 +111,19 @@ pub fn recv_counted(
 ///
 /// ```
 /// use std::io::Write;
+/// use std::net::{TcpListener, TcpStream};
 /// use std::os::fd::AsFd;
-/// use std::os::unix::net::UnixStream;
-/// use wakeline_reactor::recv_owned;
+/// use wakeline_reactor::{count_received, recv_owned};
 ///
-/// let (here, mut there) = UnixStream::pair()?;
-/// there.write_all(b"hello")?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// count_received(listener.as_fd())?;
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// let (server, _) = listener.accept()?;
+/// client.write_all(b"hello")?;
 /// let mut buf: Vec<u8> = Vec::with_capacity(64);
-/// let (n, _left) = recv_owned(here.as_fd(), std::slice::from_mut(&mut buf))?;
-/// assert_eq!((n, &buf[..]), (5, &b"hello"[..]));
+/// let received = recv_owned(server.as_fd(), std::slice::from_mut(&mut buf))?;
+/// assert_eq!(received, (5, Some(0)));
+/// assert_eq!(buf, b"hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn recv_owned<B: IoBufMut>(
@@ -196,13 +202,15 @@ unsafe fn receive(
     message.msg_iovlen = count as _;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
+    // What a peer may send along on a Unix stream is for no child.
+    let flags = libc::MSG_CMSG_CLOEXEC;
     // SAFETY: `message` names `control`, borrowed mutably by this function
     // until it returns, and the memory of the caller's promise.
-    let bytes = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, 0) })?;
+    let bytes = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
     Ok((bytes, left(&message)))
 }
 
-/// Looks the count up among the control messages.
+/// Looks the count up among the control messages, and closes what nobody has asked for.
 fn left(message: &libc::msghdr) -> Option<usize> {
     // SAFETY: `recvmsg` has set `msg_controllen` to what it wrote of the buffer
     // at `msg_control`, which `receive` keeps until this returns; nothing behind
@@ -214,6 +222,7 @@ fn left(message: &libc::msghdr) -> Option<usize> {
         let cmsghdr {
             cmsg_level,
             cmsg_type,
+            cmsg_len,
             ..
         } = unsafe { *header };
         if (cmsg_level, cmsg_type) == (libc::IPPROTO_TCP, libc::TCP_CM_INQ) {
@@ -224,10 +233,36 @@ fn left(message: &libc::msghdr) -> Option<usize> {
             let left = unsafe { data.read_unaligned() };
             return usize::try_from(left).ok();
         }
+        if (cmsg_level, cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: as of the first header; and it is passed by.
+            unsafe { close_rights(header, cmsg_len as _) };
+        }
         // SAFETY: as of the first header.
         header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
     None
+}
+
+/// Closes the descriptors that a peer has sent along.
+///
+/// # Safety
+///
+/// `header` is one of `SCM_RIGHTS` from the kernel, `length` bytes long with what
+/// belongs to it; it is passed once.
+#[cold]
+unsafe fn close_rights(header: *const cmsghdr, length: usize) {
+    // SAFETY: computes the address behind the header, inside of the buffer.
+    let data = unsafe { libc::CMSG_DATA(header) }.cast::<libc::c_int>();
+    // SAFETY: computes.
+    let before = unsafe { libc::CMSG_LEN(0) } as usize;
+    for nth in 0..length.saturating_sub(before) / size_of::<libc::c_int>() {
+        // SAFETY: so many are within `length`.
+        let place = unsafe { data.add(nth) };
+        // SAFETY: the kernel has written it; any bits are an int.
+        let fd = unsafe { place.read_unaligned() };
+        // SAFETY: it was made for this message, which is passed once.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
 }
 
 #[cfg(all(test, not(loom)))]
