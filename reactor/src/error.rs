@@ -4,10 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A reactor could not be made.
+/// A reactor could not be made, or cannot watch a descriptor.
 ///
 /// It is the inner error of the `io::Error` that [`Reactor::new`](crate::Reactor::new)
-/// returns, whose kind is that of the cause; the cause is its `source()`.
+/// returns, or whoever was to wait, with the kind of the cause; the cause is its
+/// `source()`.
 #[derive(Debug)]
 pub struct SetupError {
     doing: String,
@@ -61,8 +62,9 @@ pub(crate) fn hint(error: &io::Error) -> String {
             crate::sys::limit(libc::RLIMIT_NOFILE)
         ),
         Some(libc::ENFILE) => "the system has all its files open (sysctl fs.file-max)".into(),
+        // Which of the two a ring counts against depends on the kernel.
         Some(libc::ENOMEM) => format!(
-            "locked memory of this user is used up (limit {}): raise it by `ulimit -l`, or use fewer ring entries",
+            "what this user may lock (limit {}: `ulimit -l`), or the memory of its control group, is used up: raise that, or use fewer ring entries",
             crate::sys::limit(libc::RLIMIT_MEMLOCK)
         ),
         Some(libc::EPERM | libc::EACCES) => {
@@ -80,6 +82,23 @@ pub(crate) fn setup(doing: &str) -> impl FnOnce(io::Error) -> io::Error {
         let hint = hint(&error);
         SetupError::new(doing, error, hint).into()
     }
+}
+
+/// Wraps the kernel's refusal to watch a descriptor: its errno would be taken for that
+/// of the read or write that was to wait.
+#[cold]
+pub(crate) fn not_watched(error: io::Error) -> io::Error {
+    let hint = match error.raw_os_error() {
+        // It is no refusal of the kernel's, and tells its story.
+        None => return error,
+        Some(libc::ENOSPC) => {
+            "this user has as many descriptors watched by epoll as sysctl fs.epoll.max_user_watches allows: raise it, or use driver uring"
+        }
+        Some(libc::ENOMEM) => "the memory of its control group, or of the kernel, is used up",
+        Some(libc::EPERM) => "it has nothing to wait for: it is a regular file, or a directory",
+        _ => "nothing is known to help",
+    };
+    SetupError::new("watch a descriptor", error, hint).into()
 }
 
 /// There is no reactor on this thread.
@@ -128,7 +147,9 @@ mod tests {
             text.starts_with("set up a ring: Cannot allocate memory (os error 12); "),
             "{text}"
         );
-        assert!(text.contains("ulimit -l"), "{text}");
+        for limit in ["ulimit -l", "control group"] {
+            assert!(text.contains(limit), "{text}");
+        }
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
         let errno = error
             .get_ref()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Direction, Done, Source};
+use wakeline_reactor::{Direction, Done, DriverKind, Reactor, Source};
 
 #[test]
 fn bytes_go_both_ways_through_full_buffers() {
@@ -331,4 +331,22 @@ fn a_source_outlives_its_reactor_and_arms_on_the_next() {
         other.write_all(b"x").unwrap();
         block_on(&reactor, wait).unwrap();
     }
+}
+
+/// Not the error of a read, whose file has nothing to do with it.
+#[test]
+fn what_cannot_be_watched_says_so() {
+    let reactor = Reactor::new(&config(DriverKind::Epoll)).unwrap();
+    let _entered = reactor.enter();
+    let file = std::fs::File::open("/proc/self/exe").unwrap();
+    let source = Source::new(file.into());
+    let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
+    let Poll::Ready(Err(error)) = poll_once(&mut wait, Waker::noop()) else {
+        panic!("epoll takes no file")
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    let text = error.to_string();
+    let expected = "watch a descriptor: Operation not permitted (os error 1); ";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.contains("regular file"), "{text}");
 }

@@ -157,9 +157,11 @@ impl Policy {
 /// listener costs the service.
 pub(super) fn classify(error: &io::Error) -> Class {
     let Some(errno) = error.raw_os_error() else {
-        // Not from the kernel: the reactor is gone or could not be made.
+        // Not from `accept`: the listener could not be watched for now, or the
+        // reactor is gone or could not be made.
         return match error.kind() {
             io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Class::Connection,
+            io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory => Class::Exhausted,
             _ => Class::Broken,
         };
     };
@@ -251,6 +253,10 @@ mod tests {
             assert_eq!(classify(&os(errno)), Class::Connection, "{}", os(errno));
         }
         assert_eq!(classify(&io::Error::other("no runtime")), Class::Broken);
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::OutOfMemory] {
+            let not_watched = io::Error::new(kind, "watch a descriptor");
+            assert_eq!(classify(&not_watched), Class::Exhausted);
+        }
     }
 
     #[test]

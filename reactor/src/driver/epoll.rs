@@ -19,7 +19,7 @@
 
 use super::{Beside, Turning};
 use crate::clock;
-use crate::error::setup;
+use crate::error::{not_watched, setup};
 use crate::harvest::{Garbage, Harvest};
 use crate::metrics::{Counts, add};
 use crate::op::{AnyOp, Attempt};
@@ -190,7 +190,7 @@ impl Epoll {
             }
             Err(error) => {
                 self.slots.remove(key);
-                Err(error)
+                Err(not_watched(error))
             }
         }
     }

@@ -21,7 +21,7 @@ use io_uring::opcode;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-/// What a ring falls back to where locked memory is short.
+/// What a ring falls back to where memory for it is short.
 const FEWER_ENTRIES: u32 = 64;
 
 /// Opens the driver that `config` asks for.

@@ -1,6 +1,7 @@
 //! The loop of every operation: try, and wait when there is nothing.
 
 use super::{Done, Seen, Source};
+use crate::error::not_watched;
 use crate::readiness::Readiness;
 use crate::state::{Direction, Wait};
 use crate::waiters::Who;
@@ -95,7 +96,7 @@ impl Source {
         if seen.has_failed()
             && let Some(error) = state.take_error(direction)
         {
-            return Err(error);
+            return Err(not_watched(error));
         }
         match state.wait(direction, who, waker) {
             Wait::Ready => return Ok(true),
@@ -109,6 +110,6 @@ impl Source {
         if armed.is_err() {
             state.unlist(direction, *who);
         }
-        armed.map(|()| false)
+        armed.map(|()| false).map_err(not_watched)
     }
 }

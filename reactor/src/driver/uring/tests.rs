@@ -3,6 +3,7 @@
 use super::*;
 use crate::driver::ring::Completion;
 use crate::op;
+use crate::source::Source;
 use crate::state::State;
 use crate::waiters::Who;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -166,6 +167,32 @@ fn a_watch_that_fails_tells_its_waiters_why() {
         let expected = told.then_some(errno);
         assert_eq!(error.and_then(|error| error.raw_os_error()), expected);
     }
+    bench.end();
+}
+
+#[test]
+fn a_watch_that_fails_is_not_told_as_the_error_of_a_read() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (here, _there) = UnixStream::pair().unwrap();
+    here.set_nonblocking(true).unwrap();
+    let source = Source::new(here.into());
+    let key = bench.watch(source.shared(), Direction::Read);
+    let location = std::panic::Location::caller();
+    let mut wait = source.ready(Direction::Read, wakeline_context::Kind::Read, location);
+    let mut poll = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        std::pin::Pin::new(&mut wait).poll(&mut cx)
+    };
+    assert!(poll().is_pending());
+    bench.complete(key.pack(Kind::Source), -libc::ENOMEM, false);
+    let Poll::Ready(Err(error)) = poll() else {
+        panic!("it is told")
+    };
+    let text = error.to_string();
+    assert!(text.starts_with("watch a descriptor: Cannot"), "{text}");
+    bench.harvest.finish();
     bench.end();
 }
 
