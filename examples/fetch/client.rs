@@ -24,6 +24,7 @@ use url::Url;
 use wakeline::time::{sleep, timeout};
 
 use super::{
+    auth,
     connect::{Connector, Stream},
     decode::ACCEPTED,
     download::download,
@@ -163,6 +164,7 @@ impl Client {
         let mut url = job.url.clone();
         let mut headers = self.options.headers.clone();
         loop {
+            auth::from_url(&mut url, &mut headers);
             let origin = Origin::of(&url).ok_or_else(|| {
                 Failure::new(
                     Kind::Redirect,

@@ -13,6 +13,7 @@
 //! | `args.rs`     | the command line becomes a list of jobs; `names.rs` names files    |
 //! | `run.rs`      | a task for each job, a semaphore, Ctrl-C                         |
 //! | `client.rs`   | attempts; `retry.rs` says when again, `redirect.rs` where to next  |
+//! | `auth.rs`     | a URL's name and password become a header                        |
 //! | `pool.rs`     | a connection that waits for another request, or                  |
 //! | `connect.rs`  | a new one: name, TCP, TLS                                        |
 //! | `exchange.rs` | the request out, the head in; `limits.rs` is the gate it passes    |
@@ -26,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod auth;
 mod body;
 mod client;
 mod connect;

@@ -40,13 +40,13 @@ fn from_url(url: &Url) -> String {
     if let Some(port) = url.port() {
         name += &format!("_{port}");
     }
-    name += &safe(&decode_percent(url.path()));
+    name += &safe(&readable(url.path()));
     if url.path().ends_with('/') {
         name += "index.html";
     }
     if let Some(query) = url.query() {
         name += "_";
-        name += &safe(&decode_percent(query));
+        name += &safe(&readable(query));
     }
     // A leading dot hides the file, and `.` and `..` are directories.
     let name = if name.starts_with('.') {
@@ -73,8 +73,13 @@ fn safe(text: &str) -> String {
         .collect()
 }
 
-/// `%41` as `A`; what is no escape, or no UTF-8 when decoded, stays as good as it can.
-fn decode_percent(text: &str) -> String {
+/// Without its escapes; what is no UTF-8 then stays as good as it can.
+fn readable(text: &str) -> String {
+    String::from_utf8_lossy(&decode_percent(text)).into_owned()
+}
+
+/// `%41` as `A`; what is no escape stays.
+pub(crate) fn decode_percent(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -93,7 +98,7 @@ fn decode_percent(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&decoded).into_owned()
+    decoded
 }
 
 /// Keeps the beginning and the extension; a hash of the whole URL stands for the rest.
