@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::fs;
 use std::future::pending;
 use std::io;
 use std::time::Instant;
@@ -100,26 +101,49 @@ async fn each(
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    quit: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     fn listen() -> io::Result<Signals> {
+        let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup()));
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: hangup.transpose()?,
         })
     }
 
     /// The name of the next one.
     async fn next(&mut self) -> io::Result<&'static str> {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
         select! {
             came = self.interrupt.recv() => came.map(|()| "SIGINT"),
             came = self.terminate.recv() => came.map(|()| "SIGTERM"),
+            came = self.quit.recv() => came.map(|()| "SIGQUIT"),
+            came = hangup => came.map(|()| "SIGHUP"),
         }
     }
 }
 
-/// The first Ctrl-C or SIGTERM stops the commands, the second does not wait.
+/// Whether this program was started to outlive its terminal, as by `nohup`.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1) // SIGHUP is the first signal
+}
+
+/// The first signal stops the commands, the second does not wait.
 async fn stop_by_signals(
     signals: io::Result<Signals>,
     stop: &Stop,
