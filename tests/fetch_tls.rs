@@ -189,7 +189,7 @@ fn http_behind_an_https_url_and_a_cut_session_are_told_apart() {
         // No length and no close_notify: a man in the middle could have cut it here.
         let server = Server::start_tls(authority.server(&["127.0.0.1"]), |_, wire| {
             wire.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf of it")?;
-            Ok(Then::Reset)
+            Ok(Then::Cut)
         });
         let cut = run(driver, &["--retries=0", "--cacert", file, &server.url("/")]);
         assert_eq!(

@@ -45,6 +45,8 @@ pub(crate) enum Then {
     Close,
     /// Answer no more, and wait until the client has had enough.
     Stall,
+    /// Close, under TLS without to say so: as who is in the middle would cut it.
+    Cut,
     /// Close with a reset.
     Reset,
 }
@@ -196,7 +198,7 @@ fn converse(shared: &Shared, script: &Script, wire: &mut dyn Wire) -> io::Result
                 while read(wire, &mut [0; 64])? > 0 {}
                 return Ok(Then::Close);
             }
-            Then::Close | Then::Reset => return Ok(then),
+            Then::Close | Then::Cut | Then::Reset => return Ok(then),
         }
     }
     unreachable!("the loop has no end")
