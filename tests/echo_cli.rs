@@ -7,8 +7,12 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::child::{EchoServer, example, send};
+
+/// How long a program may take that ends by itself; one that serves is killed then.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs the server to its end: exit code, stdout, stderr.
 fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -16,16 +20,31 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn run_example(name: &str, arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(example(name))
+    run_limited(name, arguments).expect("it ends by itself")
+}
+
+/// `None` if it does not end, and is killed.
+fn run_limited(name: &str, arguments: &[&str]) -> Option<(i32, String, String)> {
+    let mut child = Command::new(example(name))
         .args(arguments)
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("the server starts");
+    let limit = Instant::now() + LIMIT;
+    while child.try_wait().expect("it is our child").is_none() {
+        if Instant::now() > limit {
+            child.kill().expect("it is our child");
+            child.wait().expect("it is killed");
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().expect("it has ended");
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
-    (
-        output.status.code().expect("it was not killed"),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let code = output.status.code().expect("it was not killed");
+    Some((code, text(&output.stdout), text(&output.stderr)))
 }
 
 fn socket_path(name: &str) -> PathBuf {
@@ -83,9 +102,14 @@ fn the_one_of_the_readme_has_no_arguments_and_tells_of_a_busy_port() {
     let (code, stdout, stderr) = run_example("hello_echo", &["--listen"]);
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
     assert!(stderr.starts_with("usage: hello_echo"), "{stderr}");
-    // If that is an error, somebody else has the port.
-    let _busy = TcpListener::bind("127.0.0.1:7777");
-    let (code, stdout, stderr) = run_example("hello_echo", &[]);
+    let (code, stdout, stderr) = loop {
+        let busy = TcpListener::bind("127.0.0.1:7777");
+        if let Some(ended) = run_limited("hello_echo", &[]) {
+            break ended;
+        }
+        // Somebody else had the port, and has left it.
+        assert!(busy.is_err(), "it listens where this test does");
+    };
     assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("hello_echo: "), "{stderr}");
