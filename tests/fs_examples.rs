@@ -530,3 +530,26 @@ fn tail_refuses_a_fifo_and_waits_while_one_has_the_name() {
         assert_eq!(line(), "new");
     });
 }
+
+#[test]
+fn tail_does_not_take_a_file_of_the_kernel_for_cut_off() {
+    for_each_backend(|backend| {
+        // It says that it has no bytes, and gives some.
+        let dir = Scratch::new("tail-proc");
+        let (name, next) = (dir.join("log"), dir.file("next", "next\n"));
+        std::os::unix::fs::symlink("/proc/uptime", &name).unwrap();
+        let mut tail = command(backend, "tail_follow");
+        tail.args(["--every", "5"]).arg(&name);
+        tail.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut tail = Killed(tail.spawn().expect("it starts"));
+        let mut stdout = BufReader::new(tail.0.stdout.take().unwrap()).lines();
+        let mut stderr = BufReader::new(tail.0.stderr.take().unwrap()).lines();
+        let uptime = stdout.next().expect("a line").unwrap();
+        assert!(uptime.contains('.'), "{uptime}");
+        // The look that finds another file looks at this one too.
+        fs::rename(next, &name).unwrap();
+        let told = stderr.next().expect("a line").unwrap();
+        assert!(told.contains("following the new file"), "{told}");
+        assert_eq!(stdout.next().expect("a line").unwrap(), "next");
+    });
+}

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Open ──1──▶ Open     it has grown: write what is new
-//!   Open ──2──▶ Open     it is shorter than what was read: begin again
+//!   Open ──2──▶ Open     it is shorter than what was read: begin again; but what
+//!                        has no length, as most of /proc, is never shorter
 //!   Open ──3──▶ Open     its name has another file: read this to its end, then that
 //!   Open ──4──▶ Open     its name is gone, or a directory or FIFO has it: keep it,
 //!                        and look for the name
@@ -45,6 +46,8 @@ struct Follower {
     file: File,
     /// What is written already.
     position: u64,
+    /// That its length was not always zero: else it may have bytes all the same.
+    has_length: bool,
     out: Stdout,
     piece: Vec<u8>,
     /// That no file has the name was told.
@@ -101,6 +104,7 @@ impl Follower {
         Ok(Follower {
             file,
             position: start.map_err(Stop::Input)?,
+            has_length: known.len() > 0,
             out: stdout(),
             piece: vec![0; PIECE],
             missing: false,
@@ -127,7 +131,8 @@ impl Follower {
         // it is read to its end below, after the new one was seen.
         let named = self.named(path).await?;
         let known = self.file.metadata().await.map_err(Stop::Input)?;
-        if known.len() < self.position {
+        self.has_length |= known.len() > 0;
+        if self.has_length && known.len() < self.position {
             tell(&format!("{}: file truncated", path.display()));
             self.position = 0; // 2
         }
@@ -160,12 +165,15 @@ impl Follower {
     /// The file that has the name now, from its beginning.
     async fn change_to(&mut self, path: &Path) -> Result<(), Stop> {
         match File::open(path).await {
-            // Already something else: the next look tells.
-            Ok(file) if !file.metadata().await.map_err(Stop::Input)?.is_file() => Ok(()),
             Ok(file) => {
+                let known = file.metadata().await.map_err(Stop::Input)?;
+                if !known.is_file() {
+                    return Ok(()); // already something else: the next look tells
+                }
                 tell(&format!("{}: following the new file", path.display()));
                 self.file = file;
                 self.position = 0;
+                self.has_length = known.len() > 0;
                 self.drain().await
             }
             // Gone again: the next look tells.
