@@ -4,12 +4,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
 use support::child::{example, send};
 use support::{Backend, Chance, for_each_backend};
 
@@ -237,6 +239,58 @@ fn a_connection_on_which_nothing_moves_is_closed() {
         assert_eq!(all(client), b"");
         assert_eq!(all(server), b"");
         proxy.stop(&["idle=1"]);
+    });
+}
+
+#[test]
+fn a_connection_on_which_something_moves_is_not_closed() {
+    for_each_backend(|backend| {
+        let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let name = upstream.local_addr().expect("its name").to_string();
+        // On a busy machine a byte may be too late.
+        let in_time = [1, 10, 100].iter().find_map(|seconds| {
+            let idle = seconds.to_string();
+            let proxy = Proxy::start(backend, "127.0.0.1:0", &name, &["--idle-timeout", &idle]);
+            let client = proxy.connect();
+            let (server, _) = upstream.accept().expect("the proxy connects");
+            let (start, idle) = (Instant::now(), Duration::from_secs(*seconds));
+            // One way for longer than that, then the other way.
+            for (half, mut from, mut to) in [(1, &client, &server), (2, &server, &client)] {
+                while start.elapsed() < idle * 5 / 2 * half {
+                    from.write_all(b"x").ok()?;
+                    to.read_exact(&mut [0]).ok()?;
+                    thread::sleep(idle / 10);
+                }
+            }
+            Some(proxy)
+        });
+        let proxy = in_time.expect("it stays open while there are bytes");
+        proxy.stop(&["idle=0"]);
+    });
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_is_given_up() {
+    for_each_backend(|backend| {
+        // One fits into its queue, and it takes nobody out.
+        let upstream = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        upstream.bind(&any.into()).expect("a port");
+        upstream.listen(0).expect("it is bound");
+        let name = upstream.local_addr().expect("its name");
+        let name = name.as_socket().expect("of IPv4");
+        let mut queued = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&name, Duration::from_millis(100)) {
+            queued.push(stream);
+        }
+        let limit = Duration::from_millis(300);
+        let more = ["--connect-timeout", "0.3"];
+        let proxy = Proxy::start(backend, "127.0.0.1:0", &name.to_string(), &more);
+        let start = Instant::now();
+        let client = proxy.connect();
+        assert_eq!(all(client), b"");
+        assert!(start.elapsed() >= limit, "{:?}", start.elapsed());
+        proxy.stop(&["upstream_failed=1"]);
     });
 }
 
