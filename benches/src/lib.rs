@@ -1,3 +1,4 @@
 //! Benchmarks, and what several of them need.
 
 pub mod child;
+pub mod descriptors;

@@ -359,6 +359,35 @@ fn nobody_there_and_wrong_usage_are_told() {
     }
 }
 
+/// As a user whose shell allows so many descriptors, by `ulimit` with that option.
+fn limited(option: &str, arguments: &str) -> Output {
+    let script = format!("ulimit {option} 64; exec \"$0\" {arguments} -t 50ms -w 0s --json -");
+    Command::new("sh")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_load")])
+        .output()
+        .expect("a shell")
+}
+
+#[test]
+fn more_connections_than_descriptors_raise_the_limit_or_are_refused_before_the_start() {
+    let target = server(echo);
+    for way in ["--driver auto", "--driver epoll", "--client threads"] {
+        let way = format!("{target} --mode idle -c 70 {way}");
+        let output = limited("-S -n", &way);
+        let result: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{way}: {error}: {output:?}"));
+        assert_eq!(result["connects"], 70, "{way}: {output:?}");
+        assert_eq!(result["errors"], serde_json::json!({}), "{way}: {output:?}");
+
+        let output = limited("-n", &way);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{way}: {said}");
+        assert!(said.contains("a process may have 64"), "{way}: {said}");
+        assert!(said.contains("ulimit -Hn"), "{way}: {said}");
+        assert_eq!(said.lines().count(), 1, "{way}: {said}");
+    }
+}
+
 #[test]
 fn the_schema_names_every_field_of_a_result() {
     let target = server(echo).to_string();

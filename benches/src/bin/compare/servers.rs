@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wakeline_benches::child::{allowed, beside, pin};
+use wakeline_benches::descriptors;
 
 use crate::args::Cpus;
 use crate::cell::{Cell, Kind};
@@ -64,21 +64,10 @@ pub(crate) fn places(cell: &Cell, cpus: Cpus) -> Result<[&'static [usize]; 2], S
     }
 }
 
-/// Lets this process and its children have as many descriptors as they may.
+/// Lets this process and its children have the descriptors of `cell`.
 pub(crate) fn allow(cell: &Cell) -> Result<(), String> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    setrlimit(Resource::Nofile, raised).map_err(|error| format!("descriptors: {error}"))?;
     let needed = cell.connections as u64 + SPARE;
-    match limit.maximum {
-        Some(most) if most < needed => Err(format!(
-            "{cell} needs {needed} descriptors a process, {most} are allowed: raise the hard limit (ulimit -Hn)"
-        )),
-        _ => Ok(()),
-    }
+    descriptors::allow(&cell.to_string(), needed)
 }
 
 /// Rounds of a computation that take a millisecond, as a server finds them.

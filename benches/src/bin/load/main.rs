@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use wakeline_benches::descriptors;
 
 use cli::{Client, Mode, Options};
 use live::Seen;
@@ -39,6 +40,9 @@ use target::Target;
 
 /// Busier than this, and the client is what is measured.
 const BUSY: f64 = 0.9;
+/// Descriptors of a thread's runtime, and of all else beside the connections.
+const RUNTIME: usize = 4;
+const SPARE: usize = 32;
 
 fn main() -> ExitCode {
     // Usage errors end here, with code 2.
@@ -95,6 +99,7 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
     if options.mode == Mode::Storm && options.client == Client::Threads {
         return Err("--mode storm needs --client wakeline".to_owned());
     }
+    allow(options)?;
     let address = target.look_up()?;
     let pid = options.pid.map(|pid| pid.to_string());
     let before = pid.as_deref().map(|pid| {
@@ -106,9 +111,13 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
     let run = Arc::new(Run::new(options, address, script));
     let runtime = wakeline::Runtime::builder().workers(1).build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let threads = client::start(options.client, &run)?;
-    run.start.wait();
-    let seen = runtime.block_on(live::watch(&run, options));
+    let started = runtime.block_on(async {
+        // In here: what the runtime needs it has before the connections take all.
+        let threads = client::start(options.client, &run)?;
+        run.start.wait();
+        Ok::<_, String>((threads, live::watch(&run, options).await))
+    });
+    let (threads, seen) = started?;
     run.sampled.cancel("sampled");
     if seen.interrupted {
         run.stop.cancel("Ctrl-C");
@@ -121,6 +130,18 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
         }
     }
     Ok(summary(options, target, &run, &tally, &seen, before))
+}
+
+/// Has as many descriptors as the run needs: nothing has begun that could lack one.
+fn allow(options: &Options) -> Result<(), String> {
+    let connections = options.connections;
+    let runtimes = match options.client {
+        Client::Wakeline => options.threads.min(connections),
+        Client::Threads => 0,
+    };
+    let others = runtimes.saturating_mul(RUNTIME) + SPARE;
+    let needed = connections.saturating_add(others);
+    descriptors::allow(&format!("-c {connections}"), needed as u64)
 }
 
 fn summary(
