@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use hdrhistogram::Histogram;
+
 use crate::cli::duration_or_none;
 use crate::report::Summary;
 
@@ -90,12 +92,11 @@ impl Gate {
 
     /// What to tell the user if the result meets the condition. A result
     /// without a single message has no latencies, and meets every one on them.
-    pub(crate) fn met(&self, summary: &Summary) -> Option<String> {
-        let latency = &summary.latency_ns;
+    pub(crate) fn met(&self, summary: &Summary, latency: &Histogram<u64>) -> Option<String> {
         let value = match self.what {
-            What::Percentile(p) => summary.percentile(p) as f64,
-            What::Max => latency.max as f64,
-            What::Mean => latency.mean,
+            What::Percentile(p) => latency.value_at_percentile(p) as f64,
+            What::Max => latency.max() as f64,
+            What::Mean => latency.mean(),
             What::Rate => summary.rate,
             What::Messages => summary.messages as f64,
             What::Missing => summary.missing.unwrap_or(0) as f64,
@@ -126,7 +127,12 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::tally::{Live, Tally, Window};
+
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn conditions_have_a_name_a_sign_and_a_value() {
@@ -153,6 +159,35 @@ mod tests {
             "pnan>1s",
         ] {
             assert!(text.parse::<Gate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_percentile_is_the_one_that_was_asked_for() {
+        let window = Window::new(Duration::ZERO, LONG, LONG, true);
+        let mut tally = Tally::new();
+        for micros in 1..=1000 {
+            let now = window.from + Duration::from_micros(micros);
+            tally.answered(window, window.from, now, &Live::default());
+        }
+        let mut summary = Summary::default();
+        summary.fill(&tally);
+        for (percentile, micros) in [("p5", 50), ("p50", 500), ("p62", 620), ("p99.3", 993)] {
+            // As good as three digits.
+            let (below, above) = (micros - 3, micros + 3);
+            for (gate, met) in [
+                (format!("{percentile}>{below}us"), true),
+                (format!("{percentile}>{above}us"), false),
+                (format!("{percentile}<{above}us"), true),
+                (format!("{percentile}<{below}us"), false),
+            ] {
+                let parsed: Gate = gate.parse().expect("a condition");
+                assert_eq!(
+                    parsed.met(&summary, &tally.latency).is_some(),
+                    met,
+                    "{gate}"
+                );
+            }
         }
     }
 }

@@ -68,12 +68,12 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     let Some(target) = &options.target else {
         return Err("no target".to_owned());
     };
-    let summary = measure(options, target)?;
+    let (summary, tally) = measure(options, target)?;
     tell(options, &summary)?;
     let met: Vec<String> = options
         .fail_if
         .iter()
-        .filter_map(|gate| gate.met(&summary))
+        .filter_map(|gate| gate.met(&summary, &tally.latency))
         .collect();
     for gate in &met {
         let _ = writeln!(std::io::stderr(), "load: {gate}");
@@ -95,7 +95,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     })
 }
 
-fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
+fn measure(options: &Options, target: &Target) -> Result<(Summary, Tally), String> {
     if options.mode == Mode::Storm && options.client == Client::Threads {
         return Err("--mode storm needs --client wakeline".to_owned());
     }
@@ -129,7 +129,8 @@ fn measure(options: &Options, target: &Target) -> Result<Summary, String> {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
-    Ok(summary(options, target, &run, &tally, &seen, before))
+    let summary = summary(options, target, &run, &tally, &seen, before);
+    Ok((summary, tally))
 }
 
 /// Has as many descriptors as the run needs: nothing has begun that could lack one.

@@ -20,7 +20,7 @@ use crate::tally::{Errors, Tally};
 pub(crate) const VERSION: &str = "wakeline-load/1";
 
 /// One run, as it is written by `--json`; `--json-schema` describes it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) schema: String,
     pub(crate) target: String,
@@ -114,24 +114,5 @@ impl Summary {
 
     pub(crate) fn error_count(&self) -> u64 {
         self.errors.values().map(|errors| errors.count).sum()
-    }
-
-    /// Nanoseconds, as good as the points that are kept.
-    pub(crate) fn percentile(&self, percentile: f64) -> u64 {
-        let latency = &self.latency_ns;
-        let known = [
-            (50.0, latency.p50),
-            (90.0, latency.p90),
-            (99.0, latency.p99),
-            (99.9, latency.p99_9),
-            (99.99, latency.p99_99),
-            (100.0, latency.max),
-        ];
-        let exact = known.iter().find(|(known, _)| *known == percentile);
-        let above = self
-            .percentiles
-            .iter()
-            .find(|(point, _)| *point >= percentile);
-        exact.or(above).map_or(latency.max, |(_, value)| *value)
     }
 }
