@@ -351,6 +351,11 @@ fn nobody_there_and_wrong_usage_are_told() {
         &["a:1", "--mode", "idle", "--fail-if", "p99>1s"],
         &["--compare", "a", "b", "--fail-if", "p99>1s"], // gates nothing there
         &["--compare", "a", "b", "--json", "-"],
+        &["a:1", "--mode", "storm", "--rate", "9"], // all in one moment, and no more
+        &["a:1", "--mode", "idle", "--rate", "9"],
+        &["a:1", "--mode", "storm", "-d", "2"], // one message a connection
+        &["a:1", "--mode", "churn", "-d", "2"],
+        &["a:1", "--mode", "idle", "-d", "2"],
         &[],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_load"));

@@ -51,7 +51,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTE")]
     pub(crate) first: Option<u8>,
 
-    /// Messages under way on a connection; without it 1, or 1000 with --rate.
+    /// Messages under way on a connection of --mode stream; without it 1, or 1000 with --rate.
     #[arg(short, long, value_name = "N", value_parser = count)]
     pub(crate) depth: Option<usize>,
 
@@ -69,7 +69,7 @@ pub(crate) struct Options {
 
     /// Open loop: so many messages a second in all, sent when due and not when
     /// the last answer came; latency counts from when a message was due. What
-    /// was due and has no answer at the end of `--drain` is missing.
+    /// was due and has no answer at the end of `--drain` is missing. Of --mode stream or churn.
     #[arg(short, long, value_name = "PER_SECOND", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
@@ -149,17 +149,24 @@ impl Options {
     ///
     /// Wrong usage.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        let idle = self.mode == Mode::Idle;
-        if idle && self.fail_if.iter().any(Gate::is_of_answers) {
-            let text = "--fail-if: an idle run asks nothing, and has only errors";
-            return Err(Options::command().error(ErrorKind::ArgumentConflict, text));
-        }
-        let open = self.rate.is_some() && !idle;
-        if !open && self.fail_if.iter().any(Gate::is_of_an_open_loop) {
-            let text = "--fail-if missing: only an open loop knows what is missing; see --rate";
-            return Err(Options::command().error(ErrorKind::ArgumentConflict, text));
-        }
-        Ok(())
+        let open = self.rate.is_some();
+        let has = |is_of: fn(&Gate) -> bool| self.fail_if.iter().any(is_of);
+        let wrong = match self.mode {
+            Mode::Storm if open => "--rate: the connections of a storm all ask in one moment, once",
+            Mode::Idle if open => "--rate: an idle run asks nothing",
+            Mode::Churn | Mode::Storm if self.depth.is_some() => {
+                "--depth: a connection of --mode churn or storm has one message"
+            }
+            Mode::Idle if self.depth.is_some() => "--depth: an idle run asks nothing",
+            Mode::Idle if has(Gate::is_of_answers) => {
+                "--fail-if: an idle run asks nothing, and has only errors"
+            }
+            _ if !open && has(Gate::is_of_an_open_loop) => {
+                "--fail-if missing: only an open loop knows what is missing; see --rate"
+            }
+            _ => return Ok(()),
+        };
+        Err(Options::command().error(ErrorKind::ArgumentConflict, wrong))
     }
 }
 

@@ -113,12 +113,12 @@ impl Run {
     /// loop: that is known without asking any connection.
     pub(crate) fn due_within(&self, measured: Duration) -> Option<u64> {
         let from = self.window().from;
-        let open = self.interval.is_some() && self.mode != Mode::Idle;
         let within = |nth| {
             let pace = self.pace(nth);
             pace.due_before(from + measured) - pace.due_before(from)
         };
-        open.then(|| (0..self.connections).map(within).sum())
+        self.interval
+            .map(|_| (0..self.connections).map(within).sum())
     }
 
     /// The connections of the `nth` thread.
