@@ -356,6 +356,9 @@ fn nobody_there_and_wrong_usage_are_told() {
         &["a:1", "--mode", "storm", "-d", "2"], // one message a connection
         &["a:1", "--mode", "churn", "-d", "2"],
         &["a:1", "--mode", "idle", "-d", "2"],
+        &["a:1", "-w", "10000000000000000000s"], // no clock goes as far
+        &["a:1", "--drain", "10000000000000000000s"],
+        &["a:1", "--spin", "10000000000000000000s"],
         &[],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_load"));

@@ -204,7 +204,10 @@ fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A length of time: `10s`, `500ms`, `2m`, or seconds.
+const YEAR: Duration = Duration::from_secs(8760 * 3600);
+
+/// A length of time: `10s`, `500ms`, `2m`, or seconds; what is longer than a year
+/// is meant by nobody, and no clock goes on for ever.
 pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
     let wrong = || "not a length of time, such as 10s, 500ms or 2m".to_owned();
     let (digits, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
@@ -220,7 +223,10 @@ pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
         "h" => number * 3600.0,
         _ => return Err(wrong()),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+    match Duration::try_from_secs_f64(seconds).map_err(|_| wrong())? {
+        long if long > YEAR => Err("at most a year (8760h)".to_owned()),
+        duration => Ok(duration),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
