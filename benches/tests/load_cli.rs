@@ -1,6 +1,6 @@
 //! The load tester, as a user runs it, against servers of plain threads.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -328,6 +328,38 @@ fn results_are_written_and_compared() {
         "{wrong:?}"
     );
     std::fs::remove_dir_all(dir).expect("it was made here");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_the_run() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("it has the mode");
+    let target = listener.local_addr().expect("its address").to_string();
+    for option in ["--json", "--html"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+        command.args([&target, option, "/nowhere/a"]);
+        let output = command.args(["-t", "50ms", "--drain", "0s"]).output();
+        let output = output.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot write /nowhere/a"), "{said}");
+        let came = listener.accept().map_err(|error| error.kind());
+        assert_eq!(came.expect_err("no connection"), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_printed_nevertheless() {
+    let target = server(echo).to_string();
+    let output = load(&[&target, "--html", "/dev/full", "--fail-if", "rate>0"]);
+    let (table, said) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(table.contains("latency p99.99"), "{output:?}");
+    assert!(said.contains("cannot write /dev/full"), "{said}");
+    assert!(said.contains("--fail-if 'rate>0' is met"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! Read in this order: `cli` (what may be asked for), this file, `run` (what all
 //! threads share), `speak` and `answer` (what is said, without a connection),
 //! `client` (who says it: our runtime, or plain threads), `tally` (what is
-//! measured), `report` (how it is told).
+//! measured), `report` (how it is told), `tell` (where).
 
 mod answer;
 mod cli;
@@ -21,9 +21,9 @@ mod run;
 mod speak;
 mod tally;
 mod target;
+mod tell;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -37,6 +37,7 @@ use run::Run;
 use speak::Script;
 use tally::Tally;
 use target::Target;
+use tell::{Files, print, tell};
 
 /// Busier than this, and the client is what is measured.
 const BUSY: f64 = 0.9;
@@ -68,8 +69,9 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     let Some(target) = &options.target else {
         return Err("no target".to_owned());
     };
+    let files = Files::open(options)?;
     let (summary, tally) = measure(options, target)?;
-    tell(options, &summary)?;
+    let told = tell(options, files, &summary);
     let met: Vec<String> = options
         .fail_if
         .iter()
@@ -88,6 +90,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
         let why = first.map_or(String::new(), |errors| format!(": {}", errors.sample));
         let _ = writeln!(std::io::stderr(), "load: {nothing}{why}");
     }
+    told?;
     Ok(match () {
         () if summary.interrupted => ExitCode::from(130),
         () if nothing.is_some() || !met.is_empty() => ExitCode::FAILURE,
@@ -277,44 +280,6 @@ fn warnings(options: &Options, summary: &Summary) -> Vec<String> {
         ));
     }
     warnings
-}
-
-/// Prints and writes what was asked for.
-fn tell(options: &Options, summary: &Summary) -> Result<(), String> {
-    let json = || {
-        serde_json::to_string_pretty(summary)
-            .map(|text| text + "\n")
-            .map_err(|error| format!("cannot write JSON: {error}"))
-    };
-    let to_stdout = options.json.as_deref() == Some(Path::new("-"));
-    if let Some(path) = options.json.as_deref().filter(|_| !to_stdout) {
-        write(path, &json()?)?;
-    }
-    if let Some(path) = &options.html {
-        write(path, &report::html(summary))?;
-    }
-    print(&if to_stdout {
-        json()?
-    } else {
-        report::table(summary)
-    })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
-}
-
-/// To stdout; whoever reads it may have seen enough.
-fn print(text: &str) -> Result<(), String> {
-    match std::io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| std::io::stdout().flush())
-    {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot print: {error}"))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
