@@ -85,6 +85,18 @@ impl Baseline {
         within
     }
 
+    /// Whether each row of `before` that `is_due` has a figure; says which has none.
+    pub(crate) fn has_all(&self, before: &Baseline, is_due: impl Fn(&str) -> bool) -> bool {
+        let mut all = true;
+        for row in before.instructions.keys().filter(|row| is_due(row)) {
+            if !self.instructions.contains_key(row) {
+                eprintln!("{row}: a figure is written down, and here is none");
+                all = false;
+            }
+        }
+        all
+    }
+
     pub(crate) fn table(&self, before: Option<&Baseline>) -> String {
         let mut text =
             String::from("| instructions per operation | now | written down | ratio |\n");
@@ -141,6 +153,14 @@ mod tests {
         let then = figures("2.36", "poll", 100.0);
         assert!(figures("2.41", "poll", 114.9).is_within(&then));
         assert!(!figures("2.41", "poll", 115.2).is_within(&then));
+    }
+
+    #[test]
+    fn a_row_that_is_written_down_is_not_lost() {
+        let (then, now) = (figures("2.36", "wake", 1.0), figures("2.36", "poll", 1.0));
+        assert!(!now.has_all(&then, |_| true));
+        assert!(now.has_all(&then, |row| row != "wake")); // it cannot be had here
+        assert!(now.has_all(&now, |_| true));
     }
 
     #[test]
