@@ -33,8 +33,22 @@ fn without_the_other_tester_it_is_skipped() {
 }
 
 #[test]
+fn a_check_that_cannot_be_made_has_not_passed() {
+    let output = agree(&["--check", "10"], Some("/nowhere"));
+    assert_eq!(output.status.code(), Some(77), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("wrk is not installed"), "{said}");
+}
+
+#[test]
 fn wrong_usage_is_told() {
-    for wrong in [&["--rounds", "0"][..], &["--connections", "many"]] {
+    for wrong in [
+        &["--rounds", "0"][..],
+        &["--connections", "many"],
+        &["--check", "nan"], // nothing is off by more
+        &["--check", "inf"],
+        &["--check", "-1"],
+    ] {
         assert_eq!(agree(wrong, None).status.code(), Some(2), "{wrong:?}");
     }
 }

@@ -22,7 +22,8 @@
 //!           processor takes to wake changes from one second to the next, here by
 //!           more than the testers differ: hence short windows, and many. `--check 10` fails if
 //!           one of the medians is off by more than so many percent; of latencies
-//!           only where they are nearly all of a connection's time in both.
+//!           only where they are nearly all of a connection's time in both. Where
+//!           nothing can be measured its exit code is 77.
 //!
 //! ```text
 //! apt-get install wrk nginx-light python3
@@ -67,8 +68,8 @@ struct Options {
     #[arg(long)]
     url: Option<String>,
 
-    /// Fail if a median of ratios is off by more than so many percent.
-    #[arg(long, value_name = "PERCENT")]
+    /// Fail if a median of ratios is off by more than so many percent; with code 77 if there is none.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
     check: Option<f64>,
 
     /// Serves HTTP on wakeline, at this address; the program starts itself so.
@@ -76,15 +77,35 @@ struct Options {
     serve: Option<String>,
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent),
+        _ => Err("not a number of percent between 0 and 1000".to_owned()),
+    }
+}
+
+/// What a run has come to.
+enum Ended {
+    /// Told, and if a check was asked for, passed.
+    Well,
+    Off,
+    /// Nothing could be measured.
+    Skipped,
+}
+
+/// The exit code of a check that could not be made.
+const NOT_HERE: u8 = 77;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let ran = match &options.serve {
-        Some(address) => servers::serve(address).map(|()| true),
+        Some(address) => servers::serve(address).map(|()| Ended::Well),
         None => run(&options),
     };
     match ran {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Ended::Skipped) if options.check.is_some() => ExitCode::from(NOT_HERE),
+        Ok(Ended::Well | Ended::Skipped) => ExitCode::SUCCESS,
+        Ok(Ended::Off) => ExitCode::FAILURE,
         Err(message) => {
             eprintln!("agree: {message}");
             ExitCode::FAILURE
@@ -92,15 +113,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the testers agree, if that was asked.
-fn run(options: &Options) -> Result<bool, String> {
+fn run(options: &Options) -> Result<Ended, String> {
     if !is_there("wrk", "-v") {
         println!("skipped: wrk is not installed (apt-get install wrk)");
-        return Ok(true);
+        return Ok(Ended::Skipped);
     }
     let [server_cpu, tester_cpu, ..] = allowed() else {
         println!("skipped: server and tester need a processor each, and there is one");
-        return Ok(true);
+        return Ok(Ended::Skipped);
     };
     let place = Scratch::new()?;
     let testers = testers::both(&place.0)?;
@@ -129,12 +149,18 @@ fn run(options: &Options) -> Result<bool, String> {
         let server = Server::start(kind, &place.0)?;
         measure(kind.name, &server.url)?;
     }
+    if results.is_empty() {
+        return Ok(Ended::Skipped);
+    }
     print!("{}", results.markdown());
     let off = options.check.map(|percent| results.off_by(percent));
     for line in off.iter().flatten() {
         eprintln!("agree: {line}");
     }
-    Ok(off.is_none_or(|off| off.is_empty()))
+    Ok(match off.is_none_or(|off| off.is_empty()) {
+        true => Ended::Well,
+        false => Ended::Off,
+    })
 }
 
 /// All rounds of one server.

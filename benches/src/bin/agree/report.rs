@@ -66,6 +66,10 @@ impl Results {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::from(
             "| server | connections | figure | load | wrk | load / wrk | p99 as wrk tells it |\n\

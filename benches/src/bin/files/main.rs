@@ -119,6 +119,18 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let asked = |row: &Row| {
+        options.names.is_empty()
+            || options
+                .names
+                .iter()
+                .any(|name| row.name().contains(&**name))
+    };
+    let rows: Vec<Row> = Row::ALL.into_iter().filter(asked).collect();
+    if rows.is_empty() {
+        eprintln!("no row is called like that");
+        return ExitCode::from(2);
+    }
     let data = match Data::new(&options.dir) {
         Ok(data) => data,
         Err(error) => {
@@ -129,14 +141,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let asked = |row: &Row| {
-        options.names.is_empty()
-            || options
-                .names
-                .iter()
-                .any(|name| row.name().contains(&**name))
-    };
-    let rows: Vec<Row> = Row::ALL.into_iter().filter(asked).collect();
     let contestants = contestants();
     let mut figures = report::Figures::default();
     for round in 0..options.rounds {
