@@ -202,7 +202,7 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If `workers` is zero.
+    /// If `workers` is zero, or more than 65,535.
     #[track_caller]
     pub fn workers(mut self, workers: usize) -> Builder {
         self.executor = self.executor.workers(workers);

@@ -57,6 +57,7 @@ fn wrong_usage_is_exit_code_2_and_nothing_on_stdout() {
         &["--listen", "nonsense"][..],
         &["--listen", "300.0.0.1:80"],
         &["--workers", "0"],
+        &["--workers", "65536"], // more than a runtime can have
         &["--driver", "kqueue"],
         &["--no-such-option"],
     ] {

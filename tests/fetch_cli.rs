@@ -46,6 +46,11 @@ fn wrong_arguments_end_with_two_and_one_clear_line() {
         ),
         (&["--output", list, "http://h/"], "cannot create --output"),
         (&["--concurrency", "0", "http://h/"], "--concurrency"),
+        (
+            &["--concurrency", "18446744073709551615", "http://h/"],
+            "from 1 to 65535",
+        ),
+        (&["--workers", "65536", "http://h/"], "from 1 to 65535"),
         (&["--timeout", "soon", "http://h/"], "try 30, 2.5s or 500ms"),
         (&["--max-size", "big", "http://h/"], "try 500k, 10M or 2G"),
         (&["--header", "nonsense", "http://h/"], "Name: value"),

@@ -322,6 +322,11 @@ fn what_is_wrong_is_one_line_that_says_what_to_try() {
             "a whole number from 1",
         ),
         (
+            &["--upstream", "a:1", "--workers", "65536"],
+            2,
+            "from 1 to 65535",
+        ),
+        (
             &["--upstream", "a:1", "--listen", &file],
             1,
             "another program listens there, or something else",

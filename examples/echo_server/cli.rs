@@ -1,7 +1,7 @@
 //! The command line: what may be asked for.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,8 +26,8 @@ pub(crate) struct Options {
     pub(crate) listen: Vec<Address>,
 
     /// Threads that serve [default: the CPUs this process may use].
-    #[arg(long, value_name = "N", env = "WAKELINE_WORKERS", value_parser = count)]
-    pub(crate) workers: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", env = "WAKELINE_WORKERS", value_parser = threads)]
+    pub(crate) workers: Option<NonZeroU16>,
 
     /// How to wait for the kernel: auto, uring or epoll.
     #[arg(long, value_name = "DRIVER", default_value = "auto")]
@@ -56,12 +56,19 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn workers(&self) -> usize {
-        let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.workers.unwrap_or_else(available).get()
+        let available = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.workers
+            .map_or_else(available, |workers| workers.get().into())
     }
 }
 
-/// A number of threads or connections.
+/// A number of threads, as a runtime can have.
+fn threads(text: &str) -> Result<NonZeroU16, String> {
+    text.parse()
+        .map_err(|_| "a whole number from 1 to 65535".to_owned())
+}
+
+/// A number of connections.
 fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a whole number from 1".to_owned())
 }

@@ -7,7 +7,7 @@ use std::{
     collections::HashSet,
     fs,
     io::{self, Read},
-    num::NonZeroUsize,
+    num::NonZeroU16,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     /// How many URLs are fetched at the same time.
     #[arg(long, value_name = "N", default_value = "16", value_parser = count)]
-    concurrency: NonZeroUsize,
+    concurrency: NonZeroU16,
     /// First fetch one by one, then concurrently, and print how much faster that was.
     #[arg(long)]
     pub(crate) sequential: bool,
@@ -79,7 +79,7 @@ pub(crate) struct Args {
     pub(crate) driver: wakeline::Driver,
     /// Threads that run tasks.
     #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
-    pub(crate) workers: NonZeroUsize,
+    pub(crate) workers: NonZeroU16,
     /// Print the report as one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
@@ -150,7 +150,7 @@ impl Args {
         };
         Ok(Plan {
             jobs,
-            concurrency: self.concurrency.get(),
+            concurrency: self.concurrency.get().into(),
             options,
         })
     }
@@ -210,8 +210,9 @@ fn parse_url(text: &str) -> Result<Url, String> {
 }
 
 /// A number of URLs or threads.
-fn count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "a whole number from 1".to_owned())
+fn count(text: &str) -> Result<NonZeroU16, String> {
+    text.parse()
+        .map_err(|_| "a whole number from 1 to 65535".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

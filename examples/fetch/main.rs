@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         }
     };
     let runtime = match Runtime::builder()
-        .workers(args.workers.get())
+        .workers(args.workers.get().into())
         .driver(args.driver)
         .build()
     {

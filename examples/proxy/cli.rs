@@ -1,6 +1,6 @@
 //! The command line: what may be asked for.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Parser;
@@ -46,15 +46,21 @@ pub(crate) struct Options {
     pub(crate) max_connections: Option<NonZeroUsize>,
 
     /// Threads [default: the CPUs this process may use].
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub(crate) workers: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) workers: Option<NonZeroU16>,
 
     /// How to wait for the kernel: auto, uring or epoll.
     #[arg(long, value_name = "DRIVER", default_value = "auto")]
     pub(crate) driver: Driver,
 }
 
-/// A number of threads or connections.
+/// A number of threads, as a runtime can have.
+fn threads(text: &str) -> Result<NonZeroU16, String> {
+    text.parse()
+        .map_err(|_| "a whole number from 1 to 65535".to_owned())
+}
+
+/// A number of connections.
 fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a whole number from 1".to_owned())
 }

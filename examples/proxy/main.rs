@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), String> {
     let mut builder = Runtime::builder().driver(options.driver);
     if let Some(workers) = options.workers {
-        builder = builder.workers(workers.get());
+        builder = builder.workers(workers.get().into());
     }
     let runtime = builder
         .build()

@@ -12,7 +12,7 @@ use crate::blocking::{Pool, Surround};
 use crate::debug::{DebugMode, Reporter};
 use crate::driver::{Driver, ParkDriver};
 use crate::executor::Executor;
-use crate::idle::Idle;
+use crate::idle::{Idle, MOST_WORKERS};
 use crate::queue;
 use crate::shared::{Factory, Flavour, Many, Observers, Only, Shared, WorkerShared};
 use crate::trace::{ClockFn, Recorder, Tracer};
@@ -61,10 +61,14 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If `workers` is zero.
+    /// If `workers` is zero, or more than 65,535.
     #[track_caller]
     pub fn workers(mut self, workers: usize) -> Builder {
         assert!(workers > 0, "an executor needs at least one worker");
+        assert!(
+            workers <= MOST_WORKERS,
+            "{workers} workers are more than 65,535"
+        );
         self.workers = Some(workers);
         self
     }

@@ -52,6 +52,8 @@ use crate::sync::{
 const SEARCHING: u32 = 1;
 /// One sleeper, in the high half.
 const SLEEPING: u32 = 1 << 16;
+/// Workers that a half can count.
+pub(crate) const MOST_WORKERS: usize = u16::MAX as usize;
 
 /// The states of all workers: see the module.
 pub(crate) struct Idle {
@@ -83,7 +85,7 @@ impl Idle {
     /// If there are more than 65,535.
     pub(crate) fn new(workers: usize) -> Idle {
         assert!(
-            workers <= usize::from(u16::MAX),
+            workers <= MOST_WORKERS,
             "{workers} workers are more than 65,535"
         );
         Idle {

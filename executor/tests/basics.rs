@@ -288,6 +288,12 @@ fn a_nested_block_on_is_refused_with_advice() {
 }
 
 #[test]
+#[should_panic(expected = "70000 workers are more than 65,535")]
+fn too_many_workers_are_refused_where_they_are_asked_for() {
+    let _asked = Executor::builder().workers(70_000);
+}
+
+#[test]
 fn spawning_after_the_end_resolves_as_cancelled() {
     on_each(|executor| {
         let other = Executor::builder().workers(2).build().unwrap();
