@@ -23,6 +23,14 @@ fn hello() -> Server {
     Server::start(|request, wire| answer(wire, "", format!("hello {}", request.path).as_bytes()))
 }
 
+/// Bound but not listening: connects are refused, and nobody else gets the port meanwhile.
+fn deaf_socket() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    socket
+}
+
 #[test]
 fn wrong_arguments_end_with_two_and_one_clear_line() {
     let directory = Directory::new();
@@ -163,11 +171,7 @@ fn the_json_is_one_document_with_a_schema() {
 
 #[test]
 fn a_refused_connection_and_an_unknown_name_are_failures_of_their_own() {
-    // Bound but not listening: connects are refused, and nobody else gets the port meanwhile.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket
-        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
+    let socket = deaf_socket();
     let closed = socket.local_addr().unwrap().as_socket().unwrap();
     let server = hello();
     for driver in drivers() {
@@ -352,6 +356,33 @@ fn sequential_runs_twice_and_tells_the_ratio() {
         let table = String::from_utf8(table.stdout).unwrap();
         assert!(
             table.contains("one by one") && table.contains("times as fast"),
+            "{table}"
+        );
+    }
+}
+
+#[test]
+fn passes_that_failed_are_not_compared() {
+    let socket = deaf_socket();
+    let closed = socket.local_addr().unwrap().as_socket().unwrap();
+    let server = hello();
+    for driver in drivers() {
+        let arguments = [
+            "--sequential".into(),
+            "--retries=0".into(),
+            server.url("/"),
+            format!("http://{closed}/"),
+        ];
+        let run = run(driver, &arguments);
+        assert_eq!(run.report["sequential"]["failed"], 1, "{}", run.report);
+        assert_eq!(run.report["failed"], 1, "{}", run.report);
+        assert!(run.report["speed_up"].is_null(), "{}", run.report);
+
+        let table = fetch(driver).args(&arguments).output().unwrap();
+        let table = String::from_utf8(table.stdout).unwrap();
+        assert!(!table.contains("times as fast"), "{table}");
+        assert!(
+            table.contains("1 failed one by one, 1 with 16 at a time"),
             "{table}"
         );
     }

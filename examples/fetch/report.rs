@@ -48,9 +48,11 @@ impl Report {
                 .is_some_and(|pass| pass.interrupted)
     }
 
-    /// How many times as fast the concurrent pass was. `None` if either was cut short.
+    /// How many times as fast the concurrent pass was. `None` if either was cut short, or
+    /// had failures: those take another time than what they would have fetched.
     fn speed_up(&self) -> Option<f64> {
-        let sequential = self.sequential.as_ref().filter(|_| !self.interrupted())?;
+        let whole = !self.interrupted() && !self.failed();
+        let sequential = self.sequential.as_ref().filter(|_| whole)?;
         Some(sequential.elapsed.as_secs_f64() / self.pass.elapsed.as_secs_f64().max(1e-9))
     }
 
@@ -109,18 +111,22 @@ impl Report {
             pass.concurrency,
             self.backend,
         );
-        if let (Some(sequential), Some(ratio)) = (&self.sequential, self.speed_up()) {
+        let Some(sequential) = &self.sequential else {
+            return;
+        };
+        let (slow, at_once) = (count_failed(sequential), pass.concurrency);
+        if let Some(ratio) = self.speed_up() {
             let _ = writeln!(
                 text,
-                "one by one {:.3} s, {} at a time {:.3} s: {ratio:.1} times as fast",
+                "one by one {:.3} s, {at_once} at a time {:.3} s: {ratio:.1} times as fast",
                 sequential.elapsed.as_secs_f64(),
-                pass.concurrency,
                 pass.elapsed.as_secs_f64(),
             );
-            let slow = count_failed(sequential);
-            if slow > 0 {
-                let _ = writeln!(text, "{slow} failed when fetched one by one");
-            }
+        } else if !self.interrupted() {
+            let _ = writeln!(
+                text,
+                "{slow} failed one by one, {failed} with {at_once} at a time: no speed-up is told",
+            );
         }
     }
 
