@@ -317,6 +317,10 @@ impl Epoll {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.len() == 0
+    }
+
     pub(crate) fn held(&self) -> (usize, usize) {
         (self.slots.len() - self.ops, self.ops)
     }

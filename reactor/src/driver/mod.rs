@@ -220,6 +220,15 @@ impl Driver {
         }
     }
 
+    /// Whether it has neither watches nor operations, and so nothing to cancel.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Driver::Epoll(epoll) => epoll.is_empty(),
+            Driver::Uring(uring) => uring.is_empty(),
+            Driver::Gone => true,
+        }
+    }
+
     /// Watches and operations that exist.
     pub(crate) fn held(&self) -> (usize, usize) {
         match self {

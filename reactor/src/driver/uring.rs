@@ -439,6 +439,10 @@ impl Uring {
         self.ops_ending > 0
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.len() == 0
+    }
+
     pub(crate) fn held(&self) -> (usize, usize) {
         (self.slots.len() - self.ops_held, self.ops_held)
     }

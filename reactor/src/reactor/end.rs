@@ -56,10 +56,8 @@ impl Core {
         let harvest = self.harvest.take();
         let gathered = !harvest.is_empty();
         self.harvest.set(harvest);
-        let driver = self.driver.borrow();
         !gathered
-            && driver.held() == (0, 0)
-            && !driver.has_cancels()
+            && self.driver.borrow().is_empty()
             && self.timers.borrow().is_empty()
             && !self.home.inbox.has_mail()
     }
