@@ -3,12 +3,16 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::{env, fs};
 
-/// Where an example's program is; builds it if this run of cargo did not.
+/// Where an example's program is; builds it if it is not there, or is older than its sources.
 pub(crate) fn example(name: &str) -> PathBuf {
+    // Else it might be replaced while another test starts it.
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     // target/debug/deps/this-test -> target/debug/examples/name
     let test = env::current_exe().expect("the test knows its own path");
     let profile = test
@@ -16,9 +20,14 @@ pub(crate) fn example(name: &str) -> PathBuf {
         .and_then(|deps| deps.parent())
         .expect("tests sit in target/PROFILE/deps");
     let path = profile.join("examples").join(name);
-    if !path.exists() {
+    if !is_fresh(&path) {
         let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--example", name]);
+        build.args(["build", "--quiet", "--example", name, "--target-dir"]);
+        build.arg(
+            profile
+                .parent()
+                .expect("a profile is in a target directory"),
+        );
         if profile.ends_with("release") {
             build.arg("--release");
         }
@@ -28,6 +37,23 @@ pub(crate) fn example(name: &str) -> PathBuf {
         );
     }
     path
+}
+
+/// Whether a program is there and newer than its sources, as far as can be told:
+/// where it was copied to it is without them.
+fn is_fresh(program: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
+    let Ok(built) = changed(program) else {
+        return false;
+    };
+    // What cargo leaves beside it: "program: source source ..", "\ " in a name.
+    let sources = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let sources = sources.trim_end().replace("\\ ", "\0");
+    let mut sources = sources.split(' ').skip(1);
+    sources.all(|source| {
+        let source = source.replace('\0', " ");
+        changed(Path::new(&source)).is_ok_and(|changed| changed <= built)
+    })
 }
 
 /// A running `echo_server`.

@@ -1,5 +1,8 @@
 //! Runs the built `fetch` example and reads its report.
 
+#[allow(dead_code, reason = "of it only the program's place is needed")]
+mod child;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -9,7 +12,8 @@ use std::{
 
 use serde_json::Value;
 
-/// The drivers to test: both, or epoll alone where the kernel or a sandbox denies io_uring.
+/// The drivers to test: both, or epoll alone where the kernel or a sandbox denies io_uring,
+/// unless `WAKELINE_TEST_REQUIRE=uring`.
 pub(crate) fn drivers() -> Vec<&'static str> {
     match wakeline::Runtime::builder()
         .driver(wakeline::Driver::Uring)
@@ -17,6 +21,10 @@ pub(crate) fn drivers() -> Vec<&'static str> {
     {
         Ok(_) => vec!["epoll", "uring"],
         Err(error) => {
+            assert!(
+                env::var("WAKELINE_TEST_REQUIRE").as_deref() != Ok("uring"),
+                "io_uring is required here and cannot be had: {error}"
+            );
             eprintln!("skipped on io_uring: {error}");
             vec!["epoll"]
         }
@@ -25,19 +33,7 @@ pub(crate) fn drivers() -> Vec<&'static str> {
 
 /// `fetch --driver …`, ready for more arguments.
 pub(crate) fn fetch(driver: &str) -> Command {
-    // target/debug/deps/this-test -> target/debug/examples/fetch
-    let program = env::current_exe()
-        .expect("this test's path")
-        .ancestors()
-        .nth(2)
-        .expect("a target directory")
-        .join("examples/fetch");
-    assert!(
-        program.exists(),
-        "{} is not there: run `cargo build --example fetch` first",
-        program.display()
-    );
-    let mut command = Command::new(program);
+    let mut command = Command::new(child::example("fetch"));
     command.arg("--driver").arg(driver).stdin(Stdio::null());
     command
 }
