@@ -1,6 +1,8 @@
 //! What was opened in the `block_on` of one runtime lives on in another one, and
 //! ends outside of any: nothing depends on a reactor that nobody turns.
 
+mod support;
+
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,20 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use support::for_each_backend;
+use wakeline::Runtime;
 use wakeline::future::join_all;
 use wakeline::net::TcpStream;
 use wakeline::time::sleep;
-use wakeline::{Driver, Runtime};
-
-fn runtimes() -> impl Iterator<Item = (Runtime, Runtime)> {
-    [Driver::Epoll, Driver::Uring]
-        .into_iter()
-        .filter_map(|driver| {
-            let build = || Runtime::builder().workers(1).driver(driver).build().ok();
-            eprintln!("on {driver}");
-            Some((build()?, build()?))
-        })
-}
 
 /// A connection of `runtime` that has waited for a first byte, and its peer.
 fn connected(runtime: &Runtime) -> (TcpStream, std::net::TcpStream) {
@@ -46,7 +39,8 @@ fn connected(runtime: &Runtime) -> (TcpStream, std::net::TcpStream) {
 
 #[test]
 fn a_connection_of_one_runtime_is_read_in_another() {
-    for (first, second) in runtimes() {
+    for_each_backend(|backend| {
+        let (first, second) = (backend.runtime(1), backend.runtime(1));
         let (stream, mut peer) = connected(&first);
         let echo = std::thread::spawn(move || {
             peer.read_exact(&mut [0]).unwrap();
@@ -57,12 +51,13 @@ fn a_connection_of_one_runtime_is_read_in_another() {
             assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
         });
         echo.join().unwrap();
-    }
+    });
 }
 
 #[test]
 fn a_connection_dropped_outside_of_its_runtime_is_closed() {
-    for (first, _) in runtimes() {
+    for_each_backend(|backend| {
+        let first = backend.runtime(1);
         let (stream, mut peer) = connected(&first);
         drop(stream);
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "on this thread");
@@ -74,13 +69,14 @@ fn a_connection_dropped_outside_of_its_runtime_is_closed() {
         let (stream, mut peer) = connected(&first);
         first.block_on(async move { drop(stream) });
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "as the last thing inside");
-    }
+    });
 }
 
 /// Polls only who was woken, as `join_all` does.
 #[test]
 fn a_sleep_of_one_runtime_goes_on_in_another() {
-    for (first, second) in runtimes() {
+    for_each_backend(|backend| {
+        let (first, second) = (backend.runtime(1), backend.runtime(1));
         let nap = Duration::from_millis(1);
         let mut both = Box::pin(join_all([nap, nap].map(sleep)));
         first.block_on(poll_fn(|cx| {
@@ -88,13 +84,14 @@ fn a_sleep_of_one_runtime_goes_on_in_another() {
             Poll::Ready(())
         }));
         second.block_on(both);
-    }
+    });
 }
 
 /// A turn at a time, timers stay where they are.
 #[test]
 fn a_loop_of_turns_polls_no_sleeper_before_its_time() {
-    for (runtime, _) in runtimes() {
+    for_each_backend(|backend| {
+        let runtime = backend.runtime(1);
         let polls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&polls);
         let nap = runtime.spawn(async move {
@@ -109,5 +106,5 @@ fn a_loop_of_turns_polls_no_sleeper_before_its_time() {
             runtime.poll_once(Duration::ZERO).unwrap();
         }
         assert_eq!(polls.load(Ordering::Relaxed), 2, "the first and the last");
-    }
+    });
 }

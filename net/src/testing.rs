@@ -40,19 +40,20 @@ impl Wake for Signal {
 
 /// A reactor of this kind, or `None` where the machine does not allow it.
 ///
-/// # Errors
-///
-/// When the reactor cannot be made although its kind is allowed.
-///
 /// # Panics
 ///
-/// Never.
+/// If it is io_uring's that is not allowed, and `WAKELINE_TEST_REQUIRE=uring`.
 #[must_use]
 pub fn reactor(kind: DriverKind) -> Option<Reactor> {
     let config = Config::default().driver(kind).offload(Arc::new(Threads));
     match Reactor::new(&config) {
         Ok(reactor) => Some(reactor),
         Err(error) => {
+            assert!(
+                kind != DriverKind::Uring
+                    || std::env::var("WAKELINE_TEST_REQUIRE").as_deref() != Ok("uring"),
+                "io_uring is required here and cannot be had: {error}"
+            );
             eprintln!("not tested on {kind}: {error}");
             None
         }

@@ -207,10 +207,15 @@ unsafe fn receive(
     // SAFETY: `message` names `control`, borrowed mutably by this function
     // until it returns, and the memory of the caller's promise.
     let bytes = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
-    Ok((bytes, left(&message)))
+    let left = left(&message);
+    if left.is_none() && message.msg_controllen > 0 {
+        // SAFETY: `recvmsg` has filled it, and this is the one time.
+        unsafe { close_rights(&message) };
+    }
+    Ok((bytes, left))
 }
 
-/// Looks the count up among the control messages, and closes what nobody has asked for.
+/// Looks the count up among the control messages.
 fn left(message: &libc::msghdr) -> Option<usize> {
     // SAFETY: `recvmsg` has set `msg_controllen` to what it wrote of the buffer
     // at `msg_control`, which `receive` keeps until this returns; nothing behind
@@ -222,7 +227,6 @@ fn left(message: &libc::msghdr) -> Option<usize> {
         let cmsghdr {
             cmsg_level,
             cmsg_type,
-            cmsg_len,
             ..
         } = unsafe { *header };
         if (cmsg_level, cmsg_type) == (libc::IPPROTO_TCP, libc::TCP_CM_INQ) {
@@ -233,35 +237,46 @@ fn left(message: &libc::msghdr) -> Option<usize> {
             let left = unsafe { data.read_unaligned() };
             return usize::try_from(left).ok();
         }
-        if (cmsg_level, cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-            // SAFETY: as of the first header; and it is passed by.
-            unsafe { close_rights(header, cmsg_len as _) };
-        }
         // SAFETY: as of the first header.
         header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
     None
 }
 
-/// Closes the descriptors that a peer has sent along.
+/// Closes the descriptors that a peer has sent along, which nobody has asked for.
 ///
 /// # Safety
 ///
-/// `header` is one of `SCM_RIGHTS` from the kernel, `length` bytes long with what
-/// belongs to it; it is passed once.
+/// `message` is as of [`left`], and it is passed once.
 #[cold]
-unsafe fn close_rights(header: *const cmsghdr, length: usize) {
-    // SAFETY: computes the address behind the header, inside of the buffer.
-    let data = unsafe { libc::CMSG_DATA(header) }.cast::<libc::c_int>();
-    // SAFETY: computes.
-    let before = unsafe { libc::CMSG_LEN(0) } as usize;
-    for nth in 0..length.saturating_sub(before) / size_of::<libc::c_int>() {
-        // SAFETY: so many are within `length`.
-        let place = unsafe { data.add(nth) };
-        // SAFETY: the kernel has written it; any bits are an int.
-        let fd = unsafe { place.read_unaligned() };
-        // SAFETY: it was made for this message, which is passed once.
-        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+unsafe fn close_rights(message: &libc::msghdr) {
+    // SAFETY: as in `left`.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !header.is_null() {
+        // SAFETY: as in `left`.
+        let cmsghdr {
+            cmsg_level,
+            cmsg_type,
+            cmsg_len,
+            ..
+        } = unsafe { *header };
+        if (cmsg_level, cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: computes the address behind the header, inside of the buffer.
+            let data = unsafe { libc::CMSG_DATA(header) }.cast::<libc::c_int>();
+            // SAFETY: computes.
+            let before = unsafe { libc::CMSG_LEN(0) };
+            let length: usize = cmsg_len.saturating_sub(before as _) as _;
+            for nth in 0..length / size_of::<libc::c_int>() {
+                // SAFETY: so many are within the message.
+                let place = unsafe { data.add(nth) };
+                // SAFETY: the kernel has written it; any bits are an int.
+                let fd = unsafe { place.read_unaligned() };
+                // SAFETY: it was made for this message, which is passed once.
+                drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            }
+        }
+        // SAFETY: as in `left`.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
 }
 
