@@ -93,12 +93,13 @@ fn several_timers_of_one_task_all_go_off() {
                     )
                 })
                 .into();
-            let mut order = Vec::new();
+            let mut fired = Vec::new();
             poll_fn(|cx| {
                 timers.retain_mut(|(ms, timer)| {
                     let due = timer.as_mut().poll(cx).is_ready();
                     if due {
-                        order.push(*ms);
+                        assert!(start.elapsed() >= Duration::from_millis(10 * *ms), "{ms}");
+                        fired.push(*ms);
                     }
                     !due
                 });
@@ -109,9 +110,9 @@ fn several_timers_of_one_task_all_go_off() {
                 }
             })
             .await;
-            order.sort_unstable();
-            assert_eq!(order, [1, 2, 3, 4, 5]);
-            assert!(start.elapsed() >= Duration::from_millis(50));
+            // On a busy machine several are due at a time, in the order of their polls.
+            fired.sort_unstable();
+            assert_eq!(fired, [1, 2, 3, 4, 5]);
         });
     });
 }
