@@ -248,12 +248,12 @@ fn a_connection_on_which_something_moves_is_not_closed() {
         let upstream = TcpListener::bind("127.0.0.1:0").expect("a port");
         let name = upstream.local_addr().expect("its name").to_string();
         // On a busy machine a byte may be too late.
-        let in_time = [1, 10, 100].iter().find_map(|seconds| {
+        let in_time = [0.4, 4.0, 40.0].iter().find_map(|seconds: &f64| {
             let idle = seconds.to_string();
             let proxy = Proxy::start(backend, "127.0.0.1:0", &name, &["--idle-timeout", &idle]);
             let client = proxy.connect();
             let (server, _) = upstream.accept().expect("the proxy connects");
-            let (start, idle) = (Instant::now(), Duration::from_secs(*seconds));
+            let (start, idle) = (Instant::now(), Duration::from_secs_f64(*seconds));
             // One way for longer than that, then the other way.
             for (half, mut from, mut to) in [(1, &client, &server), (2, &server, &client)] {
                 while start.elapsed() < idle * 5 / 2 * half {
