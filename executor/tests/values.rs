@@ -158,9 +158,11 @@ fn a_chain_of_tasks_keeps_one_value_of_each_variable() {
     let executor = executor.expect("an executor");
     executor.block_on(async {
         let counted = Arc::new(AtomicUsize::new(0));
-        chain(1_000, Arc::new(()), Arc::clone(&counted));
+        // Under an interpreter a step takes its time.
+        let tasks = if cfg!(miri) { 40 } else { 1_000 };
+        chain(tasks, Arc::new(()), Arc::clone(&counted));
         assert!(comes_true(|| counted.load(Relaxed) != 0).await);
         let counted = counted.load(Relaxed);
-        assert!(counted < 10, "{counted} of 1000 are still kept");
+        assert!(counted < 10, "{counted} of {tasks} are still kept");
     });
 }
