@@ -159,7 +159,7 @@ fn a_chain_of_tasks_keeps_one_value_of_each_variable() {
     executor.block_on(async {
         let counted = Arc::new(AtomicUsize::new(0));
         // Under an interpreter a step takes its time.
-        let tasks = if cfg!(miri) { 40 } else { 1_000 };
+        let tasks = if cfg!(miri) { 15 } else { 1_000 };
         chain(tasks, Arc::new(()), Arc::clone(&counted));
         assert!(comes_true(|| counted.load(Relaxed) != 0).await);
         let counted = counted.load(Relaxed);
