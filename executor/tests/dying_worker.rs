@@ -1,5 +1,5 @@
-//! A worker whose driver fails ends before the others: it leaves nothing that they would
-//! have to wait for.
+//! A worker whose driver fails, or panics (by a waker of somebody else's), ends before the
+//! others: it leaves nothing that they would have to wait for.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use wakeline_executor::{
 /// Fails on the thread that was named, or on all.
 #[derive(Default)]
 struct Fault {
+    panics: bool,
     all: AtomicBool,
     one: Mutex<Option<ThreadId>>,
     /// Who waits for an event: woken when the driver ends, as a reactor wakes them.
@@ -27,6 +28,7 @@ impl Driver for Failing {
     fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
         let one = *self.1.one.lock().unwrap();
         if self.1.all.load(Ordering::SeqCst) || one == Some(thread::current().id()) {
+            assert!(!self.1.panics, "on purpose");
             return Err(io::Error::other("on purpose"));
         }
         self.0.turn(limit)
@@ -43,8 +45,11 @@ impl Driver for Failing {
     }
 }
 
-fn two_workers() -> (Executor, Arc<Fault>) {
-    let fault = Arc::new(Fault::default());
+fn two_workers(panics: bool) -> (Executor, Arc<Fault>) {
+    let fault = Arc::new(Fault {
+        panics,
+        ..Fault::default()
+    });
     let theirs = Arc::clone(&fault);
     let executor = Executor::builder()
         .workers(2)
@@ -63,57 +68,63 @@ fn joined<T>(handle: JoinHandle<T>) -> Result<T, wakeline_executor::JoinError> {
 
 #[test]
 fn who_is_woken_by_the_end_of_the_last_driver_is_cancelled() {
-    let (executor, fault) = two_workers();
-    let theirs = Arc::clone(&fault);
-    let waits = executor.spawn(std::future::poll_fn(move |cx| {
-        theirs.waiting.lock().unwrap().push(cx.waker().clone());
-        Poll::<()>::Pending
-    }));
-    while fault.waiting.lock().unwrap().is_empty() {
-        thread::yield_now();
+    for panics in [false, true] {
+        let (executor, fault) = two_workers(panics);
+        let theirs = Arc::clone(&fault);
+        let waits = executor.spawn(std::future::poll_fn(move |cx| {
+            theirs.waiting.lock().unwrap().push(cx.waker().clone());
+            Poll::<()>::Pending
+        }));
+        while fault.waiting.lock().unwrap().is_empty() {
+            thread::yield_now();
+        }
+        fault.all.store(true, Ordering::SeqCst);
+        // Has a worker take a turn, which fails; its end interrupts the other one.
+        drop(executor.spawn(yield_now()));
+        assert!(joined(waits).expect_err("nobody can run it").is_cancelled());
     }
-    fault.all.store(true, Ordering::SeqCst);
-    // Has a worker take a turn, which fails; its end interrupts the other one.
-    drop(executor.spawn(yield_now()));
-    assert!(joined(waits).expect_err("nobody can run it").is_cancelled());
 }
 
 #[test]
 fn who_had_yielded_on_it_goes_on_elsewhere() {
-    let (executor, fault) = two_workers();
-    let yields = executor.spawn(async move {
-        *fault.one.lock().unwrap() = Some(thread::current().id());
-        yield_now().await;
-        7
-    });
-    assert_eq!(joined(yields).expect("the other one goes on"), 7);
+    for panics in [false, true] {
+        let (executor, fault) = two_workers(panics);
+        let yields = executor.spawn(async move {
+            *fault.one.lock().unwrap() = Some(thread::current().id());
+            yield_now().await;
+            7
+        });
+        assert_eq!(joined(yields).expect("the other one goes on"), 7);
+    }
 }
 
 #[test]
 fn the_others_are_woken_for_what_comes_later() {
-    let (executor, fault) = two_workers();
-    let waker = Arc::new(Mutex::new(None::<Waker>));
-    let (theirs, woken) = (Arc::clone(&waker), Arc::new(AtomicBool::new(false)));
-    let by = Arc::clone(&woken);
-    let waits = executor.spawn(std::future::poll_fn(move |cx| {
-        *theirs.lock().unwrap() = Some(cx.waker().clone());
-        match by.load(Ordering::SeqCst) {
-            true => Poll::Ready(7),
-            false => Poll::Pending,
+    for panics in [false, true] {
+        let (executor, fault) = two_workers(panics);
+        let waker = Arc::new(Mutex::new(None::<Waker>));
+        let (theirs, woken) = (Arc::clone(&waker), Arc::new(AtomicBool::new(false)));
+        let by = Arc::clone(&woken);
+        let waits = executor.spawn(std::future::poll_fn(move |cx| {
+            *theirs.lock().unwrap() = Some(cx.waker().clone());
+            match by.load(Ordering::SeqCst) {
+                true => Poll::Ready(7),
+                false => Poll::Pending,
+            }
+        }));
+        while waker.lock().unwrap().is_none() {
+            thread::yield_now();
         }
-    }));
-    while waker.lock().unwrap().is_none() {
+        let theirs = Arc::clone(&fault);
+        let yields = executor.spawn(async move {
+            *theirs.one.lock().unwrap() = Some(thread::current().id());
+            yield_now().await;
+        });
+        joined(yields).expect("the other one goes on");
+        // It may be on its way to sleep, or sleep already.
         thread::yield_now();
+        woken.store(true, Ordering::SeqCst);
+        waker.lock().unwrap().take().expect("from above").wake();
+        assert_eq!(joined(waits).expect("it is woken"), 7);
     }
-    let theirs = Arc::clone(&fault);
-    let yields = executor.spawn(async move {
-        *theirs.one.lock().unwrap() = Some(thread::current().id());
-        yield_now().await;
-    });
-    joined(yields).expect("the other one goes on");
-    // It may be on its way to sleep, or sleep already.
-    thread::yield_now();
-    woken.store(true, Ordering::SeqCst);
-    waker.lock().unwrap().take().expect("from above").wake();
-    assert_eq!(joined(waits).expect("it is woken"), 7);
 }

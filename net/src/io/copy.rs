@@ -203,8 +203,14 @@ impl Transfer {
         let Poll::Ready(n) = Pin::new(reader).poll_read(cx, space) else {
             drop(buf);
             // The peer may wait for what a buffering writer holds back.
-            if self.unflushed && Pin::new(writer).poll_flush(cx)?.is_ready() {
+            if self.unflushed
+                && let Poll::Ready(flushed) = Pin::new(writer).poll_flush(cx)
+            {
                 self.unflushed = false;
+                if let Err(error) = flushed {
+                    self.state = State::Ending; // the writer's, not the reader's
+                    return Poll::Ready(Err(error));
+                }
             }
             return Poll::Pending;
         };
@@ -368,35 +374,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::task::Waker;
-
-    /// Gives three bytes, then nothing for ever.
-    struct Quiet(bool);
-
-    impl AsyncRead for Quiet {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            buf: &mut [u8],
-        ) -> Poll<io::Result<usize>> {
-            if std::mem::replace(&mut self.0, true) {
-                return Poll::Pending;
-            }
-            buf[..3].copy_from_slice(b"abc");
-            Poll::Ready(Ok(3))
-        }
-    }
-
-    #[test]
-    fn a_copy_that_waits_holds_no_buffer() {
-        let mut out = Vec::new();
-        let mut copy = copy(Quiet(false), &mut out);
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut copy).poll(&mut cx).is_pending());
-        assert!(copy.transfer.buf.is_none());
-        assert_eq!(copy.transfer.waits_for(), Kind::Read);
-        assert_eq!(out, b"abc");
-    }
-}
+mod tests;
