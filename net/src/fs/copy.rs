@@ -23,15 +23,12 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use wakeline_reactor::op::past_lease;
 
 /// Bytes that one call may copy: some milliseconds of a disk.
 const STEP: usize = 4 << 20;
 /// Bytes that are read and written at a time where that is the only way.
 const CHUNK: usize = 128 << 10;
-/// Between two tries of a leased file: the first, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];
 
 /// Copies a file's content and its permissions; yields how many bytes.
 ///
@@ -127,19 +124,11 @@ fn copy_here(from: &Path, to: &Path, stop: &Stop) -> io::Result<Step> {
 }
 
 /// Opens without waiting: a FIFO would keep the thread until somebody writes, or reads.
-/// The same keeps the kernel from waiting for who has leased the file: so he is waited for
-/// here, until he gives it back, or the kernel takes it from him.
+/// The same keeps the kernel from waiting for who has leased the file: so that is waited
+/// for here.
 fn open(options: &mut OpenOptions, path: &Path, stop: &Stop) -> io::Result<File> {
     let options = options.custom_flags(OFlags::NONBLOCK.bits() as i32);
-    let [mut pause, longest] = PAUSES;
-    loop {
-        match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stop.check()?,
-            result => return result,
-        }
-        thread::sleep(pause);
-        pause = longest.min(pause * 2);
-    }
+    past_lease(|| options.open(path), || stop.check())
 }
 
 /// As the runtime reads and writes.

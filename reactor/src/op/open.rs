@@ -28,6 +28,7 @@ use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{Op, retry};
+use super::lease::{is_leased, past_lease};
 use crate::sys::check;
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
@@ -36,25 +37,9 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// What `openat2` does not serve from the cache alone.
 const NEVER_CACHED: i32 = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE;
-
-/// Pauses between tries at a leased file: they double from the first to the last.
-const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(64)];
-
-/// Who does not give his lease back has it taken away after so many seconds.
-const LEASE_BREAK_TIME: u64 = 45;
-
-/// Then a try succeeds, with some time to spare.
-fn lease_is_gone_after() -> Duration {
-    let told = std::fs::read_to_string("/proc/sys/fs/lease-break-time");
-    let told = told.ok().and_then(|seconds| seconds.trim().parse().ok());
-    // Zero is never, and this is to end.
-    let seconds = told.filter(|seconds| *seconds > 0);
-    Duration::from_secs(seconds.unwrap_or(LEASE_BREAK_TIME).saturating_add(5))
-}
 
 /// Opens a path; `O_CLOEXEC` is added to the flags.
 ///
@@ -88,6 +73,12 @@ impl OpenAt {
             0
         };
         self.flags | libc::O_CLOEXEC | non_blocking
+    }
+
+    /// Whether it waits for a lease's end, and its descriptor blocks: nobody asked for
+    /// the opposite.
+    fn may_wait(&self) -> bool {
+        self.flags & (libc::O_NONBLOCK | libc::O_PATH) == 0
     }
 
     /// On a pool thread.
@@ -174,30 +165,15 @@ impl Steps for OpenAt {
     }
 
     fn must_block(&self, result: &io::Result<u32>) -> bool {
-        let asked_not_to = self.flags & (libc::O_NONBLOCK | libc::O_PATH) != 0;
-        let would_wait = matches!(result, Err(error) if error.raw_os_error() == Some(libc::EAGAIN));
-        would_wait && !asked_not_to
+        is_leased(result) && self.may_wait()
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        let mut result = self.call();
-        if !self.must_block(&result) {
-            return result;
+        if self.may_wait() {
+            past_lease(|| self.call(), || Ok(()))
+        } else {
+            self.call()
         }
-        let enough = lease_is_gone_after();
-        let mut waited = Duration::ZERO;
-        let [mut pause, longest] = PAUSES;
-        while self.must_block(&result) {
-            if waited >= enough {
-                let text = format!("the file is leased, still after {} s", enough.as_secs());
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
-            }
-            std::thread::sleep(pause);
-            waited += pause;
-            pause = longest.min(pause * 2);
-            result = self.call();
-        }
-        result
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<OwnedFd>, CString) {
@@ -205,7 +181,7 @@ impl Steps for OpenAt {
             // SAFETY: the kernel has just made this descriptor for this operation
             // and told nobody else.
             let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
-            if self.flags & (libc::O_NONBLOCK | libc::O_PATH) == 0 {
+            if self.may_wait() {
                 // SAFETY: takes integers. It changes only flags that were set
                 // above, and there it does not fail.
                 unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, self.flags) };
