@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::driver::ring::Completion;
+use crate::metrics::Counts;
 use crate::op;
+use crate::slots::Kind;
 use crate::source::Source;
 use crate::state::State;
 use crate::waiters::Who;

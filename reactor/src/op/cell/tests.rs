@@ -1,5 +1,7 @@
 use super::*;
 use crate::op::kinds::sealed::Steps;
+use io_uring::squeue::Entry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An operation without a kernel; counts how often it ran.

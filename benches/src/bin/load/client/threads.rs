@@ -3,84 +3,25 @@
 //! A connection has one thread; with more than one message under way, or at a
 //! rate, a second one that sends.
 
+mod link;
+
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::Mode;
-use crate::run::{CONNECT_LIMIT, Pace, RETRY_AFTER, Run};
+use crate::run::{Pace, RETRY_AFTER, Run};
 use crate::speak::{Asker, Listener};
 use crate::tally::{Fault, Tally, Window};
-use crate::target::Address;
+use link::Link;
 
 /// How often a blocked read looks whether it is time to end.
 const LOOK: Duration = Duration::from_millis(100);
 /// What two sockets hold for sure.
 const AT_ONCE: usize = 64 << 10;
-
-enum Link {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Link {
-    fn connect(address: &Address) -> Result<Link, Fault> {
-        let link = match address {
-            Address::Tcp(address) => {
-                TcpStream::connect_timeout(address, CONNECT_LIMIT).and_then(|stream| {
-                    stream.set_nodelay(true)?;
-                    stream.set_read_timeout(Some(LOOK))?;
-                    Ok(Link::Tcp(stream))
-                })
-            }
-            Address::Unix(address) => UnixStream::connect_addr(address).and_then(|stream| {
-                stream.set_read_timeout(Some(LOOK))?;
-                Ok(Link::Unix(stream))
-            }),
-        };
-        link.map_err(|error| Fault::io("connect", &error))
-    }
-
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self {
-            Link::Tcp(stream) => stream.shutdown(how),
-            Link::Unix(stream) => stream.shutdown(how),
-        }
-    }
-
-    fn send(&self, bytes: &[u8]) -> Result<(), Fault> {
-        let sent = match self {
-            Link::Tcp(stream) => (&*stream).write_all(bytes),
-            Link::Unix(stream) => (&*stream).write_all(bytes),
-        };
-        sent.map_err(|error| Fault::io("send", &error))
-    }
-
-    /// `None`: nothing came for a while.
-    fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Fault> {
-        let received = match self {
-            Link::Tcp(stream) => (&*stream).read(buffer),
-            Link::Unix(stream) => (&*stream).read(buffer),
-        };
-        match received {
-            Ok(n) => Ok(Some(n)),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(Fault::io("receive", &error)),
-        }
-    }
-}
 
 /// The thread of the `nth` connection.
 pub(crate) fn connection(run: &Run, nth: usize) -> Tally {
