@@ -6,7 +6,6 @@ use common::*;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
@@ -15,7 +14,7 @@ use std::task::Waker;
 use std::time::Duration;
 use wakeline_context::Kind;
 use wakeline_reactor::op::{self, IoBuf, IoBufMut};
-use wakeline_reactor::{Direction, Done, Reactor, Source};
+use wakeline_reactor::{Direction, Reactor, Source};
 
 fn file(content: &[u8]) -> (File, Arc<op::Descriptor>) {
     let name = format!("op-buffers-{:?}", std::thread::current().id());
@@ -286,15 +285,7 @@ fn a_buffer_that_panics_in_the_drop_of_a_source_costs_nobody_a_wake() {
     for_each_driver(|reactor| {
         let flag = Flag::new(reactor);
         let (write, _reader, _source, mut other) = a_panic_to_come(reactor, &flag);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let listener = Source::new(listener.into());
-        let mut accept = listener.io(Direction::Read, Kind::Accept, Location::caller(), |_| {
-            Ok(Done::Full(()))
-        });
-        assert!(poll_once(&mut accept, Waker::noop()).is_pending());
-        drop(accept);
-        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let listener = quiet_listener(reactor);
         other.write_all(b"x").unwrap();
         let by_write = panics(|| drop(write));
         // It looks at what the kernel has, so that its address is free at once.

@@ -210,15 +210,7 @@ fn event_found_by_the_drop_of_another(reactor: &Reactor, flag: &Arc<Flag>) -> So
     let waker = Waker::from(Arc::clone(flag));
     let mut wait = source.ready(Direction::Read, Kind::Read, Location::caller());
     assert!(poll_once(&mut wait, &waker).is_pending());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let listener = Source::new(OwnedFd::from(listener));
-    let mut accept = listener.io(Direction::Read, Kind::Accept, Location::caller(), |_| {
-        Ok(Done::Full(()))
-    });
-    assert!(poll_once(&mut accept, Waker::noop()).is_pending());
-    drop(accept);
-    reactor.turn(Some(Duration::ZERO)).unwrap();
+    let listener = quiet_listener(reactor);
     other.write_all(b"x").unwrap();
     drop(listener);
     std::mem::forget(wait); // as a waiter on another thread: still listed

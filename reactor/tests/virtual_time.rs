@@ -218,21 +218,28 @@ fn timers_survive_a_pause_and_a_resume_and_none_is_early() {
     }
 }
 
-#[test]
-fn time_waits_for_a_file_that_is_read() {
-    use std::fs::File;
-    use wakeline_reactor::op;
-
+/// On each driver: somebody sleeps for a minute from the start of a clock that stands.
+fn beside_a_sleeper(test: impl Fn(&Reactor, Instant)) {
     for kind in drivers() {
         let reactor = Reactor::new(&config(kind).clock(Clock::stopped())).unwrap();
         let _entered = reactor.enter();
         let start = time::now();
         let mut sleep = time::sleep(Duration::from_secs(60));
         assert!(poll_once(&mut sleep, Waker::noop()).is_pending());
+        test(&reactor, start);
+    }
+}
+
+#[test]
+fn time_waits_for_a_file_that_is_read() {
+    use std::fs::File;
+    use wakeline_reactor::op;
+
+    beside_a_sleeper(|reactor, start| {
         let fd = Arc::new(File::open("/proc/self/status").unwrap().into());
         let buf = Vec::with_capacity(4_096);
         let mut read = pin!(op::submit(op::Read { fd, buf, offset: 0 }));
-        let flag = common::Flag::new(&reactor);
+        let flag = common::Flag::new(reactor);
         let waker = Waker::from(Arc::clone(&flag));
         // The threads of this test's pool are not counted: only the ring's reads are.
         while poll_once(&mut read, &waker).is_pending() {
@@ -247,19 +254,14 @@ fn time_waits_for_a_file_that_is_read() {
             reactor.turn(None).unwrap();
         }
         assert_eq!(time::now(), start + Duration::from_secs(60));
-    }
+    });
 }
 
 #[test]
 fn time_does_not_wait_for_a_peer() {
     use wakeline_reactor::op;
 
-    for kind in drivers() {
-        let reactor = Reactor::new(&config(kind).clock(Clock::stopped())).unwrap();
-        let _entered = reactor.enter();
-        let start = time::now();
-        let mut sleep = time::sleep(Duration::from_secs(60));
-        assert!(poll_once(&mut sleep, Waker::noop()).is_pending());
+    beside_a_sleeper(|reactor, start| {
         let (full, _reader) = common::full_pipe();
         let mut write = common::stuck_write(&full);
         assert!(poll_once(&mut write, Waker::noop()).is_pending());
@@ -279,8 +281,8 @@ fn time_does_not_wait_for_a_peer() {
         let mut later = time::sleep(Duration::from_secs(60));
         assert!(poll_once(&mut later, Waker::noop()).is_pending());
         std::io::Write::write_all(&mut writer, b"byte").unwrap();
-        common::turn_until(&reactor, || poll_once(&mut read, Waker::noop()).is_ready());
+        common::turn_until(reactor, || poll_once(&mut read, Waker::noop()).is_ready());
         assert_eq!(time::now(), start + Duration::from_secs(60));
         drop(readable);
-    }
+    });
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wakeline::test::wait_all_blocked;
 use wakeline::time::{self, advance, interval, sleep, sleep_until};
-use wakeline::{FutureExt, spawn, spawn_local, yield_now};
+use wakeline::{FutureExt, Handle, spawn, spawn_local, yield_now};
 
 use crate::support::for_each_backend;
 
@@ -21,6 +21,19 @@ pub(crate) fn paused<F: Future<Output = ()>>(test: impl Fn() -> F) {
         let runtime = backend.builder().start_paused(true).build();
         runtime.expect("a runtime").block_on(test());
     });
+}
+
+/// The turns of the driver in a second of paused time: a few for one jump, and one more
+/// for each timer that stands in its way.
+pub(crate) async fn turns_of_a_second() -> u64 {
+    let turns = || -> u64 {
+        let metrics = Handle::current().metrics();
+        metrics.workers.iter().map(|worker| worker.turns).sum()
+    };
+    let (start, before) = (time::now(), turns());
+    sleep(S(1)).await;
+    assert_eq!(time::now() - start, S(1));
+    turns() - before
 }
 
 /// What happened, and how long after the start.

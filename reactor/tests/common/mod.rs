@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
@@ -221,4 +222,19 @@ pub async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
         Poll::Pending
     })
     .await
+}
+
+/// A listener to which nobody has connected, watched in the kernel: one accept was
+/// tried and given up.
+pub fn quiet_listener(reactor: &Reactor) -> Source {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let listener = Source::new(OwnedFd::from(listener));
+    let mut accept = listener.io(Direction::Read, Kind::Accept, Location::caller(), |_| {
+        Ok(Done::Full(()))
+    });
+    assert!(poll_once(&mut accept, Waker::noop()).is_pending());
+    drop(accept);
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    listener
 }
