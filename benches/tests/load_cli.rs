@@ -349,6 +349,22 @@ fn a_file_that_cannot_be_written_is_told_before_the_run() {
 }
 
 #[test]
+fn a_run_that_came_to_nothing_leaves_the_files_as_they_were() {
+    let base = std::env::temp_dir().join(format!("wakeline-load-{}", std::process::id()));
+    let (old, new) = (base.with_extension("old"), base.with_extension("new"));
+    std::fs::write(&old, "of the last run").expect("it is written");
+    let files = [&old, &new].map(|path| path.to_str().expect("a name"));
+    // There is no such process, so nothing is measured.
+    let nowhere = ["unix:/nowhere/socket", "--pid", "4194305"];
+    let output = load(&[&nowhere[..], &["--json", files[0], "--html", files[1]]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let kept = std::fs::read_to_string(&old).expect("it is there");
+    std::fs::remove_file(&old).expect("it was made here");
+    assert_eq!(kept, "of the last run");
+    assert!(!new.exists(), "an empty file was left behind");
+}
+
+#[test]
 fn a_result_that_cannot_be_written_is_printed_nevertheless() {
     let target = server(echo).to_string();
     let output = load(&[&target, "--html", "/dev/full", "--fail-if", "rate>0"]);

@@ -1,6 +1,6 @@
 //! Where the result goes: stdout, and the files that were asked for.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -50,14 +50,23 @@ pub(crate) fn tell(options: &Options, files: Files<'_>, summary: &Summary) -> Re
 struct Output<'a> {
     path: &'a Path,
     file: File,
+    /// It was not there before, and has not got its text.
+    made: bool,
 }
 
 impl<'a> Output<'a> {
     fn open(path: &'a Path) -> Result<Output<'a>, String> {
-        let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false).open(path);
+        let (opened, made) = match OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // A link that leads nowhere exists, too.
+                let mut options = OpenOptions::new();
+                options.write(true).create(true).truncate(false);
+                (options.open(path), false)
+            }
+            made => (made, true),
+        };
         let file = opened.map_err(|error| cannot(path, &error))?;
-        Ok(Output { path, file })
+        Ok(Output { path, file, made })
     }
 
     fn write(mut self, text: &str) -> Result<(), String> {
@@ -67,7 +76,19 @@ impl<'a> Output<'a> {
         };
         empty()
             .and_then(|()| self.file.write_all(text.as_bytes()))
-            .map_err(|error| cannot(self.path, &error))
+            .map_err(|error| cannot(self.path, &error))?;
+        self.made = false;
+        Ok(())
+    }
+}
+
+impl Drop for Output<'_> {
+    /// A run that came to nothing leaves no empty file behind.
+    fn drop(&mut self) {
+        if self.made {
+            // The run has failed, which is told; this is no more than tidy.
+            let _ = fs::remove_file(self.path);
+        }
     }
 }
 
