@@ -22,7 +22,15 @@ pub(crate) fn example(name: &str) -> PathBuf {
     let path = profile.join("examples").join(name);
     if !is_fresh(&path) {
         let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--example", name, "--target-dir"]);
+        // With the features that `cargo test --workspace` builds with, or all is built anew.
+        build.args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--example",
+            name,
+            "--target-dir",
+        ]);
         build.arg(
             profile
                 .parent()
