@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Head ──1──▶ Body(left) ─────────────────────────▶ Head
-//!    │ ──1──▶ ChunkSize ──▶ Chunk(left) ──▶ ChunkSize │ ──▶ Trailer ──▶ Head
+//!    │ ──1──▶ ChunkSize ──▶ Chunk(left) ──▶ ChunkEnd ──▶ ChunkSize │ ──▶ Trailer ──▶ Head
 //!    └────1──▶ UntilEnd ──the server closes──▶ Over
 //! ```
 //! 1 by its header: `Content-Length`, `Transfer-Encoding: chunked`, or neither
@@ -29,8 +29,9 @@ enum State {
     Head,
     Body(u64),
     ChunkSize,
-    /// With the line end after it.
     Chunk(u64),
+    /// The line end after it.
+    ChunkEnd,
     Trailer,
     UntilEnd,
     Over,
@@ -57,7 +58,7 @@ impl Answer {
                     *left -= used as u64;
                     if *left == 0 {
                         let whole = matches!(self.state, State::Body(_));
-                        self.state = State::ChunkSize;
+                        self.state = State::ChunkEnd;
                         if whole {
                             self.end(&mut heard);
                         }
@@ -66,7 +67,9 @@ impl Answer {
                 }
                 State::UntilEnd => bytes.len(),
                 State::Over => return Err("bytes after the last answer".to_owned()),
-                State::Head | State::ChunkSize | State::Trailer => self.lines(bytes, &mut heard)?,
+                State::Head | State::ChunkSize | State::ChunkEnd | State::Trailer => {
+                    self.lines(bytes, &mut heard)?
+                }
             };
             bytes = &bytes[used..];
         }
@@ -98,6 +101,7 @@ impl Answer {
         let parsed = match self.state {
             State::Head => self.head(&text, heard)?,
             State::ChunkSize => self.chunk_size(&text)?,
+            State::ChunkEnd => self.chunk_end(&text)?,
             _ => self.trailer(&text, heard)?,
         };
         if let Some(used) = parsed {
@@ -145,12 +149,22 @@ impl Answer {
                 Ok(Some(used))
             }
             Ok(httparse::Status::Complete((used, size))) => {
-                let with_end = size.checked_add(2).ok_or("a chunk without end")?;
-                self.state = State::Chunk(with_end);
+                self.state = State::Chunk(size);
                 Ok(Some(used))
             }
             Ok(httparse::Status::Partial) => Ok(None),
             Err(_) => Err("a chunk whose size is no number".to_owned()),
+        }
+    }
+
+    fn chunk_end(&mut self, text: &[u8]) -> Result<Option<usize>, String> {
+        match text {
+            [b'\r'] => Ok(None),
+            [b'\r', b'\n', ..] => {
+                self.state = State::ChunkSize;
+                Ok(Some(2))
+            }
+            _ => Err("a chunk that does not end where its size says".to_owned()),
         }
     }
 
@@ -274,6 +288,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na",
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\rd0\r\n\r\n",
             "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nab",
         ] {
             assert!(hear(text).is_err(), "{text:?}");
