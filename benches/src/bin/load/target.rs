@@ -65,22 +65,21 @@ impl FromStr for Target {
 }
 
 fn http(rest: &str) -> Result<Target, String> {
-    let (host, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
     let unfit = |c: char| c.is_ascii_control() || c == ' ' || !c.is_ascii();
     if path.contains(unfit) || host.contains(unfit) || host.contains('@') {
         return Err(
             "write the URL with % for what is not plain ASCII, and without a user".to_owned(),
         );
     }
-    let path = path.split('#').next().unwrap_or("/");
+    let path = path.split('#').next().unwrap_or("");
+    let slash = if path.starts_with('/') { "" } else { "/" };
     Ok(Target {
         place: Place::Tcp(authority(host, Some(80))?),
         speaks: Speaks::Http {
             host: host.to_owned(),
-            path: path.to_owned(),
+            path: format!("{slash}{path}"),
         },
     })
 }
@@ -180,6 +179,22 @@ mod tests {
             "http://u@h/",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_ends_where_a_path_a_query_or_a_fragment_begins() {
+        for (text, host, path) in [
+            ("http://a:81/b?c=d", "a:81", "/b?c=d"),
+            ("http://a:81?c=d", "a:81", "/?c=d"),
+            ("http://a:81?c=/d:82", "a:81", "/?c=/d:82"),
+            ("http://a:81#c", "a:81", "/"),
+            ("http://a:81#c/d", "a:81", "/"),
+            ("http://[::1]:81?c", "[::1]:81", "/?c"),
+        ] {
+            let target: Target = text.parse().expect(text);
+            assert_eq!(target.place, Place::Tcp(host.to_owned()), "{text}");
+            assert_eq!(target.to_string(), format!("http://{host}{path}"));
         }
     }
 
