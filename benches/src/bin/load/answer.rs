@@ -133,7 +133,7 @@ impl Answer {
         if !(200..400).contains(&code) {
             return Err(format!("status {code} {}", head.reason.unwrap_or("")));
         }
-        let framing = framing(head.headers, code)?;
+        let framing = framing(&head, code)?;
         self.closes = framing == State::UntilEnd || closes(head.headers, head.version);
         self.state = framing;
         if self.state == State::Body(0) {
@@ -182,32 +182,40 @@ impl Answer {
     }
 }
 
-/// How the body ends.
-fn framing(headers: &[httparse::Header<'_>], code: u16) -> Result<State, String> {
+/// How the body ends. What two readers could cut at different places is refused.
+fn framing(head: &httparse::Response<'_, '_>, code: u16) -> Result<State, String> {
     if code == 204 || code == 304 {
         return Ok(State::Body(0));
     }
-    let mut length = None;
-    for header in headers {
+    let (mut length, mut chunked) = (None, false);
+    for header in head.headers.iter() {
         if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            return if header.value.eq_ignore_ascii_case(b"chunked") {
-                Ok(State::ChunkSize)
-            } else {
-                Err("a transfer encoding that was not asked for".to_owned())
-            };
+            let known = header.value.eq_ignore_ascii_case(b"chunked");
+            if chunked || !known || head.version == Some(0) {
+                return Err("a transfer encoding that was not asked for".to_owned());
+            }
+            chunked = true;
         }
         if header.name.eq_ignore_ascii_case("content-length") {
-            let text = std::str::from_utf8(header.value).unwrap_or("");
-            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let number: Option<u64> = text.parse().ok().filter(|_| digits);
-            let number = number.ok_or_else(|| format!("a length of {text:?}"))?;
+            let number = content_length(header.value)?;
             if length.is_some_and(|before| before != number) {
                 return Err("two lengths".to_owned());
             }
             length = Some(number);
         }
     }
-    Ok(length.map_or(State::UntilEnd, State::Body))
+    match (chunked, length) {
+        (true, Some(_)) => Err("a length and a transfer encoding".to_owned()),
+        (true, None) => Ok(State::ChunkSize),
+        (false, length) => Ok(length.map_or(State::UntilEnd, State::Body)),
+    }
+}
+
+fn content_length(value: &[u8]) -> Result<u64, String> {
+    let text = std::str::from_utf8(value).unwrap_or("");
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<u64> = text.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| format!("a length of {text:?}"))
 }
 
 fn closes(headers: &[httparse::Header<'_>], version: Option<u8>) -> bool {
@@ -290,6 +298,10 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\n0\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\rd0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nab",
         ] {
             assert!(hear(text).is_err(), "{text:?}");
