@@ -77,8 +77,8 @@ impl Runtime {
     /// Polls each task that is ready once, takes one turn of the driver, and polls
     /// each that is ready then: to run a one-worker runtime inside of another loop.
     ///
-    /// If none is ready before the turn, that sleeps until something happens, at
-    /// most for `limit`; with zero it never sleeps.
+    /// If none is ready before the turn, and none has ended, that sleeps until one is,
+    /// at most for `limit`; with zero it never sleeps.
     ///
     /// # Errors
     ///

@@ -156,6 +156,55 @@ pub fn is_spent() -> bool {
     left() == Budget::SPENT
 }
 
+/// The end of a wait that is given up: at a limit of time, for a cancel.
+///
+/// A future that is pending only because the budget is spent may have what it is awaited
+/// for. So who finds that its limit has passed asks here before it gives the future up:
+/// once, where nothing is left to spend, that is pending, and the future gets a poll more,
+/// with a new budget. But only once, as a future that spends all in each poll must not
+/// thereby escape its limit. And it costs a unit, so that a loop of things which are
+/// given up at once gives way as any other.
+///
+/// # Example
+///
+/// ```
+/// use std::task::{Context, Waker};
+/// use wakeline_context::{Polling, budget};
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut give_up = budget::GiveUp::default();
+/// let _poll = Polling::begin();
+/// while let std::task::Poll::Ready(unit) = budget::poll_proceed(&mut cx) {
+///     unit.spend();
+/// }
+/// assert!(give_up.poll(&mut cx).is_pending());
+/// // In the next poll, if that has spent all, too:
+/// assert!(give_up.poll(&mut cx).is_ready());
+/// ```
+#[derive(Debug, Default)]
+pub struct GiveUp {
+    put_off: bool,
+}
+
+impl GiveUp {
+    /// Ready if the future may be given up; else the task is woken for another poll.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.put_off && is_spent() {
+            return Poll::Ready(());
+        }
+        match poll_proceed(cx) {
+            Poll::Ready(unit) => {
+                unit.spend();
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                self.put_off = true;
+                Poll::Pending
+            }
+        }
+    }
+}
+
 /// Runs `f` without a limit: for a timeout's own timer, which must be looked
 /// at also when the future it guards has used everything up.
 #[inline]

@@ -23,7 +23,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::context::{Context, Kind, runnable};
 use crate::driver::Driver;
@@ -144,7 +144,8 @@ fn work<R: Root>(
 /// Each task that is ready, once; a turn of the driver; each that is then ready.
 ///
 /// In this order, as a thread that has left its driver finds nothing armed: the
-/// first round arms, the turn looks, the second has what it brought.
+/// first round arms, the turn looks, the second has what it brought. If a task ended in
+/// the first, its caller may be done: then the turn does not sleep.
 ///
 /// # Errors
 ///
@@ -154,21 +155,44 @@ pub(crate) fn once(
     driver: &mut dyn Driver,
     limit: Duration,
 ) -> io::Result<Turn> {
+    let tasks = || context.shared.task_count();
+    let alive = if limit.is_zero() { 0 } else { tasks() };
     let before = round(context);
     // A turn that may not sleep is no idle one: a burst's root may be ready yet.
-    let ready = context.take_in() || context.queued() > 0 || context.has_deferred();
-    if ready || limit.is_zero() {
+    if limit.is_zero() || is_ready(context) || tasks() < alive {
         turn(context, driver, Some(Duration::ZERO))?;
     } else {
-        turn_idle(context, driver, Some(limit))?;
+        sleep(context, driver, limit)?;
     }
     let after = round(context);
     // Who calls this again takes turns enough.
     context.forget_polls();
     Ok(Turn {
         polled: before + after,
-        more: context.take_in() || context.queued() > 0 || context.has_deferred(),
+        more: is_ready(context),
     })
+}
+
+/// Whether there is something to do before the driver may sleep.
+fn is_ready(context: &Context) -> bool {
+    context.take_in() || context.queued() > 0 || context.has_deferred()
+}
+
+/// Idle turns until somebody is ready, for `limit` at most.
+///
+/// An interrupt alone ends a turn, and those whom the thread had woken when it left its
+/// driver, to watch their sockets anew in its next time there, have interrupted this one.
+fn sleep(context: &Context, driver: &mut dyn Driver, limit: Duration) -> io::Result<()> {
+    let until = Instant::now().checked_add(limit);
+    let mut left = limit;
+    while !left.is_zero() {
+        turn_idle(context, driver, Some(left))?;
+        if is_ready(context) || context.shared.is_closing() {
+            break;
+        }
+        left = until.map_or(limit, |at| at.saturating_duration_since(Instant::now()));
+    }
+    Ok(())
 }
 
 /// Polls each task that is ready once; those that these wake have to wait, or

@@ -6,10 +6,10 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use wakeline_context::{AnyToken, install_token};
+use wakeline_context::{AnyToken, budget, install_token};
 
 use super::{CancelToken, Cancelled, UntilCancelled, current_token};
 
@@ -23,6 +23,9 @@ pin_project! {
         inner: Option<F>,
         // Made by the first poll.
         stop: Option<UntilCancelled>,
+        // The inner future was polled.
+        begun: bool,
+        end: budget::GiveUp,
         location: &'static Location<'static>,
     }
 }
@@ -33,6 +36,8 @@ impl<F> OrCancelled<F> {
         OrCancelled {
             inner: Some(inner),
             stop: None,
+            begun: false,
+            end: budget::GiveUp::default(),
             location: Location::caller(),
         }
     }
@@ -47,23 +52,22 @@ impl<F: Future> Future for OrCancelled<F> {
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             panic!("the future made at {location} was polled after it was ready");
         };
-        let first = this.stop.is_none();
         let stop = this
             .stop
             .get_or_insert_with(|| UntilCancelled::new(current_token().node().clone(), location));
         // Looked at first also in later polls, where it counts last: so that what
         // the future says it waits for is what remains to be read.
         let stopped = stop.poll_unlimited(cx);
-        if (stopped.is_pending() || !first)
-            && let Poll::Ready(output) = inner.poll(cx)
-        {
-            this.inner.set(None);
-            *this.stop = None;
-            return Poll::Ready(Ok(output));
+        if stopped.is_pending() || *this.begun {
+            *this.begun = true;
+            if let Poll::Ready(output) = inner.poll(cx) {
+                this.inner.set(None);
+                *this.stop = None;
+                return Poll::Ready(Ok(output));
+            }
         }
-        let Poll::Ready(reason) = stopped else {
-            return Poll::Pending;
-        };
+        let reason = ready!(stopped);
+        ready!(this.end.poll(cx));
         // Here, so that what it held is free before the caller sees the error.
         this.inner.set(None);
         *this.stop = None;
@@ -110,7 +114,7 @@ impl<F: Future> Future for WithToken<F> {
             panic!("a future with a token was polled after it was ready");
         };
         let _in_force = install_token(Some(this.token.clone()));
-        let output = std::task::ready!(inner.poll(cx));
+        let output = ready!(inner.poll(cx));
         // With the token still in force.
         this.inner.set(None);
         Poll::Ready(output)

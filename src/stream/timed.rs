@@ -116,7 +116,8 @@ impl<S> ItemTimeout<S> {
 /// The error of a timeout, which only a timeout can make.
 fn elapsed() -> Elapsed {
     let at_once = pin!(timeout(Duration::ZERO, pending::<()>()));
-    match at_once.poll(&mut Context::from_waker(Waker::noop())) {
+    let mut cx = Context::from_waker(Waker::noop());
+    match budget::unlimited(|| at_once.poll(&mut cx)) {
         Poll::Ready(Err(elapsed)) => elapsed,
         other => unreachable!("a limit of zero on what never comes: {other:?}"),
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wakeline::net::UdpSocket;
 use wakeline::time::sleep;
@@ -189,6 +189,35 @@ fn a_turn_without_work_does_not_wait_longer_than_told() {
         assert_eq!((turn.polled, turn.more), (0, false));
         let turn = runtime.poll_once(Duration::from_millis(1)).expect("a turn");
         assert_eq!((turn.polled, turn.more), (0, false));
+    });
+}
+
+#[test]
+fn a_turn_sleeps_beside_tasks_that_wait_for_sockets() {
+    with_each_only(|runtime| {
+        let waits = runtime.spawn(async {
+            let socket = UdpSocket::bind("127.0.0.1:0").await?;
+            socket.recv(&mut [0; 16]).await
+        });
+        let limit = Duration::from_millis(5);
+        for _ in 0..10 {
+            let start = Instant::now();
+            let turn = runtime.poll_once(limit).expect("a turn");
+            assert!(!turn.more);
+            assert!(start.elapsed() >= limit, "{:?}", start.elapsed());
+        }
+        assert!(!waits.is_finished());
+        waits.abort();
+    });
+}
+
+#[test]
+fn a_turn_after_the_end_of_a_task_does_not_sleep() {
+    with_each_only(|runtime| {
+        let task = runtime.spawn(async { 3 });
+        let turn = runtime.poll_once(Duration::MAX).expect("a turn");
+        assert_eq!((turn.polled, turn.more), (1, false));
+        assert_eq!(runtime.block_on(task).unwrap(), 3);
     });
 }
 

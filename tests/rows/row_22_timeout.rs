@@ -6,9 +6,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use wakeline::sync::Semaphore;
+use wakeline::sync::{Semaphore, mpsc};
 use wakeline::time::{self, sleep, timeout, timeout_at};
-use wakeline::{FutureExt, spawn, yield_now};
+use wakeline::{CancelToken, FutureExt, spawn, yield_now};
 
 use crate::on_every_runtime;
 use crate::row_26_virtual_time::{MS, S, paused, turns_of_a_second};
@@ -203,5 +203,71 @@ fn a_limit_that_was_met_leaves_no_timer_behind() {
         }
         let turns = turns_of_a_second().await;
         assert!(turns < 10, "{turns} turns");
+    });
+}
+
+#[test]
+fn what_is_ready_wins_also_when_the_share_of_the_poll_is_used_up() {
+    on_every_runtime(|| async {
+        let (sender, mut receiver) = mpsc::channel(1_000);
+        for n in 0..1_000 {
+            sender.try_send(n).expect("there is room");
+        }
+        let past = time::now() - Duration::from_nanos(1);
+        for n in 0..500 {
+            assert_eq!(receiver.recv().timeout(Duration::ZERO).await, Ok(Some(n)));
+        }
+        for n in 500..900 {
+            assert_eq!(receiver.recv().timeout_at(past).await, Ok(Some(n)));
+        }
+        // Two of them in each, so that a share ends between these, too.
+        for n in (900..1_000).step_by(2) {
+            let two = async { (receiver.recv().await, receiver.recv().await) };
+            assert_eq!(two.timeout_at(past).await, Ok((Some(n), Some(n + 1))));
+        }
+    });
+}
+
+#[test]
+fn who_uses_up_each_share_does_not_escape_the_limit() {
+    on_every_runtime(|| async {
+        let busy = async {
+            loop {
+                budget_of_one().await;
+            }
+        };
+        assert!(timeout(Duration::ZERO, busy).await.is_err());
+    });
+}
+
+/// Ready, at the price of any that is.
+async fn budget_of_one() {
+    let semaphore = Semaphore::new(1);
+    drop(semaphore.acquire().await.expect("open"));
+}
+
+#[test]
+fn giving_up_gives_way_to_others_sooner_or_later() {
+    on_every_runtime(|| async {
+        let other = spawn(async {});
+        let gives_up = async {
+            let mut rounds = 0_u32;
+            while !other.is_finished() {
+                assert!(pending::<()>().timeout(Duration::ZERO).await.is_err());
+                rounds += 1;
+                assert!(rounds < 10_000_000, "nobody else had a turn");
+            }
+        };
+        gives_up.await;
+        let token = CancelToken::new();
+        token.cancel("no more");
+        let other = spawn(async {});
+        let mut rounds = 0_u32;
+        while !other.is_finished() {
+            let stopped = pending::<()>().or_cancelled().with_token(token.clone());
+            assert!(stopped.await.is_err());
+            rounds += 1;
+            assert!(rounds < 10_000_000, "nobody else had a turn");
+        }
     });
 }

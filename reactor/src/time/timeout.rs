@@ -11,7 +11,8 @@
 //! In each poll the inner future comes first, so a value that is there wins
 //! over a limit that has passed. The timer is then looked at outside of the
 //! budget of the poll: an inner future that used it up must not thereby escape
-//! its limit.
+//! its limit. But one that was pending for want of budget gets one poll more
+//! (`budget::GiveUp`), as it may have what it is awaited for.
 
 use super::timer::Timer;
 use pin_project_lite::pin_project;
@@ -21,7 +22,7 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use wakeline_context::budget;
 
@@ -29,7 +30,7 @@ use wakeline_context::budget;
 ///
 /// The limit counts from the first poll that found the future pending. A
 /// future that is ready at once costs no look at the clock, and is ready also
-/// with a limit of zero. When the limit passes, the future is dropped, and then
+/// with a limit of zero (if the poll's share is used up, it gets another one first). When the limit passes, the future is dropped, and then
 /// [`Elapsed`] is returned: this is a hard cancel, at a point where it waited.
 ///
 /// So it returns at the limit, also if what it dropped was a handle: the task
@@ -129,6 +130,7 @@ pin_project! {
         inner: Option<F>,
         limit: Limit,
         timer: Timer,
+        end: budget::GiveUp,
     }
 }
 
@@ -150,6 +152,7 @@ impl<F> Timeout<F> {
             inner: Some(inner),
             limit,
             timer: Timer::new(None, Location::caller()),
+            end: budget::GiveUp::default(),
         }
     }
 
@@ -190,6 +193,7 @@ impl<F> Timeout<F> {
         if this.inner.is_none() {
             return;
         }
+        *this.end = budget::GiveUp::default();
         match deadline.into() {
             // Registered: moved there, so that the waiting task is woken then.
             deadline if this.timer.is_registered() => this.timer.reset(deadline),
@@ -231,9 +235,8 @@ impl<F: Future> Future for Timeout<F> {
         if let Poll::Ready(output) = inner.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        if poll_limit(this.limit, this.timer, cx).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(poll_limit(this.limit, this.timer, cx));
+        ready!(this.end.poll(cx));
         // Here, so that what it held is free before the caller sees the error.
         this.inner.set(None);
         Poll::Ready(Err(Elapsed(())))

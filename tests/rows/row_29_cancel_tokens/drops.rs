@@ -159,18 +159,45 @@ fn a_wait_that_moves_from_task_to_task_wakes_the_latter() {
 }
 
 #[test]
+fn what_is_ready_when_the_cancel_comes_counts_also_without_budget() {
+    on_every_runtime(|| async {
+        let token = CancelToken::new();
+        let (sender, value) = oneshot::channel();
+        let mut op = pin!(value.or_cancelled().with_token(token.clone()));
+        assert!(poll_once(op.as_mut()).await.is_none());
+        sender.send(7).expect("it is there");
+        token.cancel("at the same time");
+        let mut first = true;
+        let output = poll_fn(|cx| {
+            while std::mem::take(&mut first)
+                && let Poll::Ready(unit) = wakeline_context::budget::poll_proceed(cx)
+            {
+                first = true;
+                unit.spend();
+            }
+            op.as_mut().poll(cx)
+        });
+        assert_eq!(output.await.expect("not cancelled"), Ok(7));
+    });
+}
+
+#[test]
 fn a_cancel_reaches_who_has_spent_its_budget() {
     on_every_runtime(|| async {
         let token = CancelToken::new();
         token.cancel("before");
         let mut op = pin!(pending::<()>().or_cancelled().with_token(token));
+        let mut polls = 0;
         let stopped = poll_fn(|cx| {
             while let Poll::Ready(unit) = wakeline_context::budget::poll_proceed(cx) {
                 unit.spend();
             }
-            Poll::Ready(op.as_mut().poll(cx).is_ready())
+            polls += 1;
+            op.as_mut().poll(cx)
         });
-        assert!(stopped.await);
+        assert!(stopped.await.is_err());
+        // Put off once, as a value that is there comes first.
+        assert_eq!(polls, 2);
     });
 }
 
