@@ -148,6 +148,12 @@ impl Runtime {
     ///
     /// Returns what became of them: who was cut off and where it waited,
     /// which blocking jobs still run, which operations the kernel still held.
+    ///
+    /// Inside a task or a `block_on`, whose thread must not wait for another, there is
+    /// no grace: tasks are dropped at once, and nobody waits until their workers have
+    /// ended. A job of [`spawn_blocking`](crate::spawn_blocking) can shut down another
+    /// runtime with one. A runtime with one worker is shut down by the thread of its
+    /// `block_on`, or its tasks do not go on in the meantime.
     #[track_caller]
     #[must_use = "the report tells who did not finish; drop the runtime if nobody asks"]
     pub fn shutdown(self, grace: Duration) -> ShutdownReport {

@@ -109,7 +109,9 @@ impl Executor {
             shared.cancel_left();
             self.join_threads();
         }
-        report.stuck_workers = shared.alive();
+        if may_wait {
+            report.stuck_workers = shared.alive();
+        }
         report
     }
 

@@ -145,7 +145,8 @@ impl Builder {
     }
 
     /// What is told of failures that nobody waits for any more: the panic of a
-    /// task whose handle is gone or was dropped unread, the error of a
+    /// task whose handle is gone or was dropped unread, or in a scope that was
+    /// dropped before it could report it; the error of a
     /// [`try_shield`](crate::try_shield) whose waiter has left.
     ///
     /// It is called in the midst of a worker's work and must not block.

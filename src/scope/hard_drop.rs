@@ -8,6 +8,8 @@
 //! 3. finalizers that borrow are dropped: what they borrow may end with this call
 //! 4. the scope is closed; from now on what comes goes upward by itself
 //! 5. finalizers that do not borrow, and waiting for the tasks, go upward
+//! 6. the runtime is told of panics that the scope had not yet reported; a panic in
+//!    2 to 5 goes on from here
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -140,6 +142,7 @@ impl<F, R, E> Drop for Driver<F, R, E> {
             return;
         }
         let panics = self.hard_drop();
+        self.story.tell_runtime(self.location);
         if let Some(first) = panics.into_iter().next()
             && !std::thread::panicking()
         {

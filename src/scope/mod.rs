@@ -227,6 +227,8 @@ macro_rules! constructor {
 /// Dropping the future drops body and children where they stand. Tasks and
 /// [static](Scope::guard_static) finalizers are handed upward, to the nearest
 /// scope that lives, else to the runtime; finalizers that borrow are dropped.
+/// Errors that it had not yet returned are dropped with it; of a panic
+/// [`Builder::on_unobserved`](crate::Builder::on_unobserved) is told.
 ///
 /// # Example
 ///

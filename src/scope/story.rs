@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::Location;
 
 use wakeline_context::{Cause, Reason};
+use wakeline_executor::task::tell_unobserved;
 use wakeline_sync::children::{Payload, drop_caught};
 
 use super::error::{Errors, Panicked, ScopeError};
@@ -143,6 +144,20 @@ impl<E> Story<E> {
             Exit::Elapsed => ScopeError::Elapsed,
             Exit::Value | Exit::Failed => ScopeError::Failed(self.errors(link)),
         }))
+    }
+
+    /// Tells the runtime of the panics, of which nothing returns any more.
+    pub(super) fn tell_runtime(&mut self, scope: &'static Location<'static>) {
+        let panics = self.body_panic.take().into_iter();
+        for panic in panics.chain(self.panics.drain(..)).map(Panicked::new) {
+            let message = panic.message();
+            let message = message.as_deref().unwrap_or("a payload that is no text");
+            tell_unobserved(&format_args!(
+                "a panic in the scope made at {scope}, which was dropped before it could report it: {message}"
+            ));
+            // What it may panic with itself is the story of this one.
+            drop(drop_caught(panic));
+        }
     }
 
     fn errors(&mut self, link: &Link) -> Errors<E> {

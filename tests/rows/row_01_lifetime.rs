@@ -286,6 +286,17 @@ fn a_cleanup_that_never_ends_is_cut_off_and_named() {
 }
 
 #[test]
+fn a_shutdown_inside_of_async_code_calls_no_idle_worker_stuck() {
+    with_every_builder(|backend, workers| {
+        let other = backend.builder().workers(workers).build();
+        let other = other.expect("a runtime");
+        assert_eq!(other.block_on(other.spawn(async { 3 })).unwrap(), 3);
+        let report = backend.runtime(1).block_on(async { other.shutdown(LONG) });
+        assert!(report.is_clean(), "{report}");
+    });
+}
+
+#[test]
 fn a_plain_drop_also_gives_cleanups_their_time() {
     with_every_runtime(|runtime| {
         let (done, is_done) = mpsc::channel();

@@ -270,3 +270,44 @@ fn errors_outlive_their_runtime() {
         assert_eq!(error.reason().expect("cancelled").cause(), Cause::Shutdown);
     });
 }
+
+async fn panics() -> Result<(), ()> {
+    panic!("in a child")
+}
+
+#[test]
+fn a_panic_in_a_scope_that_is_dropped_before_its_end_is_told() {
+    for_each_backend(|backend| {
+        for (workers, as_task) in [(1, false), (1, true), (2, false), (2, true)] {
+            let (tell, told) = mpsc::channel();
+            let builder = backend.builder().workers(workers);
+            let runtime = builder
+                .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let (began, cleanup) = wakeline::sync::oneshot::channel();
+                let scope = wakeline::scope(move |s: wakeline::Scope<'_, ()>| async move {
+                    let _guard = s.guard(began, async |began| {
+                        began.send(()).expect("it is waited for");
+                        pending::<()>().await;
+                    });
+                    if as_task {
+                        drop(s.spawn_task(panics()));
+                    } else {
+                        drop(s.spawn(panics()));
+                    }
+                    pending::<Result<(), ()>>().await
+                });
+                wakeline::select! {
+                    _ = scope => unreachable!("its cleanup does not end"),
+                    began = cleanup => began.expect("sent"),
+                }
+            });
+            let told: Vec<String> = told.try_iter().collect();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains("row_10_outcome.rs"), "{told:?}");
+            assert!(told[0].ends_with("report it: in a child"), "{told:?}");
+        }
+    });
+}

@@ -10,7 +10,8 @@ use wakeline_context::{Locals, WaitingOn};
 use super::cell::Origin;
 use super::running::{Running, running};
 use super::{Id, JoinHandle};
-use crate::Handle;
+use crate::unobserved::Unobserved;
+use crate::{Handle, context};
 
 /// The running task, as [`current`] tells it.
 #[derive(Clone, Debug)]
@@ -31,6 +32,29 @@ impl Current {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    fn of(running: Running) -> Current {
+        match running {
+            Running::Task(task) => {
+                // SAFETY: what stands there lives until it is taken away, by this thread.
+                let header = unsafe { task.as_ref() };
+                Current {
+                    id: header.id,
+                    name: header.name.clone(),
+                    spawned_at: header.spawned_at,
+                }
+            }
+            Running::Root(root) => {
+                // SAFETY: as above.
+                let root = unsafe { root.as_ref() };
+                Current {
+                    id: root.id(),
+                    name: None,
+                    spawned_at: root.at(),
+                }
+            }
+        }
     }
 
     pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
@@ -59,16 +83,25 @@ pub fn current() -> Current {
 /// The task that runs this code, if one does.
 #[must_use]
 pub fn try_current() -> Option<Current> {
-    let Some(Running::Task(task)) = running() else {
-        return None;
+    let running = running().filter(|running| matches!(running, Running::Task(_)));
+    running.map(Current::of)
+}
+
+/// Tells the runtime of a failure in what runs here, a task or the future of a `block_on`,
+/// which nobody is left to see: for [`Builder::on_unobserved`](crate::Builder::on_unobserved)
+/// and debug mode. Nobody is told where nothing runs.
+#[doc(hidden)]
+pub fn tell_unobserved(message: &dyn fmt::Display) {
+    let (Some(running), Some(shared)) = (running(), context::shared()) else {
+        return;
     };
-    // SAFETY: what stands there lives until it is taken away, by this thread.
-    let header = unsafe { task.as_ref() };
-    Some(Current {
-        id: header.id,
-        name: header.name.clone(),
-        spawned_at: header.spawned_at,
-    })
+    let current = Current::of(running);
+    shared.unobserved(&Unobserved {
+        id: current.id,
+        name: current.name.as_ref(),
+        spawned_at: current.spawned_at,
+        message,
+    });
 }
 
 /// What a task does at some moment.

@@ -78,7 +78,7 @@ pub(crate) use running::{Aside, Listed, Root, is_root};
 pub use crate::yield_now::{YieldNow, yield_now};
 pub use cancel::{cancel_node, is_cancelled};
 pub use coop::{ConsumeBudget, Unconstrained, consume_budget, unconstrained};
-pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};
+pub use current::{Builder, Current, TaskInfo, TaskState, current, tell_unobserved, try_current};
 pub use error::JoinError;
 pub use id::Id;
 pub use join::{AbortHandle, AbortOnDrop, JoinHandle};

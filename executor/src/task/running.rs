@@ -163,6 +163,14 @@ impl<'a> Root<'a> {
         }
     }
 
+    pub(super) fn id(&self) -> Id {
+        self.id
+    }
+
+    pub(super) fn at(&self) -> &'static Location<'static> {
+        self.at
+    }
+
     /// In debug mode: has it listed until the end of the `block_on`.
     pub(crate) fn list<'d>(&self, debug: Option<&'d Reporter>) -> Option<Listed<'d>> {
         debug.map(|debug| Listed {
