@@ -57,4 +57,4 @@ pub use poll::{Aside, Polling};
 pub use quiet::quietly;
 pub use reason::{Cause, Reason};
 pub use task::{current_task, replace_task, runs_tasks, set_runs_tasks};
-pub use waiting::{Kind, WaitingOn, waiting_on};
+pub use waiting::{Kind, WaitingOn, beside, waiting_at, waiting_on};

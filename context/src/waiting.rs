@@ -141,6 +141,58 @@ pub fn waiting_on(kind: Kind, id: u64, location: &'static Location<'static>) {
     });
 }
 
+/// What has been said by now is waited for at `location`: for who awaits a leaf in the
+/// name of somebody else, whose line it is.
+///
+/// # Example
+///
+/// ```
+/// use std::panic::Location;
+/// use wakeline_context::{Kind, Polling, waiting_at, waiting_on};
+///
+/// let theirs = Location::caller();
+/// let polling = Polling::begin();
+/// waiting_on(Kind::Accept, 7, Location::caller());
+/// waiting_at(theirs);
+/// let waiting = polling.end().expect("it was said above");
+/// assert_eq!((waiting.id, waiting.location), (7, theirs));
+/// ```
+#[inline]
+pub fn waiting_at(location: &'static Location<'static>) {
+    now(|now| {
+        if now.location.get().is_some() {
+            now.location.set(Some(location));
+        }
+    });
+}
+
+/// Polls a leaf that is only the limit of what was polled before: if something has
+/// been said by now, it remains what is waited for.
+///
+/// # Example
+///
+/// ```
+/// use std::panic::Location;
+/// use wakeline_context::{Kind, Polling, beside, waiting_on};
+///
+/// let polling = Polling::begin();
+/// waiting_on(Kind::Read, 7, Location::caller());
+/// beside(|| waiting_on(Kind::Timer, 0, Location::caller()));
+/// assert_eq!(polling.end().map(|waiting| waiting.kind), Some(Kind::Read));
+/// ```
+#[inline]
+pub fn beside<R>(poll: impl FnOnce() -> R) -> R {
+    let (location, what) = now(|now| (now.location.get(), now.what.get()));
+    let polled = poll();
+    if location.is_some() {
+        now(|now| {
+            now.location.set(location);
+            now.what.set(what);
+        });
+    }
+    polled
+}
+
 /// What was said last, packed; nothing is said from here on.
 #[inline]
 pub(crate) fn take_packed() -> (Option<&'static Location<'static>>, u64) {

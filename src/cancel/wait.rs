@@ -52,7 +52,10 @@ impl UntilCancelled {
                 }
                 timer
             }
-            none => none.insert(Box::new(time::sleep_until(deadline))),
+            none => {
+                let timer = time::sleep_until(deadline).with_location(self.location);
+                none.insert(Box::new(timer))
+            }
         };
         Pin::new(timer).poll(cx)
     }

@@ -20,6 +20,7 @@
 use std::fmt;
 use std::future::Future;
 use std::iter::Fuse;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -87,6 +88,7 @@ where
         started: 0,
         next: Next::Now,
         errors: Vec::new(),
+        location: Location::caller(),
     }
 }
 
@@ -114,6 +116,7 @@ pub struct Staggered<I, F, E> {
     started: usize,
     next: Next,
     errors: Vec<(usize, E)>,
+    location: &'static Location<'static>,
 }
 
 /// When the next attempt starts.
@@ -144,7 +147,7 @@ where
         self.started += 1;
         self.next = Next::Later;
         if let Some(delay) = self.delay {
-            self.timer = sleep(delay);
+            self.timer = sleep(delay).with_location(self.location);
             self.timing = true;
         }
     }

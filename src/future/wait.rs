@@ -193,7 +193,10 @@ impl<'a, T> WaitFor<'a, T> {
             None => Poll::Pending,
             Some(Duration::ZERO) => Poll::Ready(()),
             Some(limit) => {
-                let timer = self.timer.get_or_insert_with(|| sleep(limit));
+                let location = self.location;
+                let timer = self
+                    .timer
+                    .get_or_insert_with(|| sleep(limit).with_location(location));
                 // Outside of the budget, as the timer of a timeout.
                 budget::unlimited(|| Pin::new(timer).poll(cx))
             }

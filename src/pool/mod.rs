@@ -223,16 +223,23 @@ impl<M: Manager> Pool<M> {
     /// # Cancellation
     ///
     /// Dropping the future leaves the pool closed, if it was polled.
-    pub async fn close(&self, limit: Duration) -> Result<(), StillLent> {
-        let handle = Handle::try_current();
-        for (slot, resource) in self.inner.close() {
-            give_back_in_background(handle.as_ref(), slot, resource, Fate::Close);
-        }
-        match timeout(limit, self.inner.empty.wait()).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(StillLent {
-                resources: self.inner.counts().1,
-            }),
+    #[track_caller]
+    pub fn close(
+        &self,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), StillLent>> + Send + use<'_, M> {
+        let empty = timeout(limit, self.inner.empty.wait());
+        async move {
+            let handle = Handle::try_current();
+            for (slot, resource) in self.inner.close() {
+                give_back_in_background(handle.as_ref(), slot, resource, Fate::Close);
+            }
+            match empty.await {
+                Ok(()) => Ok(()),
+                Err(_) => Err(StillLent {
+                    resources: self.inner.counts().1,
+                }),
+            }
         }
     }
 

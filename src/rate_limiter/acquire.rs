@@ -84,7 +84,10 @@ impl<'a> Request<'a> {
                         self.state = State::Done;
                         return Poll::Ready(());
                     }
-                    Err(wait) => self.sleep_for(Some(sleep(nanos(wait)))),
+                    Err(wait) => {
+                        let nap = sleep(nanos(wait)).with_location(self.location);
+                        self.sleep_for(Some(nap));
+                    }
                 },
                 State::Done => panic!(
                     "the acquire made at {} was polled after its end",

@@ -7,12 +7,13 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use wakeline_context::waiting_at;
 use wakeline_executor::Handle;
 use wakeline_sync::children::drop_caught;
 
@@ -40,8 +41,14 @@ impl Orphan {
         let sequence = Sequence { works, panic: None };
         let work: Owned = match until {
             Some(until) => Box::pin(async move {
+                let mut limited = pin!(timeout_at(until, sequence));
                 // What did not finish is dropped: its time was over.
-                let _ = timeout_at(until, sequence).await;
+                let _ = poll_fn(|cx| {
+                    let polled = limited.as_mut().poll(cx);
+                    waiting_at(location); // not the line of the limit
+                    polled
+                })
+                .await;
             }),
             None => Box::pin(sequence),
         };

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use wakeline_context::budget;
+use wakeline_context::{beside, budget};
 use wakeline_sync::children::{Children, Key};
 
 use super::error::ScopeError;
@@ -237,8 +237,12 @@ where
             self.timer = None;
             return true;
         }
-        let timer = self.timer.get_or_insert_with(|| time::sleep_until(until));
-        budget::unlimited(|| Pin::new(timer).poll(cx)).is_ready()
+        let location = self.location;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| time::sleep_until(until).with_location(location));
+        // What the members await is what a dump should show.
+        beside(|| budget::unlimited(|| Pin::new(timer).poll(cx))).is_ready()
     }
 
     fn leave(&mut self) -> Result<R, ScopeError<E>> {

@@ -35,6 +35,7 @@ mod server;
 use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +90,7 @@ use server::Server;
 /// # }
 /// ```
 #[must_use = "nothing is accepted until this is awaited"]
+#[track_caller]
 pub fn serve<L, H, F>(listener: L, handler: H) -> Serve<L, H>
 where
     L: Listener,
@@ -103,6 +105,7 @@ where
         shed_after: None,
         on_error: Arc::new(|_| {}),
         shutdown: Box::pin(pending()),
+        location: Location::caller(),
     }
 }
 
@@ -116,6 +119,7 @@ pub struct Serve<L, H> {
     shed_after: Option<Duration>,
     on_error: OnError,
     shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
+    location: &'static Location<'static>,
 }
 
 pub(crate) type OnError = Arc<dyn Fn(&ServeError) + Send + Sync>;
@@ -199,6 +203,7 @@ where
                 self.handler,
                 self.max_connections,
                 self.on_error,
+                self.location,
             );
             server.shed_after = self.shed_after;
             server.run(self.shutdown).await;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::future::{Future, pending, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wakeline_context::budget;
+use wakeline_context::{budget, waiting_at};
 use wakeline_executor::{JoinHandle, spawn, yield_now};
 use wakeline_reactor::time::{self, sleep, sleep_until};
 
@@ -45,6 +46,8 @@ pub(super) struct Server<L, H> {
     starved_since: Option<Instant>,
     shared: Arc<Shared>,
     report: ServeReport,
+    /// Where it was asked for.
+    location: &'static Location<'static>,
 }
 
 impl<L, H, F> Server<L, H>
@@ -53,7 +56,13 @@ where
     H: Fn(L::Stream, L::Peer) -> F + Send + Sync + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    pub(super) fn new(listener: L, handler: H, max_connections: usize, on_error: OnError) -> Self {
+    pub(super) fn new(
+        listener: L,
+        handler: H,
+        max_connections: usize,
+        on_error: OnError,
+        location: &'static Location<'static>,
+    ) -> Self {
         Server {
             tasks: Tasks::default(),
             listener: Some(listener),
@@ -64,6 +73,7 @@ where
             starved_since: None,
             shared: Shared::new(on_error),
             report: ServeReport::default(),
+            location,
         }
     }
 
@@ -99,7 +109,7 @@ where
         });
         let mut pause = pin!(async {
             match step {
-                Step::Pause(until) => sleep_until(until).await,
+                Step::Pause(until) => sleep_until(until).with_location(self.location).await,
                 _ => pending().await,
             }
         });
@@ -113,6 +123,9 @@ where
             }
             if let Poll::Ready(result) = accept.as_mut().poll(cx) {
                 return Poll::Ready(Woke::Accepted(result));
+            }
+            if step == Step::Accept {
+                waiting_at(self.location);
             }
             pause.as_mut().poll(cx).map(|()| Woke::Due)
         })
@@ -206,7 +219,7 @@ where
 
     /// Waits for the open connections, and aborts what is open after `grace`.
     pub(super) async fn drain(mut self, grace: Duration) -> ServeReport {
-        let mut grace = pin!(sleep(grace));
+        let mut grace = pin!(sleep(grace).with_location(self.location));
         while self.policy.active() > 0 {
             let ended = poll_fn(|cx| {
                 if let Poll::Ready(ids) = self.shared.poll_ended(cx) {

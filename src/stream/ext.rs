@@ -114,6 +114,7 @@ pub trait FlowExt: Stream + Sized {
     ///     assert!(start.elapsed() >= Duration::from_millis(2));
     /// });
     /// ```
+    #[track_caller]
     fn throttle(self, period: Duration) -> Throttle<Self> {
         Throttle::new(self, period)
     }
@@ -139,6 +140,7 @@ pub trait FlowExt: Stream + Sized {
     ///     assert!(silent.next().await.expect("a report").is_err());
     /// });
     /// ```
+    #[track_caller]
     fn item_timeout(self, limit: Duration) -> ItemTimeout<Self> {
         ItemTimeout::new(self, limit)
     }

@@ -4,6 +4,7 @@
 //! stream that uses it up must not thereby escape its limit.
 
 use std::future::{Future, pending};
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -19,13 +20,16 @@ use crate::time::{Elapsed, Sleep, sleep, timeout};
 struct Limit {
     after: Duration,
     running: Option<Sleep>,
+    location: &'static Location<'static>,
 }
 
 impl Limit {
+    #[track_caller]
     fn new(after: Duration) -> Limit {
         Limit {
             after,
             running: None,
+            location: Location::caller(),
         }
     }
 
@@ -35,8 +39,9 @@ impl Limit {
 
     /// Starts it, unless it runs.
     fn start(&mut self) {
-        let after = self.after;
-        self.running.get_or_insert_with(|| sleep(after));
+        let (after, location) = (self.after, self.location);
+        self.running
+            .get_or_insert_with(|| sleep(after).with_location(location));
     }
 
     /// Ready, and stopped, once it has passed; pending if it does not run.
@@ -62,6 +67,7 @@ pin_project! {
 }
 
 impl<S> Throttle<S> {
+    #[track_caller]
     pub(super) fn new(stream: S, period: Duration) -> Throttle<S> {
         Throttle {
             stream,
@@ -104,6 +110,7 @@ pin_project! {
 }
 
 impl<S> ItemTimeout<S> {
+    #[track_caller]
     pub(super) fn new(stream: S, limit: Duration) -> ItemTimeout<S> {
         ItemTimeout {
             stream,

@@ -131,7 +131,7 @@ impl<'a> Incoming<'a> {
                     let pause = longer(self.paused_for);
                     self.paused_for = Some(pause);
                     self.shortages += 1;
-                    self.pause = Some(Box::pin(sleep(pause)));
+                    self.pause = Some(Box::pin(sleep(pause).with_location(self.location)));
                 }
                 result => {
                     self.paused_for = None;

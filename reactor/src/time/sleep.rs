@@ -112,6 +112,14 @@ impl Sleep {
         self.timer.deadline()
     }
 
+    /// Made at `location`, for what sleeps in the name of a user: a dump and a panic
+    /// name the line.
+    #[doc(hidden)] // for futures of other crates
+    pub fn with_location(mut self, location: &'static Location<'static>) -> Sleep {
+        self.timer.set_location(location);
+        self
+    }
+
     /// Whether the deadline has passed, by the clock.
     ///
     /// The future may still be pending: it becomes ready once the reactor has

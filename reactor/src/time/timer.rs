@@ -68,6 +68,10 @@ impl Timer {
         self.location
     }
 
+    pub(super) fn set_location(&mut self, location: &'static Location<'static>) {
+        self.location = location;
+    }
+
     pub(super) fn is_past(&self) -> bool {
         matches!(self.state, State::Past)
     }

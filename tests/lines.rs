@@ -1,0 +1,226 @@
+//! The lines that a dump, a report and a panic name: the user's, never wakeline's own.
+
+mod support;
+
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use support::for_each_backend;
+use wakeline::future::When;
+use wakeline::net::{TcpListener, TcpStream, serve};
+use wakeline::pool::{Manager, Pool};
+use wakeline::stream::{self, FlowExt, StreamExt};
+use wakeline::sync::RateLimiter;
+use wakeline::{CancelToken, FutureExt, Handle, JoinSet, future, scope, spawn, time, yield_now};
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(1_000);
+
+/// Where a test notes the line that it expects.
+type Line = Arc<AtomicU32>;
+
+/// Runs `waits` as a task: a dump must name the line that it has noted.
+#[track_caller]
+fn assert_names_the_line<F>(waits: impl Fn(Line) -> F)
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    for_each_backend(|backend| {
+        let line = Line::default();
+        let told = backend.runtime(1).block_on(async {
+            let task = spawn(waits(Arc::clone(&line)));
+            loop {
+                yield_now().await;
+                let dump = Handle::current().dump();
+                let info = dump.tasks.iter().find(|info| info.id == task.id());
+                let waiting = info.expect("it does not end").waiting_on;
+                let waiting = waiting.filter(|_| line.load(SeqCst) != 0);
+                if let Some(waiting) = waiting.filter(|told| !told.to_string().starts_with("yield"))
+                {
+                    break waiting.location;
+                }
+            }
+        });
+        assert_eq!((told.file(), told.line()), (file!(), line.load(SeqCst)));
+    });
+}
+
+/// Polls `future`, which needs a runtime, where none is: the panic must name `line`.
+#[track_caller]
+fn assert_panic_names(line: u32, future: impl Future) {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    let poll = AssertUnwindSafe(|| future.as_mut().poll(&mut cx).is_ready());
+    let panic = catch_unwind(poll).expect_err("there is no runtime");
+    let text = panic.downcast_ref::<String>().expect("a text");
+    assert!(text.contains(&format!(" {}:{line}:", file!())), "{text}");
+}
+
+struct Units;
+
+impl Manager for Units {
+    type Resource = ();
+    type Error = ();
+
+    async fn create(&self) -> Result<(), ()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn of_the_close_of_a_pool() {
+    assert_names_the_line(|line| async move {
+        let pool = Pool::new(Units, 1);
+        let _lent = pool.acquire().await;
+        line.store(line!() + 1, SeqCst);
+        let _ = pool.close(LONG).await;
+    });
+}
+
+#[test]
+fn of_a_throttled_stream() {
+    assert_names_the_line(|line| async move {
+        line.store(line!() + 1, SeqCst);
+        let mut slow = pin!(stream::iter(0..2).throttle(LONG));
+        while slow.next().await.is_some() {}
+    });
+}
+
+#[test]
+fn of_a_stream_whose_items_have_a_limit() {
+    assert_names_the_line(|line| async move {
+        line.store(line!() + 1, SeqCst);
+        let mut limited = pin!(stream::pending::<()>().item_timeout(LONG));
+        let _ = limited.next().await;
+    });
+}
+
+#[test]
+fn of_a_stream_in_chunks() {
+    assert_names_the_line(|line| async move {
+        let items = stream::once(1).chain(stream::pending());
+        line.store(line!() + 1, SeqCst);
+        let mut chunks = pin!(items.chunks_timeout(2, LONG));
+        drop(chunks.next().await);
+    });
+}
+
+#[test]
+fn of_a_server() {
+    assert_names_the_line(|line| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        line.store(line!() + 1, SeqCst);
+        serve(listener, async |_: TcpStream, _| Ok(())).await
+    });
+}
+
+#[test]
+fn of_a_server_that_waits_for_its_connections() {
+    assert_names_the_line(|line| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        line.store(line!() + 1, SeqCst);
+        serve(listener, |_: TcpStream, _| pending())
+            .with_shutdown(async {})
+            .await
+    });
+}
+
+#[test]
+fn of_a_wait_for_tasks_with_a_limit() {
+    assert_names_the_line(|line| async move {
+        let mut set = JoinSet::new();
+        set.spawn(pending::<()>());
+        line.store(line!() + 1, SeqCst);
+        drop(future::wait(&mut set, When::All, LONG).await);
+    });
+}
+
+#[test]
+fn of_staggered_attempts() {
+    assert_names_the_line(|line| async move {
+        let attempts = [pending::<Result<(), ()>>(), pending()];
+        line.store(line!() + 1, SeqCst);
+        drop(future::staggered(LONG, attempts).await);
+    });
+}
+
+#[test]
+fn of_what_the_cleanup_of_a_cancelled_scope_awaits() {
+    assert_names_the_line(|line| {
+        let token = CancelToken::new();
+        let stop = token.clone();
+        let scope = scope(|s| async move {
+            let _guard = s.guard_static(line, |line| async move {
+                line.store(line!() + 1, SeqCst);
+                time::sleep(LONG).await;
+            });
+            drop(spawn(async move { stop.cancel("enough") }));
+            pending::<Result<(), ()>>().await
+        });
+        scope.with_token(token)
+    });
+}
+
+#[test]
+fn of_a_scope_whose_cleanup_does_not_tell() {
+    assert_names_the_line(|line| async move {
+        line.store(line!() + 1, SeqCst);
+        let done = scope(|s| async move {
+            let _guard = s.guard_static((), |()| pending());
+            s.cancel("enough");
+            pending::<Result<(), ()>>().await
+        });
+        drop(done.await);
+    });
+}
+
+#[test]
+fn of_the_guard_whose_scope_was_dropped() {
+    for_each_backend(|backend| {
+        backend.runtime(1).block_on(async {
+            let line = line!() + 2;
+            let mut dropped = Box::pin(scope(|s| async move {
+                let _guard = s.guard_static((), |()| time::sleep(LONG));
+                pending::<Result<(), ()>>().await
+            }));
+            let first = poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx).is_pending()));
+            assert!(first.await);
+            drop(dropped);
+            yield_now().await;
+            let cleanup = Handle::current().dump().cleanups.remove(0);
+            let told = cleanup.waiting_on.expect("it waits").location;
+            assert_eq!((told.file(), told.line()), (file!(), line));
+        });
+    });
+}
+
+#[test]
+fn a_panic_names_the_line_of_a_scope_with_a_limit() {
+    let line = line!() + 1;
+    let limited = scope(|_| pending::<Result<(), ()>>()).timeout(LONG);
+    assert_panic_names(line, limited);
+}
+
+#[test]
+fn a_panic_names_the_line_of_or_cancelled() {
+    let token = CancelToken::new().with_timeout(LONG);
+    let line = line!() + 1;
+    let stops = pending::<()>().or_cancelled();
+    assert_panic_names(line, stops.with_token(token));
+}
+
+#[test]
+fn a_panic_names_the_line_of_a_rate_limited_call() {
+    let limit = RateLimiter::new(1, LONG);
+    limit.try_acquire().unwrap();
+    let line = line!() + 1;
+    let permit = limit.acquire();
+    assert_panic_names(line, permit);
+}
