@@ -109,7 +109,7 @@ pub struct NoRuntime;
 
 impl fmt::Display for NoRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no runtime on this thread: call this inside `Runtime::block_on`")
+        f.write_str("no runtime on this thread: call this inside `block_on` or a task")
     }
 }
 

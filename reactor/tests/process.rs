@@ -4,11 +4,16 @@ mod common;
 use common::*;
 use std::os::unix::process::CommandExt;
 use std::panic::Location;
+use std::pin::Pin;
 use std::process::Command;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use wakeline_context::Kind;
-use wakeline_reactor::{Config, Direction, DriverKind, ForkedRuntime, Reactor, SetupError, probe};
+use wakeline_reactor::time::sleep;
+use wakeline_reactor::{
+    Config, Direction, DriverKind, ForkedRuntime, Reactor, SetupError, enter_lazy, probe,
+};
 
 /// Runs `child` in a fork and returns its verdict.
 fn in_fork(child: impl FnOnce() -> bool) -> bool {
@@ -190,9 +195,31 @@ fn the_inner_test_of_used_up_descriptors() {
                 .get_ref()
                 .is_some_and(|inner| inner.is::<SetupError>())
         );
+        let uring = Reactor::new(&Config::default().driver(DriverKind::Uring)).unwrap_err();
+        assert!(uring.to_string().contains("ulimit -n"), "{uring}");
+        assert!(!uring.to_string().contains("or epoll"), "{uring}");
+        if spare == 0 {
+            a_timer_that_cannot_wait_says_why();
+        }
         files.pop();
     }
     panic!("six descriptors are enough");
+}
+
+fn a_timer_that_cannot_wait_says_why() {
+    let config = Config::default().driver(DriverKind::Uring);
+    let _entered = enter_lazy(Arc::new(config), Box::new(|_| {}));
+    let mut sleep = sleep(Duration::from_secs(1));
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = Pin::new(&mut sleep).poll(&mut Context::from_waker(Waker::noop()));
+    }))
+    .unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("ulimit -n"), "{message}");
+    assert!(
+        !message.contains("block_on"),
+        "it is inside of one: {message}"
+    );
 }
 
 #[test]

@@ -307,7 +307,7 @@ fn a_wait_without_a_reactor_says_where_to_go() {
     let Poll::Ready(Err(error)) = poll_once(&mut wait, Waker::noop()) else {
         panic!("it waits for nobody");
     };
-    let text = "no runtime on this thread: call this inside `Runtime::block_on`";
+    let text = "no runtime on this thread: call this inside `block_on` or a task";
     assert_eq!(error.to_string(), text);
 }
 

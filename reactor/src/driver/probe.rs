@@ -50,7 +50,11 @@ pub(crate) fn open(config: &Config, home: &Arc<Home>) -> io::Result<(Driver, Bac
             open_epoll(home, format!("io_uring refused: {error}: {hint}"))
         }
         Err(error) => {
-            let hint = format!("{}; or use driver auto or epoll", hint(&error));
+            let mut hint = hint(&error);
+            // Epoll needs descriptors, too.
+            if !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+                hint.push_str("; or use driver auto or epoll");
+            }
             Err(SetupError::new("set up io_uring", error, hint).into())
         }
     }

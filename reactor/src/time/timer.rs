@@ -152,10 +152,7 @@ impl Timer {
     fn register(&mut self, cx: &mut Context<'_>) {
         match TimerEntry::insert(self.set_nanos(), cx.waker()) {
             Ok(entry) => self.state = State::Registered(entry),
-            Err(error) => panic!(
-                "the timer made at {} cannot wait: {error}; await it inside `block_on` or a task",
-                self.location
-            ),
+            Err(error) => panic!("the timer made at {} cannot wait: {error}", self.location),
         }
     }
 }
