@@ -32,7 +32,7 @@ items! {
     wakeline::future::try_join_tasks, wakeline::future::try_wait, wakeline::future::wait,
     wakeline::io::AsyncFd, wakeline::io::AsyncRead, wakeline::io::AsyncWrite, wakeline::io::BufReader,
     wakeline::io::BufWriter, wakeline::io::LimitExceeded, wakeline::io::copy, wakeline::io::copy_bidirectional,
-    wakeline::io::split, wakeline::join, wakeline::net::TcpListener, wakeline::net::TcpSocket,
+    wakeline::io::split, wakeline::join, wakeline::local::Locals, wakeline::net::TcpListener, wakeline::net::TcpSocket,
     wakeline::net::TcpStream, wakeline::net::UdpSocket, wakeline::net::UnixDatagram,
     wakeline::net::UnixListener, wakeline::net::lookup_host, wakeline::net::serve,
     wakeline::pipe::pipe, wakeline::process::Child, wakeline::process::Command, wakeline::run,
@@ -95,7 +95,6 @@ methods! {
     wakeline::JoinError::is_cancelled,
     wakeline::JoinHandle::<()>::abort,
     wakeline::JoinHandle::<()>::abort_on_drop,
-    wakeline::JoinHandle::<()>::blocking_join,
     wakeline::JoinHandle::<()>::is_finished,
     wakeline::JoinHandle::<()>::name,
     wakeline::JoinSet::<()>::join_all_results,
@@ -148,6 +147,8 @@ methods! {
     "wakeline::FutureExt::timeout" =>
         |it: Ready<()>| wakeline::FutureExt::timeout(it, Duration::ZERO),
     "wakeline::Handle::spawn_blocking" => |it: wakeline::Handle| drop(it.spawn_blocking(|| {})),
+    "wakeline::JoinHandle::blocking_join" =>
+        |it: wakeline::JoinHandle<()>| it.blocking_join(Duration::ZERO),
     "wakeline::JoinHandle::cancel" => |it: wakeline::JoinHandle<()>| it.cancel("why"),
     "wakeline::Scope::cancel" => |it: wakeline::Scope<'_, ()>| it.cancel("why"),
     "wakeline::Scope::guard" =>

@@ -11,14 +11,17 @@
 //! that may wait; what happens after a lease is dropped runs in the background,
 //! on the runtime of the one who acquired it, and its shutdown waits for it.
 //!
-//! `state.rs` has the journey of a slot, `lease.rs` the marks.
+//! `manager.rs` says what it is asked, `state.rs` has the journey of a slot, `lease.rs`
+//! the marks.
 
 mod error;
 mod lease;
+mod manager;
 mod state;
 
 pub use error::{PoolError, StillLent};
 pub use lease::{Lease, Operation};
+pub use manager::Manager;
 
 use std::fmt;
 use std::future::Future;
@@ -29,73 +32,6 @@ use wakeline_executor::Handle;
 use wakeline_reactor::time::timeout;
 
 use state::{Fate, Inner, give_back_in_background};
-
-/// Makes and looks after the resources of a [`Pool`].
-///
-/// # Example
-///
-/// ```
-/// use std::io;
-/// use wakeline::net::TcpStream;
-/// use wakeline::pool::Manager;
-///
-/// struct Backend(&'static str);
-///
-/// impl Manager for Backend {
-///     type Resource = TcpStream;
-///     type Error = io::Error;
-///
-///     async fn create(&self) -> io::Result<TcpStream> {
-///         TcpStream::connect(self.0).await
-///     }
-/// }
-/// ```
-pub trait Manager: Send + Sync + 'static {
-    /// What is lent.
-    type Resource: Send + 'static;
-    /// Why it could not be made, or is not fit any more.
-    type Error: Send + 'static;
-
-    /// Makes a resource, for a caller of [`Pool::acquire`] who waits for it.
-    ///
-    /// # Errors
-    ///
-    /// Goes to that caller only.
-    fn create(&self) -> impl Future<Output = Result<Self::Resource, Self::Error>> + Send;
-
-    /// Looks whether an idle resource is still good, before it is lent.
-    ///
-    /// # Errors
-    ///
-    /// It is not: it will be closed, and another one made. The error is dropped.
-    fn check(
-        &self,
-        resource: &mut Self::Resource,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        let _ = resource;
-        async { Ok(()) }
-    }
-
-    /// Makes a resource that came back fit for the next user, in the background.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be: it will be closed. The error is dropped.
-    fn recycle(
-        &self,
-        resource: &mut Self::Resource,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        let _ = resource;
-        async { Ok(()) }
-    }
-
-    /// Takes leave of a resource: one that broke, or when the pool is closed.
-    ///
-    /// Its slot is free when this is done.
-    fn close(&self, resource: Self::Resource) -> impl Future<Output = ()> + Send {
-        async move { drop(resource) }
-    }
-}
 
 /// At most so many resources, made when they are needed and lent one after the
 /// other.

@@ -67,7 +67,7 @@ fn a_waiter_that_gives_up_leaves_the_task_and_may_cancel_it() {
                 let task = handle.spawn(async move { gone.await.expect("sent") });
                 let limit = Duration::from_millis(5);
                 let start = Instant::now();
-                let task = task.blocking_join(Some(limit)).expect_err("it waits");
+                let task = task.blocking_join(limit).expect_err("it waits");
                 assert!(start.elapsed() >= limit);
                 assert!(!task.is_finished(), "the timeout cancels nothing");
                 go.send(7).expect("it still waits");

@@ -4,11 +4,10 @@ use std::future::{pending, poll_fn};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 
-use wakeline::local::AccessError;
+use wakeline::local::{AccessError, Locals};
 use wakeline::{
     Handle, context_local, spawn, spawn_blocking, spawn_local, task, task_local, yield_now,
 };
-use wakeline_context::Locals;
 
 use crate::{on_every_runtime, with_every_runtime};
 

@@ -15,7 +15,7 @@
 //!
 //! How it works: a task local is a thread-local slot that the scope fills for
 //! the length of a poll, by swapping. A context local is a key of the list of
-//! values ([`Locals`](crate::Locals)) that the executor hands from task to task.
+//! values ([`Locals`]) that the executor hands from task to task.
 
 mod context_local;
 mod task_local;
@@ -25,6 +25,7 @@ mod tests;
 
 use std::fmt;
 
+pub use crate::ambient::Locals;
 pub use context_local::{ContextLocal, ContextScope};
 pub use task_local::{Slot, TaskLocal, TaskScope};
 

@@ -196,7 +196,33 @@ impl Builder {
     }
 
     /// Gives the task these values of [`context_local!`](wakeline_context::context_local)
-    /// variables instead of the spawner's; [`Locals::empty`] gives it none.
+    /// variables instead of the spawner's: [`Locals::current`] takes those in force
+    /// somewhere, [`Locals::empty`] gives it none.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_context::context_local;
+    /// use wakeline_context::local::Locals;
+    /// use wakeline_executor::{Executor, task};
+    ///
+    /// context_local! {
+    ///     static REQUEST: u32;
+    /// }
+    ///
+    /// let executor = Executor::builder().workers(1).build()?;
+    /// executor.block_on(REQUEST.scope(7, async {
+    ///     let of_the_request = Locals::current();
+    ///     let housekeeping = task::Builder::new().context(Locals::empty());
+    ///     let ended = housekeeping.spawn(async move {
+    ///         assert!(REQUEST.try_get().is_err());
+    ///         let back = task::Builder::new().context(of_the_request);
+    ///         back.spawn(async { REQUEST.get() }).await
+    ///     });
+    ///     assert_eq!(ended.await.unwrap().unwrap(), 7);
+    /// }));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn context(mut self, locals: Locals) -> Builder {
         self.locals = Some(locals);
         self

@@ -150,16 +150,31 @@ impl<T> JoinHandle<T> {
     ///
     /// Inside a task or a `block_on`, where blocking would stop the very
     /// thread that may have to run the task: await the handle there.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wakeline_executor::Executor;
+    ///
+    /// let executor = Executor::builder().workers(2).build()?;
+    /// let task = executor.spawn(async { 42 });
+    /// let ended = task.blocking_join(Duration::from_secs(60));
+    /// assert_eq!(ended.expect("in time").expect("no panic"), 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn blocking_join(
         mut self,
-        limit: Option<Duration>,
+        limit: impl Into<Option<Duration>>,
     ) -> Result<Result<T, JoinError>, JoinHandle<T>> {
         assert!(
             !crate::context::is_entered(),
             "`blocking_join` would block a thread that runs tasks: await the handle instead"
         );
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let deadline = limit
+            .into()
+            .and_then(|limit| Instant::now().checked_add(limit));
         let signal = Arc::new(Unpark {
             thread: thread::current(),
             woken: AtomicBool::new(true),

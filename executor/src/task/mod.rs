@@ -82,3 +82,4 @@ pub use current::{Builder, Current, TaskInfo, TaskState, current, tell_unobserve
 pub use error::JoinError;
 pub use id::Id;
 pub use join::{AbortHandle, AbortOnDrop, JoinHandle};
+pub use wakeline_context::{Kind, WaitingOn};
