@@ -17,6 +17,10 @@
 //! | `wakeline-sync` | locks, channels, queues, the cancel tree | `sync/src/lib.rs` |
 //! | `wakeline-context` | what surrounds the poll in progress | `context/src/lib.rs` |
 //!
+//! Examples in the documentation of re-exported items name the crate that they live in
+//! (`wakeline_net`, `wakeline_sync`, ..); in a program, which depends on `wakeline` alone,
+//! the same items are found under `wakeline`.
+//!
 //! Where to look for what:
 //!
 //! | you want to | here it is |

@@ -31,7 +31,7 @@ items! {
     wakeline::future::as_completed, wakeline::future::join_all, wakeline::future::try_join_all,
     wakeline::future::try_join_tasks, wakeline::future::try_wait, wakeline::future::wait,
     wakeline::io::AsyncFd, wakeline::io::AsyncRead, wakeline::io::AsyncWrite, wakeline::io::BufReader,
-    wakeline::io::BufWriter, wakeline::io::LimitExceeded, wakeline::io::copy, wakeline::io::copy_bidirectional,
+    wakeline::io::BufWriter, wakeline::io::LimitExceeded, wakeline::io::Splice, wakeline::io::copy, wakeline::io::copy_bidirectional,
     wakeline::io::split, wakeline::join, wakeline::local::Locals, wakeline::net::TcpListener, wakeline::net::TcpSocket,
     wakeline::net::TcpStream, wakeline::net::UdpSocket, wakeline::net::UnixDatagram,
     wakeline::net::UnixListener, wakeline::net::lookup_host, wakeline::net::serve,

@@ -89,6 +89,27 @@ use server::Server;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// What it gives is no future by itself, but what `.await` makes one of. Where a
+/// future is asked for, as by [`spawn`](crate::spawn), say so:
+///
+/// ```
+/// use std::future::IntoFuture;
+/// use wakeline::net::{TcpListener, TcpStream, serve};
+///
+/// # fn main() -> std::io::Result<()> {
+/// wakeline::block_on(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let (stop, stopped) = wakeline::sync::oneshot::channel();
+///     let server = serve(listener, |_: TcpStream, _peer| async { Ok(()) })
+///         .with_shutdown(async { stopped.await.unwrap_or_default() });
+///     let server = wakeline::spawn(server.into_future());
+///     stop.send(()).expect("the server waits for it");
+///     assert_eq!(server.await.expect("no panic").accepted, 0);
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[must_use = "nothing is accepted until this is awaited"]
 #[track_caller]
 pub fn serve<L, H, F>(listener: L, handler: H) -> Serve<L, H>
