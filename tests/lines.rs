@@ -14,10 +14,13 @@ use support::for_each_backend;
 use wakeline::future::When;
 use wakeline::net::{TcpListener, TcpStream, serve};
 use wakeline::pool::{Manager, Pool};
+use wakeline::retry::Retry;
 use wakeline::stream::{self, FlowExt, StreamExt};
 use wakeline::sync::RateLimiter;
 use wakeline::task::Kind;
-use wakeline::{CancelToken, FutureExt, Handle, JoinSet, future, scope, spawn, time, yield_now};
+use wakeline::{
+    CancelToken, FutureExt, Handle, JoinSet, future, retry, scope, spawn, time, yield_now,
+};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(1_000);
@@ -223,4 +226,19 @@ fn a_panic_names_the_line_of_a_rate_limited_call() {
     let line = line!() + 1;
     let permit = limit.acquire();
     assert_panic_names(line, permit);
+}
+
+#[test]
+fn a_panic_names_the_line_of_a_retry() {
+    let line = line!() + 1;
+    let again = retry(Retry::fixed(LONG), async || Err::<(), ()>(()));
+    assert_panic_names(line, again);
+}
+
+#[test]
+fn a_panic_names_the_line_of_a_retry_with_a_deadline() {
+    let token = CancelToken::new().with_timeout(LONG);
+    let line = line!() + 1;
+    let again = retry(Retry::fixed(LONG / 2), async || Err::<(), ()>(()));
+    assert_panic_names(line, again.with_token(token));
 }

@@ -247,11 +247,15 @@ where
                 ),
             };
             match next {
-                Ok(due) => this.state.set(State::Waiting {
-                    error: Some(error),
-                    delay: due.map(sleep_until),
-                    cancelled: current_token().cancelled(),
-                }),
+                Ok(due) => {
+                    let location = *this.location;
+                    let token = current_token();
+                    this.state.set(State::Waiting {
+                        error: Some(error),
+                        delay: due.map(|due| sleep_until(due).with_location(location)),
+                        cancelled: UntilCancelled::new(token.node().clone(), location),
+                    });
+                }
                 Err(why) => {
                     this.state.set(State::Done);
                     let attempts = schedule(this.schedule).made();

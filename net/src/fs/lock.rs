@@ -169,7 +169,7 @@ impl<'a> LockFile<'a> {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(TryLockError::Error(error)) => return Poll::Ready(Err(error)),
                 Err(TryLockError::WouldBlock) => {
-                    self.sleep = Some(Box::pin(sleep(self.pause)));
+                    self.sleep = Some(Box::pin(sleep(self.pause).with_location(self.location)));
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
             }
