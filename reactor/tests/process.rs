@@ -176,6 +176,7 @@ fn the_inner_test_of_used_up_descriptors() {
     if std::env::var("WAKELINE_TEST_REFUSED").as_deref() != Ok("ulimit -n") {
         return;
     }
+    let rings = drivers().contains(&DriverKind::Uring);
     let mut files = Vec::new();
     while let Ok(file) = std::fs::File::open("/dev/null") {
         files.push(file);
@@ -195,9 +196,12 @@ fn the_inner_test_of_used_up_descriptors() {
                 .get_ref()
                 .is_some_and(|inner| inner.is::<SetupError>())
         );
-        let uring = Reactor::new(&Config::default().driver(DriverKind::Uring)).unwrap_err();
-        assert!(uring.to_string().contains("ulimit -n"), "{uring}");
-        assert!(!uring.to_string().contains("or epoll"), "{uring}");
+        if rings {
+            let config = Config::default().driver(DriverKind::Uring);
+            let uring = Reactor::new(&config).unwrap_err().to_string();
+            assert!(uring.contains("ulimit -n"), "{uring}");
+            assert!(!uring.contains("or epoll"), "{uring}");
+        }
         if spare == 0 {
             a_timer_that_cannot_wait_says_why();
         }
@@ -207,7 +211,7 @@ fn the_inner_test_of_used_up_descriptors() {
 }
 
 fn a_timer_that_cannot_wait_says_why() {
-    let config = Config::default().driver(DriverKind::Uring);
+    let config = Config::default();
     let _entered = enter_lazy(Arc::new(config), Box::new(|_| {}));
     let mut sleep = sleep(Duration::from_secs(1));
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
