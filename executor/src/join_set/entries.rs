@@ -26,7 +26,7 @@ pub(crate) struct Entries<T> {
 }
 
 /// With so much room, an empty set keeps its memory for those that come next.
-const SMALL: usize = 1024;
+const SMALL: usize = if cfg!(miri) { 32 } else { 1024 };
 
 struct Entry<T> {
     /// Its place in `places`.
