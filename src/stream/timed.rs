@@ -1,7 +1,8 @@
 //! Adapters that know the time.
 //!
 //! Their timers are polled outside of the budget of the poll, as a timeout's: a
-//! stream that uses it up must not thereby escape its limit.
+//! stream that uses it up must not thereby escape its limit. But it gets a poll more
+//! (`budget::GiveUp`), as it may have the item that is waited for.
 
 use std::future::{Future, pending};
 use std::panic::Location;
@@ -20,6 +21,7 @@ use crate::time::{Elapsed, Sleep, sleep, timeout};
 struct Limit {
     after: Duration,
     running: Option<Sleep>,
+    end: budget::GiveUp,
     location: &'static Location<'static>,
 }
 
@@ -29,12 +31,14 @@ impl Limit {
         Limit {
             after,
             running: None,
+            end: budget::GiveUp::default(),
             location: Location::caller(),
         }
     }
 
     fn stop(&mut self) {
         self.running = None;
+        self.end = budget::GiveUp::default();
     }
 
     /// Starts it, unless it runs.
@@ -50,6 +54,7 @@ impl Limit {
             return Poll::Pending;
         };
         ready!(budget::unlimited(|| Pin::new(timer).poll(cx)));
+        ready!(self.end.poll(cx));
         self.stop();
         Poll::Ready(())
     }
