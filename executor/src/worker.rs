@@ -288,8 +288,8 @@ fn idle(
     Ok(())
 }
 
-/// A worker that `Idle` counts as asleep: counts it out if a waker panics in
-/// its turn, as nobody may rely on it from then on.
+/// A worker that `Idle` counts as asleep: counts it out if its turn panics, as
+/// nobody may rely on it from then on.
 struct Asleep<'a>(&'a Many, usize);
 
 impl Drop for Asleep<'_> {

@@ -1,5 +1,5 @@
-//! A worker whose driver fails, or panics (by a waker of somebody else's), ends before the
-//! others: it leaves nothing that they would have to wait for.
+//! A worker whose driver fails, or panics, ends before the others: it leaves nothing that
+//! they would have to wait for.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

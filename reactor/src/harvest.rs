@@ -8,6 +8,7 @@ use crate::op::AnyOp;
 use crate::source::Shared;
 use std::sync::Arc;
 use std::task::Waker;
+use wakeline_context::quietly;
 
 /// Something that is dropped when nothing is borrowed.
 pub(crate) enum Garbage {
@@ -37,29 +38,25 @@ impl Harvest {
     }
 
     /// Drops the garbage and wakes in the order of arrival; returns how many.
+    ///
+    /// A panic is told by its hook and ends here: whose waker or payload it was is not
+    /// on the stack, and who turns the driver has nothing to do with it.
     pub(crate) fn finish(&mut self) -> usize {
         let woken = self.wakers.len();
         self.wakers.reverse();
-        let mut all = WakeAll(&mut self.wakers);
-        self.garbage.clear();
-        all.run();
+        // Caught around all of them, where each would pay; whose turn it was is gone.
+        while !self.is_empty() {
+            quietly(|| self.let_go());
+        }
         woken
     }
-}
 
-/// Wakes the rest also when one waker panics, or what is dropped before.
-struct WakeAll<'a>(&'a mut Vec<Waker>);
-
-impl WakeAll<'_> {
-    fn run(&mut self) {
-        while let Some(waker) = self.0.pop() {
+    fn let_go(&mut self) {
+        while let Some(garbage) = self.garbage.pop() {
+            drop(garbage);
+        }
+        while let Some(waker) = self.wakers.pop() {
             waker.wake();
         }
-    }
-}
-
-impl Drop for WakeAll<'_> {
-    fn drop(&mut self) {
-        self.run();
     }
 }

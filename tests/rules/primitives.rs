@@ -87,8 +87,8 @@ const NEVER_SPINS: [(&str, &str); 4] = [
 ];
 
 impl Primitive {
-    /// Whether the driver or a worker calls the waker, and not who grants: a panic
-    /// of the waker is then theirs, and comes out of their thread.
+    /// Whether the driver or a worker calls the waker, and not who grants: then
+    /// nothing is there yet when the grant returns.
     pub(crate) fn wakes_elsewhere(&self) -> bool {
         const ELSEWHERE: [&str; 13] = [
             "time::sleep",
