@@ -32,8 +32,8 @@ impl Executor {
     /// Polls each task that is ready once, takes one turn of the driver, and polls
     /// each that is ready then.
     ///
-    /// If none is ready before the turn, and none has ended, that sleeps until one is, at
-    /// most for `limit`; with zero it never sleeps. Tasks that wait for sockets
+    /// If none is ready before the turn, and none has ended or was spawned, that sleeps
+    /// until one is, at most for `limit`; with zero it never sleeps. Tasks that wait for sockets
     /// are polled in each call, to watch them again. The thread that calls this or
     /// `block_on` first is the one that the executor is bound to.
     ///

@@ -30,6 +30,7 @@ use crate::driver::Driver;
 use crate::idle::WokenBy;
 use crate::poll_once::Turn;
 use crate::shared::{Flavour, Many};
+use crate::task::Id;
 
 /// What the loop runs for: the future of a `block_on`, or a shutdown.
 pub(crate) trait Root {
@@ -145,7 +146,9 @@ fn work<R: Root>(
 ///
 /// In this order, as a thread that has left its driver finds nothing armed: the
 /// first round arms, the turn looks, the second has what it brought. If a task ended in
-/// the first, its caller may be done: then the turn does not sleep.
+/// the first, its caller may be done: then the turn does not sleep. Nor if one was
+/// spawned, as the number of those alive says nothing then; what another thread spawns
+/// meanwhile is ready.
 ///
 /// # Errors
 ///
@@ -156,14 +159,17 @@ pub(crate) fn once(
     limit: Duration,
 ) -> io::Result<Turn> {
     let tasks = || context.shared.task_count();
+    context.take_in();
     let alive = if limit.is_zero() { 0 } else { tasks() };
+    let last = Id::last_here();
     let before = round(context);
     // A turn that may not sleep is no idle one: a burst's root may be ready yet.
-    if limit.is_zero() || is_ready(context) || tasks() < alive {
+    if limit.is_zero() || is_ready(context) || tasks() < alive || Id::last_here() != last {
         turn(context, driver, Some(Duration::ZERO))?;
     } else {
         sleep(context, driver, limit)?;
     }
+    context.take_in();
     let after = round(context);
     // Who calls this again takes turns enough.
     context.forget_polls();
@@ -198,7 +204,6 @@ fn sleep(context: &Context, driver: &mut dyn Driver, limit: Duration) -> io::Res
 /// Polls each task that is ready once; those that these wake have to wait, or
 /// a foreign loop would never go on.
 fn round(context: &Context) -> usize {
-    context.take_in();
     let ready = context.queued();
     let mut left = 0..ready;
     past_panics(context, || {

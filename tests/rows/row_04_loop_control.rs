@@ -1,6 +1,6 @@
 //! Running a runtime by hand: in bursts, one turn at a time, with a stop.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use wakeline::net::UdpSocket;
 use wakeline::time::sleep;
-use wakeline::{Runtime, yield_now};
+use wakeline::{Runtime, spawn_eager, yield_now};
 
 use crate::support::for_each_backend;
 use crate::with_every_runtime;
@@ -218,6 +218,15 @@ fn a_turn_after_the_end_of_a_task_does_not_sleep() {
         let turn = runtime.poll_once(Duration::MAX).expect("a turn");
         assert_eq!((turn.polled, turn.more), (1, false));
         assert_eq!(runtime.block_on(task).unwrap(), 3);
+    });
+}
+
+#[test]
+fn nor_does_one_after_the_end_of_a_task_that_has_left_another() {
+    with_each_only(|runtime| {
+        let task = runtime.spawn(async { drop(spawn_eager(pending::<()>())) });
+        let turn = runtime.poll_once(Duration::MAX).expect("a turn");
+        assert_eq!((turn.polled, task.is_finished()), (1, true));
     });
 }
 

@@ -32,6 +32,11 @@ impl Id {
         Id(NonZeroU64::new(id).expect("the counter starts at 1 and cannot wrap in centuries"))
     }
 
+    /// The last that this thread has given; 0 before the first.
+    pub(crate) fn last_here() -> u64 {
+        LAST.get()
+    }
+
     #[cold]
     fn of_next_block() -> u64 {
         static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
