@@ -160,9 +160,10 @@ pub fn is_spent() -> bool {
 ///
 /// A future that is pending only because the budget is spent may have what it is awaited
 /// for. So who finds that its limit has passed asks here before it gives the future up:
-/// once, where nothing is left to spend, that is pending, and the future gets a poll more,
-/// with a new budget. But only once, as a future that spends all in each poll must not
-/// thereby escape its limit. And it costs a unit, so that a loop of things which are
+/// once, where nothing is left to spend, that is pending, and the future gets a poll more:
+/// in the task's next one, whose budget is new, though others in the task may spend it
+/// before. Only once, as who spends all in each poll must not thereby have the future
+/// escape its limit. And it costs a unit, so that a loop of things which are
 /// given up at once gives way as any other.
 ///
 /// # Example

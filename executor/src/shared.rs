@@ -15,7 +15,7 @@ use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
 use crate::context;
-use crate::debug::{Dump, Reporter, Subject, SubjectKind};
+use crate::debug::{Dump, Reporter, Subject};
 use crate::driver::Driver;
 use crate::home::{Home, Local};
 use crate::idle::Idle;
@@ -279,7 +279,7 @@ impl Shared {
         failure.tell(self.on_unobserved.as_ref());
         if let Some(debug) = &self.debug {
             let subject = Subject {
-                kind: SubjectKind::Task,
+                kind: failure.kind,
                 id: Some(failure.id),
                 name: failure.name.cloned(),
                 spawned_at: failure.spawned_at,

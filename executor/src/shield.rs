@@ -15,6 +15,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::debug::SubjectKind;
 use crate::shared::Shared;
 use crate::task::{self, AbortHandle, Current, Id, JoinError, JoinHandle, Origin};
 use crate::unobserved::Unobserved;
@@ -132,6 +133,7 @@ impl<T, E: fmt::Display> Drop for Watched<T, E> {
             && let Some(shared) = self.told.upgrade()
         {
             let failure = Unobserved {
+                kind: SubjectKind::Task,
                 id: self.task.id(),
                 name: self.task.shared_name(),
                 spawned_at: self.task.spawned_at(),

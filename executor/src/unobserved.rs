@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use wakeline_context::quietly;
 
+use crate::debug::SubjectKind;
 use crate::task::Id;
 
 /// What the executor calls, if it was given something to call.
@@ -22,6 +23,7 @@ pub(crate) type Hook = Arc<dyn Fn(&Unobserved<'_>) + Send + Sync>;
 /// Its `Display` is the message: a panic's text, or a shielded task's error.
 #[derive(Clone, Copy)]
 pub struct Unobserved<'a> {
+    pub(crate) kind: SubjectKind,
     pub(crate) id: Id,
     pub(crate) name: Option<&'a Arc<str>>,
     pub(crate) spawned_at: &'static Location<'static>,
@@ -29,7 +31,7 @@ pub struct Unobserved<'a> {
 }
 
 impl Unobserved<'_> {
-    /// The task's id.
+    /// The task's id, or that of the `block_on` whose future it was.
     #[must_use]
     pub fn id(&self) -> Id {
         self.id
@@ -41,7 +43,7 @@ impl Unobserved<'_> {
         self.name.map(|name| &**name)
     }
 
-    /// The line that spawned the task.
+    /// The line that spawned the task, or called `block_on`.
     #[must_use]
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at

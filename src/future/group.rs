@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use wakeline_context::chance;
-use wakeline_sync::children::Children;
+use wakeline_sync::children::{Children, resume_first};
 
 /// Futures that run in turns; each output comes with the index of its future.
 pub(crate) struct Group<F> {
@@ -87,9 +87,7 @@ impl<F> Group<F> {
     /// does this, after all are gone.
     pub(crate) fn end(&mut self) {
         self.over = true;
-        if let Some(payload) = self.children.drop_all().into_iter().next() {
-            resume_unwind(payload);
-        }
+        resume_first(self.children.drop_all());
     }
 }
 

@@ -140,6 +140,7 @@ pub struct WaitFor<'a, T> {
     limit: Option<Duration>,
     /// Runs from the first poll that has to wait.
     timer: Option<Sleep>,
+    end: budget::GiveUp,
     is_error: fn(&Result<T, JoinError>) -> bool,
     /// Taken from the set, and put back if nobody is told.
     ended: Vec<Ended<T>>,
@@ -160,6 +161,7 @@ impl<'a, T> WaitFor<'a, T> {
             when,
             limit,
             timer: None,
+            end: budget::GiveUp::default(),
             is_error,
             ended: Vec::new(),
             failed: false,
@@ -232,7 +234,7 @@ impl<T> Future for WaitFor<'_, T> {
                 Poll::Pending => break,
             }
         }
-        if this.poll_limit(cx).is_ready() {
+        if this.poll_limit(cx).is_ready() && this.end.poll(cx).is_ready() {
             this.collect();
             return Poll::Ready(this.found());
         }

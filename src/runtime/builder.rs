@@ -145,8 +145,8 @@ impl Builder {
     }
 
     /// What is told of failures that nobody waits for any more: the panic of a
-    /// task whose handle is gone or was dropped unread, or in a scope that was
-    /// dropped before it could report it; the error of a
+    /// task whose handle is gone or was dropped unread; one in a scope or a set of tasks
+    /// that was dropped before it could report it, or reports another; the error of a
     /// [`try_shield`](crate::try_shield) whose waiter has left.
     ///
     /// It is called in the midst of a worker's work and must not block.

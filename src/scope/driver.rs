@@ -58,6 +58,9 @@ pub(super) struct Driver<F, R, E> {
     pub(super) story: Story<E>,
     stop: Option<UntilCancelled>,
     timer: Option<Sleep>,
+    end: budget::GiveUp,
+    /// After so many polls of members all have had one that were woken by the limit.
+    enough: Option<u64>,
     /// In force for finalizers: it does not hear the scope's cancel.
     pub(super) cleanup: CancelToken,
     pub(super) location: &'static Location<'static>,
@@ -112,6 +115,8 @@ impl<F, R, E> Driver<F, R, E> {
             story: Story::new(),
             stop: None,
             timer: None,
+            end: budget::GiveUp::default(),
+            enough: None,
             cleanup: CancelToken::new(),
             location,
         }
@@ -186,7 +191,7 @@ where
         let held = self.core.is_held();
         if alive || held {
             if let Phase::Signalled(until) = self.phase {
-                if !self.is_past(until, cx) {
+                if !self.is_past(until, cx) || self.poll_give_up(cx).is_pending() {
                     return Step::Wait;
                 }
                 self.cut();
@@ -220,10 +225,12 @@ where
                 self.core.link.settings().cleanup_until = until;
                 self.cleanup.set_deadline(until);
                 self.timer = None;
+                self.end = budget::GiveUp::default();
+                self.enough = None;
                 until
             }
         };
-        if self.is_past(until, cx) {
+        if self.is_past(until, cx) && self.poll_give_up(cx).is_ready() {
             self.expire();
             return Step::Again;
         }
@@ -245,12 +252,28 @@ where
         beside(|| budget::unlimited(|| Pin::new(timer).poll(cx))).is_ready()
     }
 
+    /// A limit has passed: ready if those who are left may be dropped. Completion wins, so
+    /// each that is woken has a poll first, also if the task has to give way meanwhile.
+    fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.set.gave_way() {
+            let polled = self.set.polled();
+            let each = self.set.len() as u64;
+            if polled < *self.enough.get_or_insert(polled + each) {
+                return Poll::Pending; // the set has woken the task
+            }
+        }
+        self.end.poll(cx)
+    }
+
     fn leave(&mut self) -> Result<R, ScopeError<E>> {
         self.phase = Phase::Done;
         self.stop = None;
         self.timer = None;
         let value = lock(&self.value).take();
-        match self.story.end(value, &self.core.link) {
+        let left = self.story.end(value, &self.core.link);
+        self.story
+            .tell_runtime(self.location, "has reported something else");
+        match left {
             Ok(result) => result,
             Err(payload) => resume_unwind(payload),
         }

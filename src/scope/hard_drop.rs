@@ -141,11 +141,18 @@ impl<F, R, E> Drop for Driver<F, R, E> {
         if self.phase == Phase::Done {
             return;
         }
-        let panics = self.hard_drop();
-        self.story.tell_runtime(self.location);
-        if let Some(first) = panics.into_iter().next()
-            && !std::thread::panicking()
-        {
+        let mut panics = self.hard_drop().into_iter();
+        // Where the thread panics already it would end the process.
+        let first = match std::thread::panicking() {
+            true => None,
+            false => panics.next(),
+        };
+        for rest in panics {
+            self.story.panicked(rest);
+        }
+        let why = "was dropped before it could report it";
+        self.story.tell_runtime(self.location, why);
+        if let Some(first) = first {
             resume_unwind(first);
         }
     }

@@ -220,7 +220,7 @@ macro_rules! constructor {
 /// # Panics
 ///
 /// With the first panic of the body or a child, once all are gone (see
-/// [`Scope::on_panic`]); if it is polled after its end.
+/// [`Scope::on_panic`]; the runtime is told of others); if it is polled after its end.
 ///
 /// # Cancellation
 ///

@@ -146,14 +146,14 @@ impl<E> Story<E> {
         }))
     }
 
-    /// Tells the runtime of the panics, of which nothing returns any more.
-    pub(super) fn tell_runtime(&mut self, scope: &'static Location<'static>) {
+    /// Tells the runtime of the panics that are left, and why nothing returns them.
+    pub(super) fn tell_runtime(&mut self, scope: &'static Location<'static>, why: &str) {
         let panics = self.body_panic.take().into_iter();
         for panic in panics.chain(self.panics.drain(..)).map(Panicked::new) {
             let message = panic.message();
             let message = message.as_deref().unwrap_or("a payload that is no text");
             tell_unobserved(&format_args!(
-                "a panic in the scope made at {scope}, which was dropped before it could report it: {message}"
+                "a panic in the scope made at {scope}, which {why}: {message}"
             ));
             // What it may panic with itself is the story of this one.
             drop(drop_caught(panic));

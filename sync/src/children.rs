@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use wakeline_context::budget;
+use wakeline_context::{budget, quietly};
 
 pub use crate::ready_list::{Key, Nudge};
 
@@ -72,6 +72,8 @@ pub struct Children<F> {
     len: usize,
     /// Polls since the set last gave way.
     polls: u32,
+    polled: u64,
+    gave_way: bool,
 }
 
 struct Slot<F> {
@@ -95,6 +97,8 @@ impl<F> Children<F> {
             free: Vec::new(),
             len: 0,
             polls: 0,
+            polled: 0,
+            gave_way: false,
         }
     }
 
@@ -110,6 +114,20 @@ impl<F> Children<F> {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many polls of children there were.
+    #[must_use]
+    pub fn polled(&self) -> u64 {
+        self.polled
+    }
+
+    /// Whether the last [`poll_next`](Children::poll_next) was pending only to give way
+    /// to other tasks. As each child is polled in its turn, all that were woken by then
+    /// have had a poll after as many more as there are children.
+    #[must_use]
+    pub fn gave_way(&self) -> bool {
+        self.gave_way
     }
 
     /// Puts a future into the set; the next [`poll_next`](Children::poll_next)
@@ -235,6 +253,7 @@ impl<F: Future + Unpin> Children<F> {
     /// There is no future to drop; an output is taken by the poll that returns it.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Next<F::Output> {
         self.ready.begin();
+        self.gave_way = false;
         loop {
             if self.len == 0 {
                 // For the waker that this leaves: a nudge may be what comes next.
@@ -244,6 +263,7 @@ impl<F: Future + Unpin> Children<F> {
             }
             if self.polls >= POLLS_PER_TURN || budget::is_spent() {
                 self.polls = 0;
+                self.gave_way = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -270,6 +290,7 @@ impl<F: Future + Unpin> Children<F> {
             return None;
         }
         let child = slot.child.as_mut()?;
+        self.polled += 1;
         child.signal.take();
         let mut cx = Context::from_waker(&child.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -311,6 +332,22 @@ pub fn drop_caught<T>(value: T) -> Option<Payload> {
     catch_unwind(AssertUnwindSafe(|| drop(value))).err()
 }
 
+/// Goes on with the first of these panics, unless this thread panics already.
+///
+/// The others were told of by the panic hook. What their payloads do when they are
+/// dropped must not meet a thread that unwinds, which would end the process.
+pub fn resume_first(panics: Vec<Payload>) {
+    let mut panics = panics.into_iter();
+    let first = match std::thread::panicking() {
+        true => None,
+        false => panics.next(),
+    };
+    panics.for_each(|rest| quietly(|| drop(rest)));
+    if let Some(first) = first {
+        resume_unwind(first);
+    }
+}
+
 impl<F> Default for Children<F> {
     fn default() -> Children<F> {
         Children::new()
@@ -320,12 +357,7 @@ impl<F> Default for Children<F> {
 impl<F> Drop for Children<F> {
     /// Drops all, also if some panic; the first panic goes on.
     fn drop(&mut self) {
-        let mut panics = self.drop_all().into_iter();
-        if let Some(first) = panics.next()
-            && !std::thread::panicking()
-        {
-            resume_unwind(first);
-        }
+        resume_first(self.drop_all());
     }
 }
 

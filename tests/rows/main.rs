@@ -7,6 +7,7 @@
 mod support;
 
 use std::future::Future;
+use std::sync::mpsc;
 
 use support::for_each_backend;
 use wakeline::Runtime;
@@ -41,6 +42,22 @@ pub(crate) fn with_every_runtime(test: impl Fn(Runtime)) {
     });
 }
 
+/// The same with runtimes that write down the failures which nobody has looked at.
+#[track_caller]
+pub(crate) fn with_every_telling_runtime(test: impl Fn(Runtime, mpsc::Receiver<String>)) {
+    for_each_backend(|backend| {
+        for workers in [1, 2] {
+            eprintln!("-- {workers} worker(s)");
+            let (tell, told) = mpsc::channel();
+            let builder = backend.builder().workers(workers);
+            let runtime = builder
+                .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
+                .build();
+            test(runtime.expect("a runtime"), told);
+        }
+    });
+}
+
 mod row_01_lifetime;
 mod row_02_turn_order;
 mod row_03_from_sync;
@@ -51,6 +68,7 @@ mod row_07_spawn;
 mod row_08_cancel;
 mod row_09_no_counters;
 mod row_10_outcome;
+mod row_10_untold;
 mod row_11_oneshot;
 mod row_12_current;
 mod row_13_context;
@@ -76,6 +94,7 @@ mod row_26_virtual_time_and_the_world;
 mod row_27_scope;
 mod row_27_scope_exit_table;
 mod row_27_scope_random;
+mod row_27_scope_share;
 mod row_28_start;
 mod row_29_cancel_tokens;
 mod row_30_spawn_into_cancelled;

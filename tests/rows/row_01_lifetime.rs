@@ -11,7 +11,7 @@ use wakeline::{Handle, Runtime, spawn, spawn_blocking, spawn_local, task, yield_
 use wakeline_context::Cause;
 
 use crate::support::{Backend, for_each_backend};
-use crate::with_every_runtime;
+use crate::{with_every_runtime, with_every_telling_runtime};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -172,13 +172,7 @@ fn destructors_may_wake_lock_and_spawn_and_what_they_spawn_is_refused() {
 
 #[test]
 fn a_destructors_panic_is_told_and_spoils_nothing() {
-    with_every_builder(|backend, workers| {
-        let (tell, told) = mpsc::channel();
-        let builder = backend.builder().workers(workers);
-        let runtime = builder
-            .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
-            .build()
-            .expect("a runtime");
+    with_every_telling_runtime(|runtime, told| {
         let others = Arc::new(AtomicUsize::new(0));
         for nth in 0..4 {
             let others = Arc::clone(&others);

@@ -10,7 +10,7 @@ use wakeline::{JoinError, JoinHandle, spawn, task, yield_now};
 use wakeline_context::Cause;
 
 use crate::support::for_each_backend;
-use crate::{on_every_runtime, with_every_runtime};
+use crate::{on_every_runtime, with_every_runtime, with_every_telling_runtime};
 
 /// Panics when it is dropped.
 struct Bomb(&'static str);
@@ -151,30 +151,22 @@ fn a_panic_of_the_futures_destructor_is_the_tasks() {
 
 #[test]
 fn a_panic_of_the_outputs_destructor_stays_in_the_task_or_is_the_droppers() {
-    for_each_backend(|backend| {
-        for workers in [1, 2] {
-            let (tell, told) = mpsc::channel();
-            let builder = backend.builder().workers(workers);
-            let runtime = builder
-                .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
-                .build()
-                .expect("a runtime");
-            let (ended, is_ended) = wakeline::sync::oneshot::channel();
-            // Detached: the output is dropped by the worker.
-            drop(runtime.spawn(async move {
-                let _ = ended.send(());
-                Bomb("in an output")
-            }));
-            runtime.block_on(async { is_ended.await.expect("sent") });
-            assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
-            // Read: it is the reader's, as any value.
-            let output = runtime
-                .block_on(runtime.spawn(async { Bomb("read") }))
-                .unwrap();
-            assert!(catch_unwind(AssertUnwindSafe(|| drop(output))).is_err());
-            drop(runtime);
-            assert!(told.try_recv().is_err(), "no task failed");
-        }
+    with_every_telling_runtime(|runtime, told| {
+        let (ended, is_ended) = wakeline::sync::oneshot::channel();
+        // Detached: the output is dropped by the worker.
+        drop(runtime.spawn(async move {
+            let _ = ended.send(());
+            Bomb("in an output")
+        }));
+        runtime.block_on(async { is_ended.await.expect("sent") });
+        assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
+        // Read: it is the reader's, as any value.
+        let output = runtime
+            .block_on(runtime.spawn(async { Bomb("read") }))
+            .unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(output))).is_err());
+        drop(runtime);
+        assert!(told.try_recv().is_err(), "no task failed");
     });
 }
 
@@ -268,46 +260,5 @@ fn errors_outlive_their_runtime() {
             .expect("it has ended")
             .expect_err("cut off");
         assert_eq!(error.reason().expect("cancelled").cause(), Cause::Shutdown);
-    });
-}
-
-async fn panics() -> Result<(), ()> {
-    panic!("in a child")
-}
-
-#[test]
-fn a_panic_in_a_scope_that_is_dropped_before_its_end_is_told() {
-    for_each_backend(|backend| {
-        for (workers, as_task) in [(1, false), (1, true), (2, false), (2, true)] {
-            let (tell, told) = mpsc::channel();
-            let builder = backend.builder().workers(workers);
-            let runtime = builder
-                .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let (began, cleanup) = wakeline::sync::oneshot::channel();
-                let scope = wakeline::scope(move |s: wakeline::Scope<'_, ()>| async move {
-                    let _guard = s.guard(began, async |began| {
-                        began.send(()).expect("it is waited for");
-                        pending::<()>().await;
-                    });
-                    if as_task {
-                        drop(s.spawn_task(panics()));
-                    } else {
-                        drop(s.spawn(panics()));
-                    }
-                    pending::<Result<(), ()>>().await
-                });
-                wakeline::select! {
-                    _ = scope => unreachable!("its cleanup does not end"),
-                    began = cleanup => began.expect("sent"),
-                }
-            });
-            let told: Vec<String> = told.try_iter().collect();
-            assert_eq!(told.len(), 1, "{told:?}");
-            assert!(told[0].contains("row_10_outcome.rs"), "{told:?}");
-            assert!(told[0].ends_with("report it: in a child"), "{told:?}");
-        }
     });
 }

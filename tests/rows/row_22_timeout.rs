@@ -6,9 +6,10 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use wakeline::future::{When, wait};
 use wakeline::sync::{Semaphore, mpsc};
 use wakeline::time::{self, sleep, timeout, timeout_at};
-use wakeline::{CancelToken, FutureExt, spawn, yield_now};
+use wakeline::{CancelToken, FutureExt, JoinSet, Scope, scope, spawn, yield_now};
 
 use crate::on_every_runtime;
 use crate::row_26_virtual_time::{MS, S, paused, turns_of_a_second};
@@ -246,28 +247,55 @@ async fn budget_of_one() {
     drop(semaphore.acquire().await.expect("open"));
 }
 
+/// Does it again and again, until another task has had a turn.
+async fn gives_way<F: Future<Output = ()>>(gives_up: impl Fn() -> F) {
+    let other = spawn(async {});
+    let mut rounds = 0_u32;
+    while !other.is_finished() {
+        gives_up().await;
+        rounds += 1;
+        assert!(rounds < 100_000, "nobody else had a turn");
+    }
+}
+
 #[test]
-fn giving_up_gives_way_to_others_sooner_or_later() {
-    on_every_runtime(|| async {
-        let other = spawn(async {});
-        let gives_up = async {
-            let mut rounds = 0_u32;
-            while !other.is_finished() {
-                assert!(pending::<()>().timeout(Duration::ZERO).await.is_err());
-                rounds += 1;
-                assert!(rounds < 10_000_000, "nobody else had a turn");
-            }
-        };
-        gives_up.await;
+fn a_limit_on_a_future_gives_way_to_others_sooner_or_later() {
+    on_every_runtime(|| {
+        gives_way(async || {
+            assert!(pending::<()>().timeout(Duration::ZERO).await.is_err());
+        })
+    });
+}
+
+#[test]
+fn a_cancel_of_a_future_gives_way_to_others_sooner_or_later() {
+    on_every_runtime(|| {
         let token = CancelToken::new();
         token.cancel("no more");
-        let other = spawn(async {});
-        let mut rounds = 0_u32;
-        while !other.is_finished() {
+        gives_way(move || {
             let stopped = pending::<()>().or_cancelled().with_token(token.clone());
-            assert!(stopped.await.is_err());
-            rounds += 1;
-            assert!(rounds < 10_000_000, "nobody else had a turn");
-        }
+            async { assert!(stopped.await.is_err()) }
+        })
+    });
+}
+
+#[test]
+fn a_limit_on_a_scope_gives_way_to_others_sooner_or_later() {
+    on_every_runtime(|| {
+        gives_way(async || {
+            let stopped = scope(|_: Scope<'_, ()>| pending::<Result<(), ()>>());
+            assert!(stopped.timeout(Duration::ZERO).await.is_err());
+        })
+    });
+}
+
+#[test]
+fn a_limit_on_a_set_gives_way_to_others_sooner_or_later() {
+    on_every_runtime(|| {
+        gives_way(async || {
+            let mut set = JoinSet::new();
+            set.spawn(pending::<()>());
+            assert_eq!(wait(&mut set, When::All, Duration::ZERO).await.pending, 1);
+        })
     });
 }

@@ -575,48 +575,6 @@ fn children_are_polled_when_they_are_woken_from_other_threads() {
     });
 }
 
-/// Always ready: only the budget stops it.
-async fn busy() -> Result<(), &'static str> {
-    let event = Event::new();
-    event.set();
-    loop {
-        event.wait().await;
-    }
-}
-
-#[test]
-fn a_busy_child_does_not_starve_its_siblings() {
-    on_every_runtime(|| async {
-        let result: Plain<()> = scope(|s| async move {
-            s.spawn(busy());
-            let scope = s.clone();
-            s.spawn(async move {
-                for _ in 0..100 {
-                    yield_now().await;
-                }
-                scope.cancel("it had its turns");
-                Ok(())
-            });
-            pending().await
-        })
-        .await;
-        assert!(result.unwrap_err().is_cancelled());
-    });
-}
-
-#[test]
-fn a_busy_child_does_not_starve_the_deadline_nor_a_cancel_from_elsewhere() {
-    on_every_runtime(|| async {
-        let result: Plain<()> = scope(|s| async move {
-            s.spawn(busy());
-            busy().await
-        })
-        .timeout(Duration::from_millis(2))
-        .await;
-        assert!(result.unwrap_err().is_elapsed());
-    });
-}
-
 #[test]
 fn a_value_does_not_hide_that_children_were_cut_off() {
     on_every_runtime(|| async {

@@ -1,14 +1,12 @@
 //! Streams that know the time: a pause between items, a limit for each, chunks.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use crate::on_every_runtime;
-use crate::support::drops::{poll_idly, poll_once};
+use crate::support::drops::{poll_once, spend_share};
 use wakeline::stream::{self, FlowExt, Stream, StreamExt, iter};
-use wakeline::sync::{Semaphore, mpsc, oneshot};
+use wakeline::sync::{mpsc, oneshot};
 use wakeline::time::{sleep, timeout};
 use wakeline::yield_now;
 
@@ -117,16 +115,6 @@ fn sent() -> (mpsc::Sender<u32>, impl Stream<Item = u32>) {
     (tx, stream::poll_fn(move |cx| rx.poll_recv(cx)))
 }
 
-/// Polls once where the share of the poll is used up.
-async fn poll_spent<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|cx| {
-        let semaphore = Semaphore::new(1);
-        while poll_idly(pin!(semaphore.acquire())).is_ready() {}
-        Poll::Ready(future.as_mut().poll(cx))
-    })
-    .await
-}
-
 #[test]
 fn a_limit_is_not_reported_over_an_item_that_is_there_where_the_share_is_used_up() {
     on_every_runtime(|| async {
@@ -135,7 +123,8 @@ fn a_limit_is_not_reported_over_an_item_that_is_there_where_the_share_is_used_up
         assert!(poll_once(pin!(items.next())).await.is_pending());
         sleep(MS * 2).await;
         tx.try_send(7).expect("there is room");
-        assert!(poll_spent(pin!(items.next())).await.is_pending());
+        spend_share();
+        assert!(poll_once(pin!(items.next())).await.is_pending());
         yield_now().await;
         assert_eq!(items.next().await, Some(Ok(7)));
         assert!(items.next().await.expect("a report").is_err());
@@ -151,7 +140,8 @@ fn a_chunk_is_not_cut_short_where_the_share_is_used_up() {
         assert!(poll_once(pin!(chunks.next())).await.is_pending());
         sleep(MS * 2).await;
         tx.try_send(2).expect("there is room");
-        assert!(poll_spent(pin!(chunks.next())).await.is_pending());
+        spend_share();
+        assert!(poll_once(pin!(chunks.next())).await.is_pending());
         yield_now().await;
         assert_eq!(chunks.next().await, Some(vec![1, 2]));
     });

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::{Chance, setting};
+use wakeline::sync::Semaphore;
 use wakeline::time::sleep_until;
 use wakeline::yield_now;
 
@@ -23,6 +24,12 @@ pub(crate) fn poll_idly<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Outp
 /// Polls once, in the current task.
 pub(crate) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Uses up what the poll in progress may spend.
+pub(crate) fn spend_share() {
+    let semaphore = Semaphore::new(1);
+    while poll_idly(pin!(semaphore.acquire())).is_ready() {}
 }
 
 /// Drives `future` for a while and drops it at a random moment, `event` having

@@ -10,7 +10,7 @@ use wakeline_context::{Kind, Reason, budget, waiting_on};
 use wakeline_sync::ready_list::{Key, ReadyList, Signal};
 
 use super::Ended;
-use crate::task::{Id, JoinHandle};
+use crate::task::{Id, JoinError, JoinHandle, tell_unobserved};
 
 /// See the module's doc.
 pub(crate) struct Entries<T> {
@@ -21,8 +21,29 @@ pub(crate) struct Entries<T> {
     places: Slab<usize>,
     tasks: Vec<Entry<T>>,
     /// What was taken and put back: first to be given out.
-    returned: VecDeque<Ended<T>>,
+    returned: Returned<T>,
     inserted: u64,
+}
+
+/// Outputs that were taken and that nobody has seen.
+struct Returned<T>(VecDeque<Ended<T>>);
+
+impl<T> Drop for Returned<T> {
+    fn drop(&mut self) {
+        for ended in &self.0 {
+            tell_of_panic(ended.result.as_ref().err(), DROPPED);
+        }
+    }
+}
+
+/// For [`tell_of_panic`].
+pub(super) const DROPPED: &str = "was dropped before it could report it";
+
+/// Tells the runtime of a task's panic that its set has taken and nobody will see.
+pub(super) fn tell_of_panic(error: Option<&JoinError>, why: &str) {
+    if let Some(error) = error.filter(|error| error.is_panic()) {
+        tell_unobserved(&format_args!("{error}, in a set of tasks that {why}"));
+    }
 }
 
 /// With so much room, an empty set keeps its memory for those that come next.
@@ -42,18 +63,18 @@ impl<T> Entries<T> {
             ready: ReadyList::new(),
             places: Slab::new(),
             tasks: Vec::new(),
-            returned: VecDeque::new(),
+            returned: Returned(VecDeque::new()),
             inserted: 0,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.tasks.len() + self.returned.len()
+        self.tasks.len() + self.returned.0.len()
     }
 
     pub(crate) fn ids(&self) -> Vec<Id> {
         let running = self.tasks.iter().map(|entry| entry.handle.id());
-        let returned = self.returned.iter().map(|ended| ended.id);
+        let returned = self.returned.0.iter().map(|ended| ended.id);
         running.chain(returned).collect()
     }
 
@@ -103,7 +124,7 @@ impl<T> Entries<T> {
 
     /// The next one that has ended. Asks for no budget, as it is not awaited.
     pub(crate) fn try_next(&mut self) -> Option<Ended<T>> {
-        if let Some(ended) = self.returned.pop_front() {
+        if let Some(ended) = self.returned.0.pop_front() {
             return Some(ended);
         }
         while let Some(key) = self.ready.try_pop() {
@@ -124,7 +145,7 @@ impl<T> Entries<T> {
             return Poll::Ready(None);
         }
         let unit = ready!(budget::poll_proceed(cx));
-        if let Some(ended) = self.returned.pop_front() {
+        if let Some(ended) = self.returned.0.pop_front() {
             unit.spend();
             return Poll::Ready(Some(ended));
         }
@@ -143,7 +164,7 @@ impl<T> Entries<T> {
 
     pub(crate) fn put_back(&mut self, ended: Vec<Ended<T>>) {
         for ended in ended.into_iter().rev() {
-            self.returned.push_front(ended);
+            self.returned.0.push_front(ended);
         }
     }
 
@@ -166,7 +187,7 @@ impl<T> Entries<T> {
         self.places = Slab::new();
         drop((
             std::mem::take(&mut self.tasks),
-            std::mem::take(&mut self.returned),
+            std::mem::replace(&mut self.returned, Returned(VecDeque::new())),
         ));
     }
 }

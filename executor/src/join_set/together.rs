@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use wakeline_context::{Cause, Reason};
 
 use super::JoinSet;
+use super::entries::{DROPPED, tell_of_panic};
 use crate::task::JoinError;
 
 impl<T> JoinSet<T> {
@@ -52,7 +53,8 @@ impl<T> JoinSet<T> {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future aborts all tasks.
+    /// Dropping the future aborts all tasks; of panics that it has taken the
+    /// runtime is told ([`Builder::on_unobserved`](crate::Builder::on_unobserved)).
     ///
     /// # Example
     ///
@@ -87,7 +89,7 @@ impl<T, E> JoinSet<Result<T, E>> {
     ///
     /// # Errors
     ///
-    /// That of the task that failed first.
+    /// That of the task that failed first; of panics of others the runtime is told.
     ///
     /// # Cancellation
     ///
@@ -194,6 +196,15 @@ impl<T> JoinAllResults<T> {
     }
 }
 
+impl<T> Drop for JoinAllResults<T> {
+    /// Panics that it has taken and nobody has seen.
+    fn drop(&mut self) {
+        for (_, result) in &self.results.0 {
+            tell_of_panic(result.as_ref().err(), DROPPED);
+        }
+    }
+}
+
 impl<T> Future for JoinAllResults<T> {
     type Output = Vec<Result<T, JoinError>>;
 
@@ -234,6 +245,13 @@ impl<T, E> TryJoinAll<T, E> {
     }
 }
 
+impl<T, E> Drop for TryJoinAll<T, E> {
+    fn drop(&mut self) {
+        let failure = self.failure.as_ref().and_then(TaskError::join_error);
+        tell_of_panic(failure, DROPPED);
+    }
+}
+
 impl<T, E> Future for TryJoinAll<T, E> {
     type Output = Result<Vec<T>, TaskError<E>>;
 
@@ -243,7 +261,9 @@ impl<T, E> Future for TryJoinAll<T, E> {
             match TaskError::flatten(ended.result) {
                 Ok(value) => this.values.0.push((ended.nth, value)),
                 // Those after the first were aborted, or too late.
-                Err(_) if this.failure.is_some() => {}
+                Err(other) if this.failure.is_some() => {
+                    tell_of_panic(other.join_error(), "has reported another failure");
+                }
                 Err(failure) => {
                     this.failure = Some(failure);
                     this.set
@@ -299,6 +319,13 @@ impl<E> TaskError<E> {
         match self {
             TaskError::Failed(error) => Some(error),
             TaskError::Join(_) => None,
+        }
+    }
+
+    fn join_error(&self) -> Option<&JoinError> {
+        match self {
+            TaskError::Failed(_) => None,
+            TaskError::Join(error) => Some(error),
         }
     }
 

@@ -25,7 +25,7 @@ use super::run::panic_of;
 use super::running::Entered;
 use super::waker::wake_quietly;
 use super::{Id, JoinError, Task};
-use crate::debug::error_in;
+use crate::debug::{SubjectKind, error_in};
 use crate::trace::Tracer;
 use crate::unobserved::Unobserved;
 
@@ -291,6 +291,7 @@ pub(super) fn tell_of_failure<F: Future + 'static, S: Schedule>(
     let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     match output {
         Err(error) if error.is_panic() => runtime.unobserved(&Unobserved {
+            kind: SubjectKind::Task,
             id: header.id,
             name: header.name.as_ref(),
             spawned_at: header.spawned_at,

@@ -10,6 +10,7 @@ use wakeline_context::{Locals, WaitingOn};
 use super::cell::Origin;
 use super::running::{Running, running};
 use super::{Id, JoinHandle};
+use crate::debug::SubjectKind;
 use crate::unobserved::Unobserved;
 use crate::{Handle, context};
 
@@ -95,8 +96,13 @@ pub fn tell_unobserved(message: &dyn fmt::Display) {
     let (Some(running), Some(shared)) = (running(), context::shared()) else {
         return;
     };
+    let kind = match running {
+        Running::Task(_) => SubjectKind::Task,
+        Running::Root(_) => SubjectKind::Root,
+    };
     let current = Current::of(running);
     shared.unobserved(&Unobserved {
+        kind,
         id: current.id,
         name: current.name.as_ref(),
         spawned_at: current.spawned_at,
