@@ -17,7 +17,8 @@ pub use builder::Builder;
 /// Runs tasks, and turns kernel events into their wakes.
 ///
 /// With one worker, tasks run on the thread that first calls
-/// [`block_on`](Runtime::block_on), and only while it does. With more, each
+/// [`block_on`](Runtime::block_on), and only while it does: the runtime is bound to that
+/// thread, as its ring or epoll is, and ends with it. With more, each
 /// worker is a thread of its own, and the future given to `block_on` runs on
 /// the calling thread beside them.
 ///

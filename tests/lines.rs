@@ -242,3 +242,36 @@ fn a_panic_names_the_line_of_a_retry_with_a_deadline() {
     let again = retry(Retry::fixed(LONG / 2), async || Err::<(), ()>(()));
     assert_panic_names(line, again.with_token(token));
 }
+
+#[test]
+fn the_reason_names_the_line_that_built_a_runtime_which_is_dropped() {
+    let line = line!() + 1;
+    let runtime = wakeline::Runtime::builder().workers(2).build().unwrap();
+    let task = runtime.spawn(std::future::pending::<()>());
+    drop(runtime);
+    let ended = task.blocking_join(LONG).expect("it has ended");
+    let error = ended.expect_err("it was cut off");
+    let reason = error.reason().expect("it was cancelled");
+    assert_eq!(
+        (reason.location().file(), reason.location().line()),
+        (file!(), line)
+    );
+}
+
+#[test]
+fn the_reason_names_the_line_that_built_a_runtime_whose_thread_has_ended() {
+    let line = line!() + 1;
+    let runtime = wakeline::Runtime::builder().workers(1).build().unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| runtime.block_on(yield_now()));
+    });
+    let ended = runtime.spawn(async {}).blocking_join(LONG);
+    let error = ended
+        .expect("at once")
+        .expect_err("there is no thread for it");
+    let reason = error.reason().expect("it was cancelled");
+    assert_eq!(
+        (reason.location().file(), reason.location().line()),
+        (file!(), line)
+    );
+}

@@ -4,8 +4,8 @@ mod support;
 
 use std::future::pending;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use support::for_each_backend;
@@ -73,6 +73,39 @@ fn each_connection_is_counted_once_in_the_report() {
             *told.lock().unwrap(),
             ["connection: invalid data", "handler panicked: on purpose"]
         );
+    });
+}
+
+#[test]
+fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
+    for_each_backend(|backend| {
+        let (tell, told) = mpsc::channel();
+        let builder = backend.builder().workers(1);
+        let runtime = builder
+            .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let clients = spawn(async move {
+                for _ in 0..2 {
+                    let mut stream = TcpStream::connect(address).await.unwrap();
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                }
+            });
+            let first = AtomicBool::new(true);
+            let handler = move |_stream, _peer| {
+                assert!(first.swap(false, Ordering::Relaxed), "on purpose");
+                async { Err(io::ErrorKind::InvalidData.into()) }
+            };
+            serve(listener, handler)
+                .with_shutdown(async { clients.await.unwrap() })
+                .await
+        });
+        let told: Vec<String> = told.try_iter().collect();
+        let expected = ["connection: invalid data", "handler panicked: on purpose"];
+        assert_eq!(told, expected);
     });
 }
 

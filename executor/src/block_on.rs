@@ -221,7 +221,7 @@ impl Core {
         let (shared, driver) = (&context.shared, self.driver.as_mut());
         context.home.owned.close();
         if matches!(context.kind, Kind::Only) {
-            shared.begin_end(Reason::of(Cause::Shutdown));
+            shared.begin_end(Reason::at(Cause::Shutdown, shared.made_at));
             shared.abort_all();
             run_until(driver, &mut UntilEmpty::tasks(context, None));
             if may_linger && shared.cleanups.len() > 0 {

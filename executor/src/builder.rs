@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -244,12 +245,15 @@ impl Builder {
     /// makes its driver in the first `block_on` instead. If `WAKELINE_DEBUG` is
     /// read and is neither `1` nor `0`
     /// ([`InvalidInput`](io::ErrorKind::InvalidInput)).
+    #[track_caller]
     pub fn build(self) -> io::Result<Executor> {
+        let made_at = Location::caller();
         let workers = self.worker_count();
         let debug = self.debug.config()?.map(|it| Box::new(Reporter::new(it)));
         let clock = self.clock;
         let tracer = |recorder| Arc::new(Tracer::new(recorder, clock));
         let observers = Observers {
+            on_unobserved: self.unobserved,
             debug,
             trace: self.recorder.map(tracer),
         };
@@ -270,8 +274,8 @@ impl Builder {
                 self.root_driver,
                 pool,
                 self.cleanup_grace,
-                self.unobserved,
                 observers,
+                made_at,
             ));
             return Ok(Executor {
                 shared,
@@ -301,8 +305,8 @@ impl Builder {
             self.root_driver,
             pool,
             self.cleanup_grace,
-            self.unobserved,
             observers,
+            made_at,
         ));
         let executor = Executor {
             shared,

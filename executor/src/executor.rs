@@ -86,7 +86,7 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         if !*self.ended.get_mut() {
-            drop(self.end(Duration::ZERO, false, Location::caller()));
+            drop(self.end(Duration::ZERO, false, self.shared.made_at));
         }
     }
 }

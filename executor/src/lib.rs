@@ -106,6 +106,10 @@ pub use yield_now::{YieldNow, yield_now};
 /// It is not polled before the caller suspends or ends. With several workers
 /// any of them may run it. Its output waits in the handle.
 ///
+/// It is no part of what surrounds the caller: it has the caller's values
+/// ([`context_local!`](wakeline_context::context_local)), and no cancel token. What is to
+/// hear the caller's belongs into a scope, or is given it.
+///
 /// # Panics
 ///
 /// Outside of a runtime; [`Handle::spawn`] works from anywhere.

@@ -38,21 +38,22 @@ impl ShutdownReport {
 
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |count| if count == 1 { "" } else { "s" };
+        let (finished, cut_off) = (self.finished, self.cut_off.len());
         write!(
             f,
-            "{} tasks finished, {} cut off",
-            self.finished,
-            self.cut_off.len()
+            "{finished} task{} finished, {cut_off} cut off",
+            s(finished)
         )?;
         let rest = [
-            (self.cleanups_finished, "cleanups finished"),
-            (self.cleanups_cut_off.len(), "cleanups cut off"),
-            (self.blocking_jobs_left, "blocking jobs still run"),
-            (self.stuck_workers, "workers are stuck in a poll"),
-            (self.leaked_operations, "operations leaked to the kernel"),
+            (self.cleanups_finished, "cleanup", "finished"),
+            (self.cleanups_cut_off.len(), "cleanup", "cut off"),
+            (self.blocking_jobs_left, "blocking job", "still running"),
+            (self.stuck_workers, "worker", "stuck in a poll"),
+            (self.leaked_operations, "operation", "leaked to the kernel"),
         ];
-        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, ", {count} {what}")?;
+        for (count, what, how) in rest.into_iter().filter(|(count, ..)| *count > 0) {
+            write!(f, ", {count} {what}{} {how}", s(count))?;
         }
         let tasks = self.cut_off.iter().map(|task| ("", task));
         let cleanups = self.cleanups_cut_off.iter().map(|task| ("cleanup ", task));

@@ -5,6 +5,7 @@ mod schedule;
 
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) node: Node,
     /// Set once, by a shutdown or a drop: no task is taken any more.
     closing: AtomicBool,
+    /// The line that built it: of an end that nobody asked for by a call.
+    pub(crate) made_at: &'static Location<'static>,
     /// Set once, later: the cleanup lane takes none either.
     closed: AtomicBool,
     /// Notified when a thread ends and when the last task does, while closing.
@@ -78,6 +81,7 @@ struct Leftovers {
 
 /// Who looks on while tasks run.
 pub(crate) struct Observers {
+    pub(crate) on_unobserved: Option<Hook>,
     pub(crate) debug: Option<Box<Reporter>>,
     pub(crate) trace: Option<Arc<Tracer>>,
 }
@@ -119,10 +123,14 @@ impl Shared {
         root_driver: Factory<()>,
         pool: Pool,
         cleanup_grace: Duration,
-        on_unobserved: Option<Hook>,
         observers: Observers,
+        made_at: &'static Location<'static>,
     ) -> Shared {
-        let Observers { debug, trace } = observers;
+        let Observers {
+            on_unobserved,
+            debug,
+            trace,
+        } = observers;
         Shared {
             flavour,
             worker_driver,
@@ -138,6 +146,7 @@ impl Shared {
             pool,
             node: Node::root(),
             closing: AtomicBool::new(false),
+            made_at,
             closed: AtomicBool::new(false),
             changed: Condvar::new(),
             alive: Mutex::new(0),

@@ -225,7 +225,9 @@ impl LookupHost {
 fn malformed(text: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,
-        format!("address {text:?}: it must be host:port, such as localhost:80 or [::1]:80"),
+        format!(
+            "address {text:?}: it must be host:port, such as localhost:80 or [::1]:80, with a port up to 65535"
+        ),
     )
 }
 

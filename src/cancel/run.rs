@@ -11,6 +11,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::Location;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
@@ -91,8 +92,9 @@ impl Runtime {
     /// ```
     #[track_caller]
     pub fn run<F: Future>(&self, main: F) -> F::Output {
+        let here = Location::caller();
         self.block_on(async move {
-            let mut interrupts = match Interrupts::new() {
+            let mut interrupts = match Interrupts::new(here) {
                 Ok(interrupts) => interrupts,
                 Err(error) => panic!("cannot run `main`: {error}"),
             };
@@ -113,14 +115,17 @@ struct Interrupts {
     /// Until the first has come.
     first: Option<Signal>,
     _second: ExitAtSecond,
+    /// The call of `run`.
+    location: &'static Location<'static>,
 }
 
 impl Interrupts {
-    fn new() -> io::Result<Interrupts> {
+    fn new(location: &'static Location<'static>) -> io::Result<Interrupts> {
         Ok(Interrupts {
             token: current_token().child(),
             first: Some(signal(SignalKind::interrupt())?),
             _second: exit_at_second(SignalKind::interrupt(), STATUS)?,
+            location,
         })
     }
 
@@ -132,7 +137,8 @@ impl Interrupts {
         match budget::unlimited(|| first.poll_recv(cx)) {
             Poll::Pending => return,
             Poll::Ready(Ok(())) => {
-                self.token.cancel(Reason::of(Cause::Interrupt));
+                let reason = Reason::at(Cause::Interrupt, self.location);
+                self.token.cancel(reason);
             }
             Poll::Ready(Err(error)) => panic!("cannot listen for Ctrl-C any more: {error}"),
         }

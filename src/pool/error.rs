@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// Why a [`Pool`](super::Pool) gave no resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,16 @@ impl<E: fmt::Display> fmt::Display for PoolError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for PoolError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            PoolError::Closed => None,
-            PoolError::Create(error) => Some(error),
+/// Without a source, as its text has the errors': so `E` may also be a `Box<dyn Error>`.
+impl<E: fmt::Debug + fmt::Display> Error for PoolError<E> {}
+
+/// Its text, with the kind of the error.
+impl<E: Into<io::Error> + fmt::Display> From<PoolError<E>> for io::Error {
+    fn from(error: PoolError<E>) -> io::Error {
+        let text = error.to_string();
+        match error {
+            PoolError::Closed => io::Error::other(text),
+            PoolError::Create(error) => io::Error::new(error.into().kind(), text),
         }
     }
 }

@@ -197,7 +197,8 @@ impl<M: Manager> Pool<M> {
         self.inner.counts().0
     }
 
-    /// How many are lent, being made, recycled or closed.
+    /// How many are lent, being made, recycled or closed. One that is given back is
+    /// recycled by a task, so it is busy until that has run.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.inner.counts().1

@@ -158,7 +158,8 @@ impl RateLimiter {
         AcquireRate::new(Request::new(self, permits))
     }
 
-    /// Waits until a permit could be taken, and takes none.
+    /// Waits until a permit could be taken, and takes none: that is
+    /// [`acquire`](RateLimiter::acquire), which is what `until_ready` of other crates does.
     ///
     /// Others may be quicker afterwards.
     ///

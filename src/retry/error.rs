@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use super::GaveUp;
 
@@ -51,9 +52,14 @@ impl<E: fmt::Display> fmt::Display for RetryError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for RetryError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
+/// Without a source, as its text has the errors': so `E` may also be a `Box<dyn Error>`.
+impl<E: fmt::Debug + fmt::Display> Error for RetryError<E> {}
+
+/// Its text, with the kind of the last error.
+impl<E: Into<io::Error> + fmt::Display> From<RetryError<E>> for io::Error {
+    fn from(error: RetryError<E>) -> io::Error {
+        let text = error.to_string();
+        io::Error::new(error.into_inner().into().kind(), text)
     }
 }
 

@@ -43,7 +43,10 @@ impl Builder {
         }
     }
 
-    /// How many workers run tasks. One runs them on the thread of `block_on`.
+    /// How many workers run tasks. One runs them on the thread that first calls
+    /// `block_on`, which is then its own: from another, tasks run only while that one is
+    /// in a `block_on`, and they end with it. A runtime for several threads, as in a
+    /// `static`, needs two.
     ///
     /// # Panics
     ///
@@ -139,6 +142,11 @@ impl Builder {
     }
 
     /// How many threads may run blocking jobs at once; more jobs queue.
+    ///
+    /// # Panics
+    ///
+    /// If `threads` is zero.
+    #[track_caller]
     pub fn blocking_threads(mut self, threads: usize) -> Builder {
         self.executor = self.executor.blocking_threads(threads);
         self

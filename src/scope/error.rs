@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
@@ -67,11 +68,44 @@ impl<E: fmt::Display> fmt::Display for ScopeError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for ScopeError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors()
-            .and_then(Errors::first)
-            .map(|error| error as &(dyn Error + 'static))
+/// Without a source, as its text has the errors': so `E` may also be a `Box<dyn Error>`.
+impl<E: fmt::Debug + fmt::Display> Error for ScopeError<E> {}
+
+/// Its text, with the kind of the first error; of one error alone that error itself.
+///
+/// # Example
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use wakeline::scope;
+///
+/// let copied: std::io::Result<()> = wakeline::block_on(async {
+///     scope(|s| async move {
+///         s.spawn(async { Err::<(), _>(Error::from(ErrorKind::AddrInUse)) });
+///         Err(Error::other("no port"))
+///     })
+///     .await?;
+///     Ok(())
+/// });
+/// let error = copied.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Other); // of the body's, which is the first
+/// assert_eq!(error.to_string(), "2 failures: no port; address in use");
+/// ```
+impl<E: Into<io::Error> + fmt::Display> From<ScopeError<E>> for io::Error {
+    fn from(error: ScopeError<E>) -> io::Error {
+        let text = error.to_string();
+        match error {
+            ScopeError::Failed(errors) => {
+                let alone = errors.count() == 1;
+                match errors.into_iter().next().map(Into::into) {
+                    Some(first) if alone => first,
+                    Some(first) => io::Error::new(first.kind(), text),
+                    None => io::Error::other(text),
+                }
+            }
+            ScopeError::Cancelled(_) => io::Error::other(text),
+            ScopeError::Elapsed => io::Error::new(io::ErrorKind::TimedOut, text),
+        }
     }
 }
 
@@ -104,6 +138,11 @@ impl<E> Errors<E> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.errors.len()
+    }
+
+    /// All failures.
+    fn count(&self) -> usize {
+        self.errors.len() + self.panics.len() + self.unfinished.len()
     }
 
     /// Whether there is no error: then there is a panic, or unfinished cleanup.
@@ -170,7 +209,7 @@ impl<'a, E> IntoIterator for &'a Errors<E> {
 
 impl<E: fmt::Display> fmt::Display for Errors<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.errors.len() + self.panics.len() + self.unfinished.len();
+        let count = self.count();
         if count != 1 {
             write!(f, "{count} failures: ")?;
         }
@@ -194,11 +233,8 @@ impl<E: fmt::Display> fmt::Display for Errors<E> {
     }
 }
 
-impl<E: Error + 'static> Error for Errors<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.first().map(|error| error as &(dyn Error + 'static))
-    }
-}
+/// Without a source, as its text has the errors': so `E` may also be a `Box<dyn Error>`.
+impl<E: fmt::Debug + fmt::Display> Error for Errors<E> {}
 
 /// A panic that a scope has collected.
 pub struct Panicked {
@@ -355,11 +391,16 @@ impl<E: fmt::Display> fmt::Display for StartError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for StartError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            StartError::Failed(error) => Some(error),
-            StartError::NotReady | StartError::Refused => None,
+/// Without a source, as its text has the errors': so `E` may also be a `Box<dyn Error>`.
+impl<E: fmt::Debug + fmt::Display> Error for StartError<E> {}
+
+/// Its text, with the kind of the child's error.
+impl<E: Into<io::Error> + fmt::Display> From<StartError<E>> for io::Error {
+    fn from(error: StartError<E>) -> io::Error {
+        let text = error.to_string();
+        match error {
+            StartError::Failed(error) => io::Error::new(error.into().kind(), text),
+            StartError::NotReady | StartError::Refused => io::Error::other(text),
         }
     }
 }

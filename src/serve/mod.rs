@@ -43,12 +43,17 @@ use std::time::Duration;
 pub use listener::Listener;
 pub use report::{ServeError, ServeReport};
 use server::Server;
+use wakeline_executor::task::tell_unobserved;
 
 /// Accepts connections from `listener` and runs `handler` for each as a task.
 ///
 /// The listener is bound already, so its address can be told before a client
 /// is awaited. Nothing happens until the result is awaited; it ends when the
 /// future given to [`with_shutdown`](Serve::with_shutdown) does.
+///
+/// Each connection is a task of its own, so its handler does not hear the token that is
+/// in force here (see [`spawn`](crate::spawn)): to have it end with that, give it one, by
+/// [`with_token`](crate::FutureExt::with_token).
 ///
 /// # Cancellation
 ///
@@ -124,7 +129,7 @@ where
         max_connections: usize::MAX,
         grace: Duration::from_secs(10),
         shed_after: None,
-        on_error: Arc::new(|_| {}),
+        on_error: Arc::new(|error| tell_unobserved(error)),
         shutdown: Box::pin(pending()),
         location: Location::caller(),
     }
@@ -164,6 +169,9 @@ impl<L, H> Serve<L, H> {
     /// Is told each error, on the thread it happened on: of `accept` (as often
     /// as it is tried, so once a second in the long run) and of handlers,
     /// panics included. What it panics with itself is dropped.
+    ///
+    /// Without it the runtime is told, as of a task's failure that nobody has looked at:
+    /// [`Builder::on_unobserved`](crate::Builder::on_unobserved), and debug mode.
     pub fn on_error(mut self, hook: impl Fn(&ServeError) + Send + Sync + 'static) -> Self {
         self.on_error = Arc::new(hook);
         self

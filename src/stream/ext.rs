@@ -9,6 +9,10 @@ use super::{BufferUnordered, Buffered, ChunksTimeout, ItemTimeout, Merge, Thrott
 
 /// Concurrency and time as methods of every stream; see also
 /// [`StreamExt`](super::StreamExt) for what needs neither.
+///
+/// Beside the trait of the same purpose in the `futures` crate `buffered` and
+/// `buffer_unordered` are ambiguous: say `FlowExt::buffered(stream, 8)`, or import the other
+/// one as `use futures::StreamExt as _` only where nothing of this one is called.
 pub trait FlowExt: Stream + Sized {
     /// Runs the futures of this stream, at most `limit` at once, and gives their
     /// outputs in the order of the futures.

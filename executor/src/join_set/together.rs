@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -344,11 +345,15 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
     }
 }
 
-impl<E: Error> Error for TaskError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            TaskError::Failed(error) => error.source(),
-            TaskError::Join(error) => error.source(),
+/// Without a source, as `E` may also be a `Box<dyn Error>`.
+impl<E: fmt::Debug + fmt::Display> Error for TaskError<E> {}
+
+/// The task's own error, or why it has none.
+impl<E: Into<io::Error>> From<TaskError<E>> for io::Error {
+    fn from(error: TaskError<E>) -> io::Error {
+        match error {
+            TaskError::Failed(error) => error.into(),
+            TaskError::Join(error) => error.into(),
         }
     }
 }

@@ -10,7 +10,8 @@ macro_rules! read_owned_methods {
             ///
             /// Where they go, by the kind of buffer, says
             /// [`IoBufMut`](crate::io::IoBufMut): a `Vec` grows by them within
-            /// its capacity.
+            /// its capacity. So `Vec::with_capacity(n)` has room, and `vec![0; n]` has
+            /// none; clear one that is used again.
             ///
             /// # Errors
             ///

@@ -23,8 +23,9 @@ pub use socket2::TcpKeepalive;
 /// `TCP_NODELAY` is set from the beginning. Reading and writing take `&self`,
 /// so that two tasks may do one each; the writes of two tasks may interleave.
 ///
-/// Dropping it closes the connection. Data that the peer sent and nobody read
-/// makes that a reset, as always with TCP.
+/// Dropping it closes the connection: at once on epoll; on io_uring, if it was waited
+/// for, in the next turn of its thread, which a long poll puts off. Data that the peer
+/// sent and nobody read makes that a reset, as always with TCP.
 ///
 /// Urgent (out-of-band) data is no part of the stream here: reads go on behind
 /// it, and a read that waits when it comes passes it over.
