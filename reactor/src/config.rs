@@ -76,7 +76,9 @@ pub trait Offload: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the job was not accepted; it is dropped then.
+    /// When the job was not accepted; it is dropped then. Of kind `Other` if the pool has
+    /// ended: what is refused so was stopped with its runtime (see
+    /// [`op::was_stopped`](crate::op::was_stopped)).
     fn offload(&self, job: Box<dyn FnOnce() -> LateWake + Send>) -> io::Result<()>;
 }
 

@@ -28,26 +28,52 @@ pub(crate) fn no_pool() -> io::Error {
 
 /// The pool did not run the job.
 pub(crate) fn refused() -> io::Error {
-    io::Error::other(Refused)
+    io::Error::other(Refused(None))
 }
 
-#[derive(Debug)]
-struct Refused;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the blocking pool did not run the job: it is full or shut down")
+/// The pool did not take the job, and says why: it has ended, or else (no thread can be
+/// started, say) the runtime goes on, and this is as any error.
+pub(crate) fn refused_for(why: io::Error) -> io::Error {
+    if why.kind() == io::ErrorKind::Other {
+        io::Error::other(Refused(Some(why)))
+    } else {
+        why
     }
 }
 
-impl std::error::Error for Refused {}
+/// Whether nobody has said more than `refused` does.
+pub(crate) fn is_bare_refusal(error: &io::Error) -> bool {
+    inner(error).is_some_and(|refused| refused.0.is_none())
+}
+
+fn inner(error: &io::Error) -> Option<&Refused> {
+    error.get_ref()?.downcast_ref()
+}
+
+#[derive(Debug)]
+struct Refused(Option<io::Error>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the blocking pool did not run the job: ")?;
+        match &self.0 {
+            Some(why) => why.fmt(f),
+            None => f.write_str("it is full or shut down"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.as_ref().map(|why| why as _)
+    }
+}
 
 /// Whether an operation that ended like this was stopped before it did
 /// anything: cancelled, or never begun, as at the end of its runtime.
 #[must_use]
 pub fn was_stopped(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ECANCELED)
-        || error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+    error.raw_os_error() == Some(libc::ECANCELED) || inner(error).is_some()
 }
 
 /// Runs `f` on a thread that may block, and is the future of its result.

@@ -6,6 +6,7 @@ mod driven;
 
 use super::kinds::Op;
 use crate::faults;
+use crate::offload;
 use crate::state::Direction;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -193,6 +194,18 @@ impl<O: Op> OpCell<O> {
             op.block()
         };
         self.finish(op, result)
+    }
+
+    /// The pool has dropped the job, which has left a general error; `why` says more.
+    fn refused_for(&self, why: io::Error) {
+        if let State::Done(Outcome {
+            result: Some(result),
+            ..
+        }) = &mut *self.state.lock()
+            && result.as_ref().is_err_and(offload::is_bare_refusal)
+        {
+            *result = Err(offload::refused_for(why));
+        }
     }
 
     /// The future is gone: nobody is to be woken.

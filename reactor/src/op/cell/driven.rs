@@ -201,9 +201,10 @@ impl<O: Op> AnyOp for OpCell<O> {
         let Some(pool) = pool else {
             return self.complete_alone(Err(crate::offload::no_pool()));
         };
-        let job = Job(Some(self));
-        // A refused job is dropped, and its drop completes the operation.
-        let _refused = pool.offload(Box::new(move || job.run().into()));
+        let job = Job(Some(Arc::clone(&self)));
+        if let Err(why) = pool.offload(Box::new(move || job.run().into())) {
+            self.refused_for(why);
+        }
     }
 }
 

@@ -79,6 +79,48 @@ fn an_interrupted_operation_goes_back_to_its_future_unless_it_is_to_be_cancelled
     assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
 }
 
+/// A pool that takes nothing, for this reason.
+#[cfg(not(loom))]
+struct Refuses(io::ErrorKind);
+
+#[cfg(not(loom))]
+impl crate::Offload for Refuses {
+    fn offload(&self, _: Box<dyn FnOnce() -> crate::LateWake + Send>) -> io::Result<()> {
+        Err(io::Error::new(self.0, "none today"))
+    }
+}
+
+/// Of an open, which at a `WouldBlock` of the kernel's goes to the pool: here that is the
+/// pool's own word, and must not go in a circle.
+#[cfg(not(loom))]
+fn refused_open(kind: io::ErrorKind) -> io::Error {
+    let open = crate::op::OpenAt {
+        dir: None,
+        path: c"/".into(),
+        flags: libc::O_WRONLY | libc::O_TRUNC,
+        mode: 0,
+    };
+    let cell = Arc::new(OpCell::new(open));
+    let pool = Arc::new(Refuses(kind)) as Arc<dyn crate::Offload>;
+    Arc::clone(&cell).run_on(Some(&pool));
+    let Poll::Ready((result, _)) = cell.poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it is over")
+    };
+    result.unwrap_err()
+}
+
+#[cfg(not(loom))]
+#[test]
+fn what_the_pool_says_is_told() {
+    let no_thread = refused_open(io::ErrorKind::WouldBlock);
+    assert_eq!(no_thread.to_string(), "none today");
+    assert_eq!(no_thread.kind(), io::ErrorKind::WouldBlock);
+    assert!(!crate::op::was_stopped(&no_thread), "the runtime goes on");
+    let ended = refused_open(io::ErrorKind::Other);
+    assert!(ended.to_string().contains("none today"), "{ended}");
+    assert!(crate::op::was_stopped(&ended));
+}
+
 /// A lease's end is not waited for by who is to end, nor was it the kernel's word
 /// that the open failed.
 #[cfg(not(loom))]
