@@ -61,9 +61,10 @@
 //!    `more_events_than_the_ring_holds_are_all_delivered`.
 //! 6. A descriptor that comes back is owned from reaping on, by the operation
 //!    and its result (`Outcome` in `op/cell.rs`). One that is to be closed is the
-//!    kernel's from the request on.
+//!    kernel's from the request on, unless that was not even begun (`no_thread.rs`).
 //!    `an_open_that_nobody_waits_for_closes_its_descriptor`,
-//!    `a_close_that_the_kernel_has_is_not_stopped_and_closes_once`.
+//!    `a_close_that_the_kernel_has_is_not_stopped_and_closes_once`,
+//!    `a_close_that_the_kernel_had_no_thread_for_is_done_all_the_same`.
 //! 7. No waker and no payload is run or dropped while slots or ring are
 //!    borrowed: `Harvest`. `wakers_run_when_nothing_is_borrowed`,
 //!    `a_buffer_is_filled_and_dropped_when_nothing_is_borrowed`.
@@ -72,6 +73,7 @@
 
 mod complete;
 mod end;
+mod no_thread;
 mod send;
 mod slot;
 
@@ -85,7 +87,7 @@ use crate::remote::Home;
 use crate::slots::{Key, Slots};
 use crate::source::Shared;
 use crate::state::Direction;
-use slot::{Slot, Stage, What};
+use slot::{Request, Slot, Stage, What};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -184,9 +186,9 @@ impl Uring {
     }
 
     pub(crate) fn submit(&mut self, op: &Arc<dyn AnyOp>) -> Key {
-        let (polls, ends) = (op.waits(), op.ends());
-        let op = Arc::clone(op);
-        let what = What::Op { op, polls, ends };
+        let request = op.waits().map_or(Request::Itself, Request::Poll);
+        let (op, ends) = (Arc::clone(op), op.ends());
+        let what = What::Op { op, request, ends };
         let key = self.slots.insert(Slot::staged(what));
         self.ops_held += 1;
         self.ops_ending += usize::from(ends);
@@ -194,7 +196,7 @@ impl Uring {
         key
     }
 
-    /// Lists an operation for the next flush.
+    /// Lists an operation for the next flush, for the first time or once more.
     fn list(&mut self, key: Key, ends: bool) {
         let staged = if ends {
             &mut self.ops
@@ -209,7 +211,7 @@ impl Uring {
             return;
         };
         match (slot.stage, &slot.what) {
-            (Stage::Staged, What::Op { op, .. }) => {
+            (Stage::Staged, What::Op { op, request, .. }) if *request != Request::Thread => {
                 op.complete(Err(cancelled()), &mut harvest.wakers);
                 self.free(key, harvest);
                 self.forget_stale();

@@ -196,15 +196,16 @@ impl<O: Op> OpCell<O> {
         self.finish(op, result)
     }
 
-    /// The pool has dropped the job, which has left a general error; `why` says more.
+    /// No thread has the job, whose drop has left a general error; `why` says more.
     fn refused_for(&self, why: io::Error) {
+        // Nobody waits for the lock: the future is in the midst of its poll, and calls this.
         if let State::Done(Outcome {
+            op,
             result: Some(result),
-            ..
         }) = &mut *self.state.lock()
             && result.as_ref().is_err_and(offload::is_bare_refusal)
         {
-            *result = Err(offload::refused_for(why));
+            *result = op.without_thread(offload::refused_for(why));
         }
     }
 

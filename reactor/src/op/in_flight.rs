@@ -27,8 +27,9 @@ pub(crate) struct Ticket {
 /// It makes progress in the reactor's turns, whether or not the future is
 /// polled; but a [`Read`](super::Read) of what has no positions (a pipe, a
 /// socket) takes its bytes in the future's polls only, and what a signal has
-/// interrupted, or an open that met a lease, may go on only when it is polled. On a
-/// thread without a reactor the future is ready with an error.
+/// interrupted, an open that met a lease, or what the kernel had no thread for, may go
+/// on only when it is polled. On a thread without a reactor the future is ready with an
+/// error.
 ///
 /// # Example
 ///

@@ -53,8 +53,8 @@ pub(crate) mod sealed {
         /// Whether it may begin again when a signal has interrupted it: nothing
         /// has happened then.
         const RESTARTS: bool = true;
-        /// Whether the kernel may be asked to stop it. If not, each of its results
-        /// is one of having been done.
+        /// Whether the kernel may be asked to stop it. If not, each of its results is
+        /// one of having been done; but for the one of `driver/uring/no_thread.rs`.
         const STOPS: bool = true;
         /// Whether this result only says that it would have to wait for what no
         /// driver can watch: then its blocking form does it, on the pool.
@@ -74,6 +74,10 @@ pub(crate) mod sealed {
         }
         /// The blocking form.
         fn block(&mut self) -> io::Result<u32>;
+        /// The blocking form has no thread, for this reason.
+        fn without_thread(&mut self, why: io::Error) -> io::Result<u32> {
+            Err(why)
+        }
         /// Where it waits if the descriptor is in non-blocking mode. A file is
         /// always ready, so there is nothing to wait for.
         fn direction(&self) -> Option<Direction> {

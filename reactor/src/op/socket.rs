@@ -210,6 +210,8 @@ pub struct Close {
     fd: ManuallyDrop<OwnedFd>,
     /// The kernel has been asked, or is about to be: the number is not ours any more.
     closed: bool,
+    /// It was a request, which comes back only if it would block.
+    blocks: bool,
 }
 
 impl Close {
@@ -219,7 +221,15 @@ impl Close {
         Close {
             fd: ManuallyDrop::new(fd),
             closed: false,
+            blocks: false,
         }
+    }
+
+    fn call(&mut self) -> io::Result<u32> {
+        self.closed = true;
+        // SAFETY: this value owns the descriptor, and `closed` says that it is
+        // gone, whatever the call returns: Linux frees the number first.
+        check(unsafe { libc::close(self.fd.as_raw_fd()) }).map(|_| 0)
     }
 }
 
@@ -245,6 +255,7 @@ impl Steps for Close {
 
     fn entry(&mut self) -> Entry {
         self.closed = true;
+        self.blocks = true;
         opcode::Close::new(types::Fd(self.fd.as_raw_fd())).build()
     }
 
@@ -253,14 +264,20 @@ impl Steps for Close {
     }
 
     fn attempt(&mut self) -> Attempt {
-        self.closed = true;
-        // SAFETY: this value owns the descriptor, and `closed` says that it is
-        // gone, whatever the call returns: Linux frees the number first.
-        Attempt::Done(check(unsafe { libc::close(self.fd.as_raw_fd()) }).map(|_| 0))
+        if self.blocks {
+            Attempt::Block
+        } else {
+            Attempt::Done(self.call())
+        }
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        unreachable!("a close is tried at once")
+        self.call()
+    }
+
+    /// Better late than never: a descriptor that is not closed is lost.
+    fn without_thread(&mut self, _: io::Error) -> io::Result<u32> {
+        self.call()
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {

@@ -1,6 +1,6 @@
 //! Step 3: what the kernel has done, one completion after the other.
 
-use super::slot::{Slot, Stage, What};
+use super::slot::{Request, Slot, Stage, What};
 use super::{Uring, cancelled};
 use crate::driver::ring::Completion;
 use crate::harvest::{Garbage, Harvest};
@@ -160,7 +160,7 @@ impl Uring {
             return;
         };
         let (cancel_asked, left) = (slot.cancel_asked, slot.left);
-        let What::Op { op, polls, ends } = &mut slot.what else {
+        let What::Op { op, request, ends } = &mut slot.what else {
             return;
         };
         let ends = *ends;
@@ -170,20 +170,24 @@ impl Uring {
             op.settled(&mut harvest.wakers);
             return self.free(key, harvest);
         }
-        if polls.is_some() && !cancel_asked && op.waits().is_some() {
+        if matches!(request, Request::Poll(_)) && !cancel_asked && op.waits().is_some() {
             op.give_back(&mut harvest.wakers);
             return self.free(key, harvest);
         }
+        let unasked = done.result == -libc::ECANCELED && !cancel_asked;
+        if *request == Request::Thread || (unasked && *request == Request::Itself) {
+            return self.complete_unrun(key, unasked, harvest);
+        }
         // Every poll ends with another try, also one that failed: that tells why.
-        let wait = match (polls.take(), done.result) {
-            (Some(_), _) => Some(None),
-            (None, result) if result == -libc::EAGAIN => op.direction().map(Some),
+        let wait = match (*request, done.result) {
+            (Request::Poll(_), _) => Some(Request::Itself),
+            (_, result) if result == -libc::EAGAIN => op.direction().map(Request::Poll),
             _ => None,
         };
         if let Some(next) = wait
             && !cancel_asked
         {
-            *polls = next;
+            *request = next;
             slot.stage = Stage::Staged;
             return self.list(key, ends);
         }

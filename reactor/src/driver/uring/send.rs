@@ -1,6 +1,6 @@
 //! Step 2 of a turn: what is staged goes to the kernel.
 
-use super::slot::{Slot, Stage, What};
+use super::slot::{Request, Slot, Stage, What};
 use super::{OVERFLOW_ROUNDS, Uring};
 use crate::harvest::Harvest;
 use crate::metrics::{Counts, add};
@@ -123,7 +123,7 @@ impl Uring {
         }
         let what = What::Op {
             op: Arc::clone(op),
-            polls: None,
+            request: Request::Itself,
             ends: false,
         };
         let key = self.slots.insert(Slot::staged(what));

@@ -4,7 +4,7 @@ use crate::op::AnyOp;
 use crate::slots::{Key, Kind};
 use crate::source::Shared;
 use crate::state::Direction;
-use io_uring::squeue::Entry;
+use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -28,14 +28,22 @@ pub(super) enum What {
         /// It accepts, into the source's queue, instead of polling.
         accepts: bool,
     },
-    /// An operation. `polls`: the request in the kernel is not the operation
-    /// but a poll, since the descriptor is in non-blocking mode and had nothing.
-    /// `ends`: by itself, and not when a peer likes.
+    /// An operation. `ends`: by itself, and not when a peer likes.
     Op {
         op: Arc<dyn AnyOp>,
-        polls: Option<Direction>,
+        request: Request,
         ends: bool,
     },
+}
+
+/// What the kernel has, or is to have, of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    Itself,
+    /// A poll, since the descriptor is in non-blocking mode and had nothing.
+    Poll(Direction),
+    /// The question whether it has a thread: see `no_thread.rs`.
+    Thread,
 }
 
 pub(super) struct Slot {
@@ -85,7 +93,12 @@ impl Slot {
     #[cold]
     pub(super) fn withdraw(&mut self) {
         self.stage = Stage::Staged;
-        if let What::Op { op, .. } = &self.what {
+        if let What::Op {
+            op,
+            request: Request::Itself,
+            ..
+        } = &self.what
+        {
             op.unsent();
         }
     }
@@ -109,14 +122,13 @@ impl Slot {
                     .multi(multi)
                     .build()
             }
-            What::Op {
-                op, polls: None, ..
-            } => op.entry(),
-            What::Op {
-                op,
-                polls: Some(direction),
-                ..
-            } => opcode::PollAdd::new(types::Fd(op.raw_fd()), poll_bits(*direction)).build(),
+            What::Op { op, request, .. } => match request {
+                Request::Itself => op.entry(),
+                Request::Poll(direction) => {
+                    opcode::PollAdd::new(types::Fd(op.raw_fd()), poll_bits(*direction)).build()
+                }
+                Request::Thread => opcode::Nop::new().build().flags(Flags::ASYNC),
+            },
         };
         entry.user_data(key.pack(self.kind()))
     }

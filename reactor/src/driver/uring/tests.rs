@@ -358,6 +358,59 @@ fn is_open(raw: RawFd) -> bool {
     unsafe { libc::fcntl(raw, libc::F_GETFD) != -1 }
 }
 
+/// Instead of a close that says it was cancelled; as if the kernel had the question.
+fn assert_asks_for_a_thread(bench: &mut Bench, key: Key) {
+    bench.uring.cancel(key, &mut bench.harvest);
+    assert_eq!(bench.uring.ops.pop_front(), Some(key));
+    let slot = bench.uring.slots.get_mut(key).unwrap();
+    assert!(matches!(
+        slot.what,
+        What::Op {
+            request: Request::Thread,
+            ..
+        }
+    ));
+    slot.stage = Stage::InKernel;
+    bench.uring.ops_in_kernel += 1;
+}
+
+#[test]
+fn what_the_kernel_had_no_thread_for_was_not_cancelled() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (mut future, op, _) = read_op();
+    let key = bench.start(&op);
+    bench.complete(key.pack(Kind::Op), -libc::ECANCELED, false);
+    assert!(op.must_block(), "the ring is not asked again");
+    assert_eq!(bench.uring.held(), (0, 0));
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready((result, _)) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+        panic!("it is in memory, or there is no reactor here");
+    };
+    assert!(result.is_ok() || !op::was_stopped(&result.unwrap_err()));
+    bench.end();
+}
+
+#[test]
+fn a_close_that_the_kernel_had_no_thread_for_is_done_all_the_same() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (here, mut there) = UnixStream::pair().unwrap();
+    let (future, op) = op::InFlight::detached(op::Close::new(here.into()));
+    let key = bench.start(&op);
+    bench.complete(key.pack(Kind::Op), -libc::ECANCELED, false);
+    assert_asks_for_a_thread(&mut bench, key);
+    bench.complete(key.pack(Kind::Op), -libc::ECANCELED, false);
+    assert_eq!(bench.uring.held(), (0, 0));
+    assert!(op.must_block(), "the ring is not asked again");
+    drop((future, op));
+    bench.harvest.finish();
+    assert_eq!(std::io::Read::read(&mut there, &mut [0]).unwrap(), 0);
+    bench.end();
+}
+
 /// The kernel frees the number before it asks the file, whatever that says then.
 #[test]
 #[allow(unsafe_code, reason = "does what the kernel's close does")]
@@ -377,6 +430,11 @@ fn a_close_that_the_kernel_has_is_not_stopped_and_closes_once() {
         bench.uring.cancel(key, &mut bench.harvest);
         assert!(bench.uring.cancels.is_empty(), "it cannot be taken back");
         bench.complete(key.pack(Kind::Op), -errno, false);
+        if errno == libc::ECANCELED {
+            // Of the file, if there is a thread that may have done it.
+            assert_asks_for_a_thread(&mut bench, key);
+            bench.complete(key.pack(Kind::Op), 0, false);
+        }
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready((result, ())) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
             panic!("it has ended");

@@ -36,6 +36,11 @@ pub(crate) trait AnyOp: Send + Sync {
     fn entry(&self) -> Entry;
     /// The request that `entry` made last was not sent.
     fn unsent(&self) {}
+    /// The request that `entry` made last came to nothing, for want of a thread: its
+    /// future goes on by the blocking form.
+    fn unrun(&self, _: &mut Vec<Waker>) {
+        debug_assert!(false, "only what may begin again is asked");
+    }
     /// Whether the kernel may be asked to stop it.
     fn stops(&self) -> bool {
         true
@@ -90,7 +95,7 @@ impl<O: Op> AnyOp for OpCell<O> {
 
     fn must_block(&self) -> bool {
         // Relaxed: as above.
-        self.must_block.load(Ordering::Relaxed)
+        self.must_block.load(Ordering::Relaxed) && self.waits().is_none()
     }
 
     fn entry(&self) -> Entry {
@@ -104,6 +109,13 @@ impl<O: Op> AnyOp for OpCell<O> {
         if let State::Held { op, .. } = &mut *self.state.lock() {
             op.unsent();
         }
+    }
+
+    fn unrun(&self, wakers: &mut Vec<Waker>) {
+        self.unsent();
+        // Relaxed: as above.
+        self.must_block.store(true, Ordering::Relaxed);
+        self.give_back(wakers);
     }
 
     fn stops(&self) -> bool {
@@ -198,11 +210,15 @@ impl<O: Op> AnyOp for OpCell<O> {
         if !matches!(&*self.state.lock(), State::Held { .. }) {
             return;
         }
-        let Some(pool) = pool else {
-            return self.complete_alone(Err(crate::offload::no_pool()));
-        };
         let job = Job(Some(Arc::clone(&self)));
-        if let Err(why) = pool.offload(Box::new(move || job.run().into())) {
+        let refused = match pool {
+            Some(pool) => pool.offload(Box::new(move || job.run().into())).err(),
+            None => {
+                drop(job);
+                Some(crate::offload::no_pool())
+            }
+        };
+        if let Some(why) = refused {
             self.refused_for(why);
         }
     }
