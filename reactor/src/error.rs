@@ -4,11 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A reactor could not be made, or cannot watch a descriptor.
+/// A reactor could not be made, cannot watch a descriptor, or cannot go on.
 ///
 /// It is the inner error of the `io::Error` that [`Reactor::new`](crate::Reactor::new)
-/// returns, or whoever was to wait, with the kind of the cause; the cause is its
-/// `source()`.
+/// or a turn returns, or whoever was to wait, with the kind of the cause; the cause is
+/// its `source()`.
 #[derive(Debug)]
 pub struct SetupError {
     doing: String,
@@ -99,6 +99,22 @@ pub(crate) fn not_watched(error: io::Error) -> io::Error {
         _ => "nothing is known to help",
     };
     SetupError::new("watch a descriptor", error, hint).into()
+}
+
+/// Wraps what ends a ring in the midst of its work.
+#[cold]
+pub(crate) fn ring_failed(error: io::Error) -> io::Error {
+    let hint = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
+            "a sandbox (a seccomp filter) that was applied after the runtime had started forbids it: have it allow io_uring_enter, apply it before the start, or use driver epoll"
+        }
+        // Told once. Whose they were is not told: who waits for them would wait for ever.
+        Some(libc::EBADR) => {
+            "the kernel had no memory for them and has lost completions, so this ring cannot go on: the system's memory is used up"
+        }
+        _ => "nothing is known to help but driver epoll",
+    };
+    SetupError::new("ask for completions (io_uring_enter)", error, hint).into()
 }
 
 /// There is no reactor on this thread.

@@ -171,6 +171,34 @@ fn a_memory_limit_is_named() {
     run_inner("ulimit -l", || refuse(libc::ENOMEM as u32));
 }
 
+/// A filter is its thread's alone.
+fn turn_denied(errno: libc::c_int) -> std::io::Error {
+    let denied = move || {
+        let reactor = Reactor::new(&Config::default().driver(DriverKind::Uring)).unwrap();
+        let _entered = reactor.enter();
+        let listener = quiet_listener(&reactor);
+        refuse(errno as u32).unwrap();
+        drop(listener); // which asks the kernel at once, and cannot tell
+        reactor.turn(None).unwrap_err()
+    };
+    std::thread::spawn(denied).join().unwrap()
+}
+
+#[test]
+fn a_ring_that_fails_later_says_what_and_what_to_try() {
+    if !drivers().contains(&DriverKind::Uring) {
+        return;
+    }
+    for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
+        let error = turn_denied(errno).to_string();
+        for word in ["io_uring_enter", "sandbox", "driver epoll"] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+    let lost = turn_denied(libc::EBADR).to_string();
+    assert!(lost.contains("has lost completions"), "{lost}");
+}
+
 #[test]
 fn the_inner_test_of_used_up_descriptors() {
     if std::env::var("WAKELINE_TEST_REFUSED").as_deref() != Ok("ulimit -n") {

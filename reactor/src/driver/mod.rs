@@ -10,6 +10,7 @@ pub(crate) mod probe;
 mod ring;
 mod uring;
 
+use crate::error::ring_failed;
 use crate::harvest::Harvest;
 use crate::metrics::Counts;
 use crate::op::AnyOp;
@@ -166,7 +167,7 @@ impl Driver {
     pub(crate) fn turn(&mut self, turning: &mut Turning<'_>) -> io::Result<()> {
         match self {
             Driver::Epoll(epoll) => epoll.turn(turning),
-            Driver::Uring(uring) => uring.turn(turning),
+            Driver::Uring(uring) => uring.turn(turning).map_err(ring_failed),
             Driver::Gone => unreachable!("a turn of a reactor that has ended"),
         }
     }

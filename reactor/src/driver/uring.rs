@@ -118,6 +118,8 @@ pub(crate) struct Uring {
     loans: usize,
     /// The poll of the eventfd is in the kernel.
     bell: bool,
+    /// So are requests whose completions it has lost, and nobody was told.
+    lost: bool,
     bell_fd: RawFd,
     home: u64,
 }
@@ -142,6 +144,7 @@ impl Uring {
             ops_max: completions as usize,
             loans: 0,
             bell: false,
+            lost: false,
             bell_fd: home.eventfd.as_raw_fd(),
             home: home.id,
         })

@@ -51,8 +51,8 @@ impl Uring {
             let flushed = self.flush(counts);
             let entered = flushed.and_then(|_| self.ring.enter(Some(Some(deadline)), counts));
             self.reap(harvest, counts);
-            if entered.is_err() || clock::now_nanos() >= deadline {
-                break; // an error comes again in the next turn, which can tell it
+            if !self.goes_on(&entered) || clock::now_nanos() >= deadline {
+                break;
             }
         }
     }

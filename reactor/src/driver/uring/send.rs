@@ -37,6 +37,9 @@ impl Uring {
     /// `false` if there was no room for some of it.
     pub(super) fn flush(&mut self, counts: &Counts) -> io::Result<bool> {
         if !self.bell {
+            if self.lost {
+                return Err(io::Error::from_raw_os_error(libc::EBADR));
+            }
             let entry = opcode::PollAdd::new(types::Fd(self.bell_fd), libc::POLLIN as u32)
                 .multi(true)
                 .build()
@@ -138,7 +141,7 @@ impl Uring {
         for _ in 0..SUBMIT_ROUNDS {
             let entered = self.ring.enter(None, counts);
             self.reap(harvest, counts);
-            if entered.is_err() || !self.ring.has_queued() {
+            if !self.goes_on(&entered) || !self.ring.has_queued() {
                 break;
             }
         }
@@ -151,15 +154,24 @@ impl Uring {
         // An entry may take only so many requests, and end only so many.
         let rounds = OVERFLOW_ROUNDS + self.slots.len() / 16;
         for _ in 0..rounds {
-            // An error comes again in the next turn, which can tell it.
             let entered = self
                 .flush(counts)
                 .and_then(|_| self.ring.enter(None, counts));
-            debug_assert!(entered.is_ok(), "{entered:?}");
             self.reap(harvest, counts);
-            if entered.is_err() || !(self.has_cancels() || self.ring.must_enter()) {
+            if !self.goes_on(&entered) || !(self.has_cancels() || self.ring.must_enter()) {
                 break;
             }
         }
+    }
+
+    /// Whether an enter that nobody can be told of has succeeded: an error comes again in
+    /// the next turn, which can. That completions were lost the kernel says only once.
+    pub(super) fn goes_on(&mut self, entered: &io::Result<()>) -> bool {
+        let Err(error) = entered else { return true };
+        if error.raw_os_error() == Some(libc::EBADR) {
+            self.lost = true;
+            self.bell = false; // so that `flush` looks
+        }
+        false
     }
 }
