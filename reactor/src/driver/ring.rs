@@ -50,7 +50,16 @@ pub(super) struct Completion {
 impl Completion {
     /// The result as the value or the error that it stands for.
     pub(super) fn value(self) -> io::Result<u32> {
-        u32::try_from(self.result).map_err(|_| io::Error::from_raw_os_error(-self.result))
+        u32::try_from(self.result).map_err(|_| io::Error::from_raw_os_error(self.errno()))
+    }
+
+    /// The error's number. ERESTARTSYS and its kin are the kernel's word to itself for a
+    /// system call that a signal has interrupted; of some requests a ring lets them out.
+    pub(super) fn errno(self) -> i32 {
+        match -self.result {
+            512..=514 | 516 => libc::EINTR,
+            errno => errno,
+        }
     }
 }
 
@@ -236,5 +245,29 @@ impl Ring {
             .ring
             .submitter()
             .register_sync_cancel(timeout, CancelBuilder::any().all());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_has_for_itself_is_an_interruption() {
+        let errno = |result| {
+            let completion = Completion {
+                data: 0,
+                result,
+                more: false,
+                notification: false,
+            };
+            completion.value().unwrap_err().raw_os_error().unwrap()
+        };
+        for internal in [512, 513, 514, 516] {
+            assert_eq!(errno(-internal), libc::EINTR, "{internal}");
+        }
+        for told in [1, libc::EINTR, libc::ECANCELED, 511, 515, 517] {
+            assert_eq!(errno(-told), told);
+        }
     }
 }

@@ -191,7 +191,7 @@ impl Uring {
             slot.stage = Stage::Staged;
             return self.list(key, ends);
         }
-        let unfinished = matches!(-done.result, libc::EAGAIN | libc::EINTR);
+        let unfinished = matches!(done.errno(), libc::EAGAIN | libc::EINTR);
         let stopped = cancel_asked && (wait.is_some() || unfinished);
         if left && (stopped || done.result == -libc::ECANCELED) {
             op.give_back(&mut harvest.wakers);

@@ -47,7 +47,8 @@ fn an_interrupted_operation_that_was_cancelled_says_cancelled() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
-    for errno in [libc::ECANCELED, libc::EINTR, libc::EAGAIN] {
+    const ERESTARTSYS: i32 = 512;
+    for errno in [libc::ECANCELED, libc::EINTR, libc::EAGAIN, ERESTARTSYS] {
         let (mut future, op, _) = read_op();
         let key = bench.start(&op);
         bench.uring.cancel(key, &mut bench.harvest);
