@@ -13,7 +13,7 @@ use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{
-    NO_OFFSET, Op, attempt_of, is_ready, length_max, read_attempt_of, retry, wait_for,
+    NO_OFFSET, Op, attempt_of, is_ready, length_max, never_waits, read_attempt_of, retry, wait_for,
 };
 use crate::state::Direction;
 use crate::sys::check_len;
@@ -84,7 +84,10 @@ impl<B: IoBufMut> Steps for Read<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        let result = self.call(libc::RWF_NOWAIT);
+        let mut result = self.call(libc::RWF_NOWAIT);
+        if never_waits(&result, &self.fd) {
+            result = retry(|| self.call(0)).map(|n| n as usize);
+        }
         read_attempt_of(result, self.buf.room().1 > 0, self.direction())
     }
 

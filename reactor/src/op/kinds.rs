@@ -13,15 +13,19 @@
 //! The driver calls `complete` at the terminal completion and never before it;
 //! where that does not come, the cell is leaked (`Driver::leak`).
 
-#![allow(unsafe_code, reason = "one poll(2) on the stack")]
+#![allow(
+    unsafe_code,
+    reason = "one poll(2) on the stack, one fcntl(2) of integers"
+)]
 
 use super::cell::Attempt;
+use super::descriptor::Descriptor;
 use crate::faults;
 use crate::state::Direction;
 use crate::sys::check;
 use io_uring::squeue::Entry;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// The most that one call moves, as the kernel has it.
 pub(super) const LENGTH_MAX: usize = 0x7fff_f000;
@@ -100,6 +104,29 @@ pub(crate) mod sealed {
         /// It is called once, where nothing is borrowed or locked.
         fn finish(&mut self, result: io::Result<u32>) -> (io::Result<Self::Output>, Self::Back);
     }
+}
+
+/// Whether a read came to nothing for want of `RWF_NOWAIT`, but waits without it in no
+/// case: inotify, and before Linux 6.4 pipes, in non-blocking mode. Then nobody else has
+/// to take what cannot be had again.
+pub(super) fn never_waits(result: &io::Result<usize>, fd: &Descriptor) -> bool {
+    let refused = matches!(result, Err(error) if is_refusal(error));
+    refused && fd.is_stream() && is_non_blocking(fd.as_raw_fd())
+}
+
+/// Whether `RWF_NOWAIT` is unknown: to the file, or to the kernel.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)
+    )
+}
+
+/// Whether no call waits.
+pub(super) fn is_non_blocking(fd: RawFd) -> bool {
+    // SAFETY: takes integers.
+    check(unsafe { libc::fcntl(fd, libc::F_GETFL) })
+        .is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
 }
 
 /// What a call with `RWF_NOWAIT` came to; `direction` is where it waits.

@@ -9,7 +9,7 @@
 
 use super::cell::Attempt;
 use super::kinds::sealed::Steps;
-use super::kinds::{Op, wait_for};
+use super::kinds::{Op, is_non_blocking, wait_for};
 use crate::state::Direction;
 use crate::sys::check;
 use io_uring::squeue::Entry;
@@ -121,12 +121,6 @@ impl Connect {
         check(unsafe { libc::connect(self.fd.as_raw_fd(), self.addr.as_ptr(), self.addr.length) })
             .map(|_| 0)
     }
-
-    fn is_non_blocking(&self) -> bool {
-        // SAFETY: takes integers.
-        check(unsafe { libc::fcntl(self.fd.as_raw_fd(), libc::F_GETFL) })
-            .is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
-    }
 }
 
 impl Op for Connect {}
@@ -142,7 +136,7 @@ impl Steps for Connect {
     }
 
     fn attempt(&mut self) -> Attempt {
-        if !self.is_non_blocking() {
+        if !is_non_blocking(self.raw_fd()) {
             return Attempt::Block;
         }
         if self.started {

@@ -15,7 +15,7 @@ use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::file::{at_offset, blocking};
 use super::kinds::sealed::Steps;
-use super::kinds::{LENGTH_MAX, Op, attempt_of, read_attempt_of};
+use super::kinds::{LENGTH_MAX, Op, attempt_of, never_waits, read_attempt_of, retry};
 use crate::state::Direction;
 use crate::sys::check_len;
 use io_uring::squeue::Entry;
@@ -159,7 +159,10 @@ impl<B: IoBufMut> Steps for ReadV<B> {
         if self.fd.is_direct() {
             return Attempt::Block;
         }
-        let result = self.call(libc::RWF_NOWAIT);
+        let mut result = self.call(libc::RWF_NOWAIT);
+        if never_waits(&result, &self.fd) {
+            result = retry(|| self.call(0)).map(|n| n as usize);
+        }
         read_attempt_of(result, self.parts.len() > 0, self.direction())
     }
 

@@ -1,0 +1,61 @@
+//! What is in non-blocking mode, and knows no single call that does not wait
+//! (`RWF_NOWAIT`): an inotify here, and before Linux 6.4 also pipes.
+
+mod common;
+use common::*;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+use wakeline_reactor::{Reactor, op};
+
+/// An inotify, and a directory that it watches.
+fn inotify() -> (Arc<op::Descriptor>, std::path::PathBuf) {
+    // SAFETY: takes integers.
+    let fd = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
+    assert!(fd >= 0);
+    // SAFETY: the kernel has just made it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let name = format!("wakeline-inotify-{}", std::process::id());
+    let dir = std::env::temp_dir().join(name);
+    std::fs::create_dir(&dir).unwrap();
+    let path = std::ffi::CString::new(dir.to_str().unwrap()).unwrap();
+    // SAFETY: a C string, read during the call.
+    let watch = unsafe { libc::inotify_add_watch(fd.as_raw_fd(), path.as_ptr(), libc::IN_CREATE) };
+    assert!(watch >= 0);
+    (Arc::new(fd.into()), dir)
+}
+
+/// Drops a read that was told of an event, and reads again.
+fn drop_one<F>(reactor: &Reactor, read: impl Fn(Arc<op::Descriptor>) -> F) -> F::Output
+where
+    F: Future + Unpin,
+{
+    let (fd, dir) = inotify();
+    let flag = Flag::new(reactor);
+    let mut dropped = read(Arc::clone(&fd));
+    let waker = Waker::from(Arc::clone(&flag));
+    assert!(poll_once(&mut dropped, &waker).is_pending());
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    std::fs::write(dir.join("file"), "").unwrap();
+    turn_until(reactor, || flag.count() > 0);
+    drop(dropped);
+    std::fs::remove_dir_all(&dir).unwrap();
+    block_on(reactor, read(fd))
+}
+
+#[test]
+fn a_dropped_read_of_it_takes_nothing() {
+    for_each_driver(|reactor| {
+        let (n, buf) = drop_one(reactor, |fd| {
+            let buf = Vec::with_capacity(4096);
+            op::submit(op::Read { fd, buf, offset: 0 })
+        });
+        assert!(n.unwrap() > 0 && buf.windows(4).any(|part| part == b"file"));
+        let (n, bufs) = drop_one(reactor, |fd| {
+            let bufs = vec![Vec::with_capacity(4096)];
+            op::submit(op::ReadV::new(fd, bufs, u64::MAX))
+        });
+        assert!(n.unwrap() > 0 && bufs[0].windows(4).any(|part| part == b"file"));
+    });
+}
