@@ -60,6 +60,11 @@
 //!
 #![deny(unsafe_code)]
 
+// An epoll token is a word, which has to hold a key with its kind and generation; and
+// offsets are given to calls whose `off_t` is one.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("wakeline needs a target of 64 bits");
+
 mod accepts;
 mod clock;
 mod config;
