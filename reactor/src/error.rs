@@ -71,7 +71,10 @@ pub(crate) fn hint(error: &io::Error) -> String {
             "a seccomp filter (a container's default profile) or sysctl kernel.io_uring_disabled forbids it".into()
         }
         Some(libc::ENOSYS) => "this kernel has no io_uring, or a seccomp filter hides it".into(),
-        Some(libc::EINVAL) => "this kernel is too old for it: io_uring is used from Linux 6.1 on".into(),
+        // A flag that it does not know, or a request.
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => {
+            "this kernel is too old for it: io_uring is used from Linux 6.1 on".into()
+        }
         _ => "nothing is known to help".into(),
     }
 }
@@ -95,6 +98,9 @@ pub(crate) fn not_watched(error: io::Error) -> io::Error {
             "this user has as many descriptors watched by epoll as sysctl fs.epoll.max_user_watches allows: raise it, or use driver uring"
         }
         Some(libc::ENOMEM) => "the memory of its control group, or of the kernel, is used up",
+        Some(libc::EINVAL) => {
+            "a ring's poll takes no device that wakes by more than two queues: use driver epoll"
+        }
         Some(libc::EPERM) => "it has nothing to wait for: it is a regular file, or a directory",
         _ => "nothing is known to help",
     };
@@ -173,5 +179,20 @@ mod tests {
             .and_then(|source| source.downcast_ref::<io::Error>())
             .and_then(io::Error::raw_os_error);
         assert_eq!(errno, Some(libc::ENOMEM));
+    }
+
+    #[test]
+    fn a_ring_that_lacks_something_is_an_old_kernels() {
+        for errno in [libc::EINVAL, libc::EOPNOTSUPP] {
+            let hint = hint(&io::Error::from_raw_os_error(errno));
+            assert!(hint.contains("from Linux 6.1 on"), "{hint}");
+        }
+    }
+
+    #[test]
+    fn what_only_epoll_can_watch_is_said() {
+        let refused = io::Error::from_raw_os_error(libc::EINVAL);
+        let text = not_watched(refused).to_string();
+        assert!(text.contains("use driver epoll"), "{text}");
     }
 }
