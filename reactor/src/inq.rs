@@ -12,6 +12,8 @@
 //! far the stream has arrived, less how far it was read, so it covers what lies
 //! behind a mark; and at the end of the stream it is 1, so that the end is read.
 //!
+//! Nor does a splice pass the mark: who splices asks [`is_at_mark`].
+//!
 //! Below are raw system calls; what the kernel may do with their arguments
 //! ends when they return.
 
@@ -28,6 +30,34 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// have asked of the socket: the kernel puts those first, and then nothing of
 /// what does not fit. Words, since the kernel aligns the messages to words.
 type Control = [usize; 128 / size_of::<usize>()];
+
+unsafe extern "C" {
+    /// POSIX; the number of the question differs between architectures.
+    safe fn sockatmark(fd: libc::c_int) -> libc::c_int;
+}
+
+/// Whether the next byte of a TCP stream is the urgent one. A receive passes the
+/// mark, and gives what is behind it; `splice` and `FIONREAD` tell of nothing there.
+///
+/// # Example
+///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+/// use std::os::fd::AsFd;
+/// use wakeline_reactor::is_at_mark;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// let (server, _) = listener.accept()?;
+/// assert!(!is_at_mark(server.as_fd()));
+/// socket2::SockRef::from(&client).send_out_of_band(b"!")?;
+/// assert!(is_at_mark(server.as_fd()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn is_at_mark(fd: BorrowedFd<'_>) -> bool {
+    sockatmark(fd.as_raw_fd()) == 1
+}
 
 /// Has the kernel tell [`recv_counted`] what is left of a TCP stream.
 ///

@@ -103,7 +103,7 @@ pub use config::{Backend, Config, DriverKind, Offload};
 pub use current::{Entered, EnteredClock, LazyEntered, enter_lazy};
 pub use driver::probe::probe;
 pub use error::{ForkedRuntime, NoRuntime, SetupError};
-pub use inq::{count_received, read_owned, recv_counted, recv_owned};
+pub use inq::{count_received, is_at_mark, read_owned, recv_counted, recv_owned};
 pub use metrics::{Metrics, current_metrics};
 pub use offload::{OffloadFuture, offload, offload_from};
 pub use peer::peer_credentials;

@@ -13,9 +13,14 @@
 //! Bytes are taken from `from` before `to` can take them, so a future that is
 //! dropped in between leaves some in the pipe. The pipe belongs to the
 //! [`Splice`], not to the future: the next one begins with them.
+//!
+//! A splice of TCP stops at urgent data and never goes past it: at the mark it
+//! says "nothing now", or "the end" if that has come, whatever lies behind. Only
+//! a receive passes the mark; so there [`fill`](Splice::fill) does one, and puts
+//! what it gives into the pipe.
 
 use crate::pipe;
-use crate::sys::retry;
+use crate::sys::{Family, receive_plain, retry};
 use crate::{TcpStream, UnixStream};
 use rustix::pipe::{SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size};
 use std::fmt;
@@ -30,10 +35,15 @@ use wakeline_reactor::{Direction, Done, Ready, Source};
 /// Two turns of a pipe of 64 KiB cost more calls and wake-ups than one of this.
 const PIPE_BYTES: usize = 256 << 10;
 
+/// What an empty pipe takes as a whole, however small it is: `PIPE_BUF`.
+const WHOLE_BYTES: usize = 4096;
+
 mod sealed {
     pub trait Sealed {
         #[doc(hidden)]
         fn source(&self) -> &wakeline_reactor::Source;
+        #[doc(hidden)]
+        fn has_marks(&self) -> bool;
     }
 }
 
@@ -42,6 +52,10 @@ macro_rules! spliced {
         impl sealed::Sealed for $type {
             fn source(&self) -> &Source {
                 self.stream().source()
+            }
+
+            fn has_marks(&self) -> bool {
+                self.stream().family() == Family::Tcp
             }
         }
         $(impl $side for $type {})+
@@ -186,9 +200,11 @@ impl Splice {
         to: &'a impl SpliceTo,
     ) -> SpliceInto<'a> {
         let location = Location::caller();
+        let has_marks = from.has_marks();
         let (from, to) = (from.source(), to.source());
         SpliceInto {
             splice: self,
+            has_marks,
             readable: from.ready(Direction::Read, Kind::Read, location),
             writable: to.ready(Direction::Write, Kind::Write, location),
             from,
@@ -197,8 +213,30 @@ impl Splice {
         }
     }
 
-    fn fill(&self, from: BorrowedFd<'_>) -> io::Result<Done<usize>> {
-        splice(from, &self.writing, self.capacity).map(Done::Full)
+    fn fill(&self, from: BorrowedFd<'_>, has_marks: bool) -> io::Result<Done<usize>> {
+        let filled = splice(from, &self.writing, self.capacity);
+        let nothing = match &filled {
+            Ok(n) => *n == 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        let at_mark = nothing && has_marks && wakeline_reactor::is_at_mark(from);
+        let filled = if at_mark {
+            self.pass_mark(from)
+        } else {
+            filled
+        };
+        filled.map(Done::Full)
+    }
+
+    /// Takes over some of what is behind an urgent mark; the pipe is empty.
+    #[cold]
+    fn pass_mark(&self, from: BorrowedFd<'_>) -> io::Result<usize> {
+        let mut buf = [0; WHOLE_BYTES];
+        let n = receive_plain(from, &mut buf)?;
+        if n > 0 {
+            retry(|| rustix::io::write(&self.writing, &buf[..n]))?;
+        }
+        Ok(n)
     }
 
     fn drain(&self, to: BorrowedFd<'_>) -> io::Result<Done<usize>> {
@@ -221,6 +259,7 @@ fn splice(
 #[must_use = "futures do nothing unless awaited"]
 pub struct SpliceInto<'a> {
     splice: &'a mut Splice,
+    has_marks: bool,
     readable: Ready<'a>,
     writable: Ready<'a>,
     from: &'a Source,
@@ -238,8 +277,9 @@ impl SpliceInto<'_> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
             ready!(Pin::new(&mut self.readable).poll(cx))?;
-            let splice = &self.splice;
-            match self.from.try_io(Direction::Read, |fd| splice.fill(fd)) {
+            let (splice, has_marks) = (&self.splice, self.has_marks);
+            let fill = |fd: BorrowedFd<'_>| splice.fill(fd, has_marks);
+            match self.from.try_io(Direction::Read, fill) {
                 // `try_io` has noted it, so `Ready` waits now.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
