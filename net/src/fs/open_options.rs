@@ -121,7 +121,11 @@ impl OpenOptions {
     /// Opens `path`.
     ///
     /// A FIFO is opened without waiting for its other end: for reading at once,
-    /// for writing only if somebody has it open for reading.
+    /// for writing only if somebody has it open for reading. So is a device: of
+    /// an empty drive it is the first read that fails.
+    ///
+    /// A local file whose name is in memory is opened within the first poll. Where a
+    /// scanner asks for each open (`FAN_OPEN_PERM`), that waits for its word.
     ///
     /// # Errors
     ///

@@ -36,6 +36,7 @@ mod file;
 mod in_flight;
 pub(crate) mod kinds;
 mod lease;
+mod local;
 mod open;
 mod path;
 mod ready;

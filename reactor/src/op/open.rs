@@ -1,11 +1,18 @@
 //! Opening a file, and what is done with it as a whole: sync, truncate, reserve.
 //!
 //! ```text
-//!   OpenAt ── path in the kernel's cache? ──yes──▶ done, in the call that submits
-//!                │ no, or the file may have to be made or emptied
-//!                ▼
-//!             ring or pool
+//!   OpenAt ── path in the kernel's cache? ──yes──▶ kept here? ──yes──▶ done, in the
+//!                │ no, or the file may have           │ no             call that submits
+//!                ▼ to be made or emptied              │
+//!             ring or pool ◀──────────────────────────┘
 //! ```
+//!
+//! The cache answers for the path, not for the open: under FUSE or NFS that is a
+//! question to somebody else, on the worker. So a file is opened there only where
+//! nobody else keeps it (`local.rs`): where the path begins is looked at and no
+//! other mount entered (`RESOLVE_NO_XDEV`), or else the file itself, by `O_PATH`,
+//! which opens nothing. The ring's own first try has the fault, too, and is left
+//! out by `ASYNC`: what comes to the ring has been tried here in vain.
 //!
 //! Every open carries `O_NONBLOCK`, and loses it when it has succeeded: a FIFO
 //! without a peer or a serial line without a carrier would keep a worker, a pool
@@ -29,8 +36,9 @@ use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{Op, retry};
 use super::lease::{is_leased, past_lease};
+use super::local::{self, Look};
 use crate::sys::check;
-use io_uring::squeue::Entry;
+use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
 use std::ffi::CString;
 use std::io;
@@ -90,8 +98,38 @@ impl OpenAt {
         })
     }
 
-    /// Opens from what the kernel has cached; `None`: it has not, or cannot say.
+    /// Opens from what the kernel has cached; `None`: it has not, cannot say, or
+    /// the open itself may have to wait for somebody.
     fn cached(&self) -> Option<io::Result<u32>> {
+        let flags = self.flags();
+        if flags & libc::O_PATH != 0 {
+            return self.cached_with(flags, 0); // which tells no file system
+        }
+        // What is within the mount where the path begins is kept by the same.
+        if local::begins_here(self.dir(), &self.path)
+            && let Some(opened) = self.cached_with(flags, libc::RESOLVE_NO_XDEV)
+        {
+            return Some(opened);
+        }
+        match self.look(flags)? {
+            Ok(look) if look.is_local() => self.cached_with(flags, 0),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Looks at the file without opening it.
+    fn look(&self, flags: i32) -> Option<io::Result<Look>> {
+        let same = flags & (libc::O_NOFOLLOW | libc::O_DIRECTORY | libc::O_CLOEXEC);
+        let looked = self.cached_with(libc::O_PATH | same, 0)?;
+        Some(looked.map(|fd| {
+            // SAFETY: it was made just now, and nobody else knows of it.
+            let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
+            Look::at(fd.as_raw_fd())
+        }))
+    }
+
+    fn cached_with(&self, flags: i32, resolve: u64) -> Option<io::Result<u32>> {
         /// The kernel, or a filter before it, does not know the call.
         static UNKNOWN: AtomicBool = AtomicBool::new(false);
         // Relaxed: at worst it is asked once more.
@@ -100,8 +138,8 @@ impl OpenAt {
         }
         // SAFETY: all zeros is a valid value of this plain structure.
         let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-        how.flags = u64::from(self.flags().cast_unsigned());
-        how.resolve = libc::RESOLVE_CACHED;
+        how.flags = u64::from(flags.cast_unsigned());
+        how.resolve = libc::RESOLVE_CACHED | resolve;
         let (dir, path) = (self.dir(), self.path.as_ptr());
         let how_size = size_of::<libc::open_how>();
         // SAFETY: path and structure live until the call returns, and the size
@@ -158,6 +196,7 @@ impl Steps for OpenAt {
             .flags(self.flags())
             .mode(self.mode)
             .build()
+            .flags(Flags::ASYNC)
     }
 
     fn attempt(&mut self) -> Attempt {

@@ -11,6 +11,7 @@ use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
 use super::kinds::{Op, retry};
+use super::local::Keeper;
 use super::open::dir_fd;
 use crate::sys::check;
 use io_uring::squeue::Entry;
@@ -162,13 +163,12 @@ impl Statx {
         libc::STATX_BASIC_STATS | libc::STATX_BTIME
     }
 
-    fn call(&mut self, more_flags: i32) -> io::Result<usize> {
-        let flags = self.flags | more_flags;
+    fn call(&mut self, more_flags: i32, more: u32) -> io::Result<usize> {
+        let (flags, mask) = (self.flags | more_flags, Self::mask() | more);
         let record = self.record.0.as_mut_ptr();
         // SAFETY: the path is a C string and the record writable memory of that
         // type; both are this operation's own until the call returns.
-        check(unsafe { libc::statx(self.fd(), self.path.as_ptr(), flags, Self::mask(), record) })
-            .map(|_| 0)
+        check(unsafe { libc::statx(self.fd(), self.path.as_ptr(), flags, mask, record) }).map(|_| 0)
     }
 }
 
@@ -179,15 +179,15 @@ impl Steps for Statx {
 
     /// An open file of a local disk answers from memory. Who is asked not to
     /// ask a server answers from memory too, and tells then whether there may
-    /// be a server: what is on a block device has none.
+    /// be a server.
     fn at_once(&mut self) -> Option<io::Result<u32>> {
         if !matches!(self.place, Place::File(_)) {
             return None;
         }
-        self.call(libc::AT_STATX_DONT_SYNC).ok()?;
+        self.call(libc::AT_STATX_DONT_SYNC, Keeper::MASK).ok()?;
         // SAFETY: the call has succeeded, so it has filled the record.
-        let major = unsafe { self.record.0.assume_init_ref() }.stx_dev_major;
-        (major != 0).then_some(Ok(0))
+        let keeper = Keeper::of(unsafe { self.record.0.assume_init_ref() });
+        (keeper == Keeper::Here).then_some(Ok(0))
     }
 
     fn entry(&mut self) -> Entry {
@@ -203,7 +203,7 @@ impl Steps for Statx {
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        retry(|| self.call(0))
+        retry(|| self.call(0, 0))
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<FileStat>, ()) {

@@ -1,0 +1,60 @@
+//! Files that somebody else keeps, who takes his time: a worker must not stand
+//! still meanwhile. The somebody is a FUSE server in this process; a network
+//! file system asks in the same places.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod server;
+
+use std::future::Future;
+use std::io;
+
+use futures_lite::future;
+use server::{Fuse, OPEN};
+use support::{alone, for_each_backend};
+use wakeline::fs::File;
+use wakeline::task::yield_now;
+
+/// Runs `test` with a server, on one worker; where nothing may be mounted it says so.
+#[track_caller]
+fn with_fuse(name: &str, test: impl AsyncFn(&Fuse) -> io::Result<()>) {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        let fuse = match Fuse::mount(name) {
+            Ok(fuse) => fuse,
+            Err(error) => return eprintln!("-- nothing can be mounted here: {error}"),
+        };
+        // The name is in the kernel's cache.
+        std::fs::metadata(fuse.file()).expect("the server answers");
+        backend
+            .runtime(1)
+            .block_on(test(&fuse))
+            .unwrap_or_else(|error| panic!("on {}: {error}", backend.name()));
+        assert!(!fuse.was_forsaken(), "the worker stood still");
+    });
+}
+
+/// Runs `work`, for which the server thinks about a request until another task of
+/// this worker tells it to go on.
+async fn beside<F: Future>(fuse: &Fuse, kind: u32, work: F) -> F::Output {
+    fuse.think_about(kind);
+    let others = async {
+        while !fuse.is_asked() {
+            yield_now().await;
+        }
+        fuse.go_on();
+        future::pending().await
+    };
+    let output = future::or(work, others).await;
+    fuse.go_on();
+    output
+}
+
+#[test]
+fn an_open_is_waited_for_elsewhere() {
+    with_fuse("open", async |fuse| {
+        let file = beside(fuse, OPEN, File::open(fuse.file())).await?;
+        file.close().await
+    });
+}
