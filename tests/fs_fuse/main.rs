@@ -11,10 +11,11 @@ use std::future::Future;
 use std::io;
 
 use futures_lite::future;
-use server::{Fuse, OPEN};
+use server::{Fuse, GETATTR, OPEN};
 use support::{alone, for_each_backend};
 use wakeline::fs::File;
 use wakeline::task::yield_now;
+use wakeline_reactor::op::Descriptor;
 
 /// Runs `test` with a server, on one worker; where nothing may be mounted it says so.
 #[track_caller]
@@ -56,5 +57,17 @@ fn an_open_is_waited_for_elsewhere() {
     with_fuse("open", async |fuse| {
         let file = beside(fuse, OPEN, File::open(fuse.file())).await?;
         file.close().await
+    });
+}
+
+/// Each first read and write asks so.
+#[test]
+fn what_a_file_is_is_asked_of_nobody_else() {
+    with_fuse("getattr", async |fuse| {
+        let file = File::open(fuse.file()).await?.into_std()?;
+        let file = Descriptor::from(file);
+        let is_stream = async { file.is_stream() };
+        assert!(!beside(fuse, GETATTR, is_stream).await);
+        Ok(())
     });
 }

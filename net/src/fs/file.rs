@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::now::Now;
 use super::open_options::{Open, OpenOptions};
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::OFlags;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -243,9 +243,7 @@ impl File {
 
     /// Whether it is a pipe, with a name or without.
     pub(crate) fn is_fifo(&self) -> bool {
-        self.fd.is_stream()
-            && rustix::fs::fstat(&self.fd)
-                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo())
+        self.fd.is_fifo()
     }
 
     pub(crate) fn flags(&self) -> OFlags {

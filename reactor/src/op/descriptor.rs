@@ -1,13 +1,10 @@
 //! A descriptor that operations share, and whether it has positions.
 
-#![allow(
-    unsafe_code,
-    reason = "fstat(2) into its own memory, fcntl(2) of integers"
-)]
+#![allow(unsafe_code, reason = "fcntl(2) of integers")]
 
+use super::local::Look;
 use crate::sys::check;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub struct Descriptor {
     fd: OwnedFd,
-    stream: OnceLock<bool>,
+    look: OnceLock<Look>,
     direct: OnceLock<bool>,
     /// Its file system cannot write without blocking, and has said so.
     refuses: AtomicBool,
@@ -54,7 +51,16 @@ impl Descriptor {
     /// Files, directories and disks can be read again.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        *self.stream.get_or_init(|| is_stream(&self.fd))
+        // 0: it cannot be told.
+        !matches!(
+            self.look().kind,
+            0 | libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK
+        )
+    }
+
+    /// Looks once, and asks nobody else who may keep the file.
+    fn look(&self) -> Look {
+        *self.look.get_or_init(|| Look::at(self.fd.as_raw_fd()))
     }
 
     /// Whether a write that must not block would be tried in vain: its file
@@ -74,8 +80,9 @@ impl Descriptor {
     }
 
     /// Whether it is a pipe, with a name or without.
-    pub(crate) fn is_fifo(&self) -> bool {
-        self.is_stream() && kind(&self.fd) == Some(libc::S_IFIFO)
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.look().kind == libc::S_IFIFO
     }
 
     /// The descriptor inside.
@@ -85,28 +92,11 @@ impl Descriptor {
     }
 }
 
-fn is_stream(fd: &OwnedFd) -> bool {
-    let of_disk = |kind| matches!(kind, libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK);
-    kind(fd).is_some_and(|kind| !of_disk(kind))
-}
-
-/// The `S_IFMT` bits.
-fn kind(fd: &OwnedFd) -> Option<libc::mode_t> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `stat` is writable memory of that type for the length of the call.
-    let filled = check(unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) });
-    filled.ok().map(|_| {
-        // SAFETY: the call has succeeded, so it has filled the structure.
-        let mode = unsafe { stat.assume_init_ref() }.st_mode;
-        mode & libc::S_IFMT
-    })
-}
-
 impl<T: Into<OwnedFd>> From<T> for Descriptor {
     fn from(fd: T) -> Descriptor {
         Descriptor {
             fd: fd.into(),
-            stream: OnceLock::new(),
+            look: OnceLock::new(),
             direct: OnceLock::new(),
             refuses: AtomicBool::new(false),
         }

@@ -232,9 +232,9 @@ impl AtomicFile {
         let Some(rights) = self.rights.take() else {
             return Ok(());
         };
-        let found = rustix::fs::fstat(&self.file);
-        let found = found.map_err(|error| self.doing.failed(error.into()))?;
-        if self.file.has_new_rights() || found.st_mode & 0o7777 != rights.mode() & 0o777 {
+        let found = self.file.metadata().await;
+        let found = found.map_err(|error| self.doing.failed(error))?;
+        if self.file.has_new_rights() || found.mode() & 0o7777 != rights.mode() & 0o777 {
             return Ok(());
         }
         let set = self.file.set_permissions(rights).await;
