@@ -11,7 +11,7 @@ use std::future::Future;
 use std::io;
 
 use futures_lite::future;
-use server::{Fuse, GETATTR, OPEN};
+use server::{FLUSH, Fuse, GETATTR, OPEN};
 use support::{alone, for_each_backend};
 use wakeline::fs::File;
 use wakeline::task::yield_now;
@@ -68,6 +68,18 @@ fn what_a_file_is_is_asked_of_nobody_else() {
         let file = Descriptor::from(file);
         let is_stream = async { file.is_stream() };
         assert!(!beside(fuse, GETATTR, is_stream).await);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_close_is_waited_for_elsewhere() {
+    with_fuse("close", async |fuse| {
+        for write in [false, true] {
+            let mut options = File::options();
+            let file = options.read(true).write(write).open(fuse.file()).await?;
+            beside(fuse, FLUSH, file.close()).await?;
+        }
         Ok(())
     });
 }

@@ -89,7 +89,7 @@ impl Fuse {
     /// It answers, and thinks no more.
     pub(crate) fn go_on(&self) {
         self.shared.hard.store(0, Ordering::SeqCst);
-        if self.is_asked() {
+        if self.shared.asked.swap(false, Ordering::SeqCst) {
             self.go.try_send(()).ok();
         }
     }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use wakeline_context::{Kind, waiting_on};
-use wakeline_reactor::op;
+use wakeline_reactor::op::{self, Descriptor};
 
 impl File {
     /// Closes the file, and tells what closing it may have to tell: on a network
@@ -49,7 +49,7 @@ pub struct CloseFile {
 )]
 enum Stage {
     Flushing(File),
-    Closing(Started<op::Close>),
+    Closing(Started<op::CloseFile>),
     Closed(Option<io::Result<()>>),
 }
 
@@ -61,16 +61,17 @@ impl CloseFile {
             unreachable!("a file is flushed once")
         };
         let writable = file.is_writable();
-        let fd = match Arc::try_unwrap(file.into_descriptor()) {
-            // Nothing was written: there is nothing to wait for or to tell.
-            Ok(_own) if !writable => return,
-            Ok(own) => Ok(own.into_fd()),
+        let own = match Arc::try_unwrap(file.into_descriptor()) {
+            // Nothing was written: there is nothing to wait for or to tell. But a
+            // FUSE server is told of each close.
+            Ok(own) if !writable && own.is_local() => return,
+            Ok(own) => Ok(own),
             // An operation whose future was dropped has it too, and closes it
             // when it is done. What a close tells, that of a duplicate tells.
-            Err(shared) => shared.as_fd().try_clone_to_owned(),
+            Err(shared) => shared.as_fd().try_clone_to_owned().map(Descriptor::from),
         };
-        self.state = match fd {
-            Ok(fd) => Stage::Closing(Started::new(self.location, op::Close::new(fd))),
+        self.state = match own {
+            Ok(own) => Stage::Closing(Started::new(self.location, op::CloseFile::new(own))),
             Err(error) => Stage::Closed(Some(Err(error))),
         };
     }

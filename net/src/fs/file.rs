@@ -22,7 +22,9 @@ use wakeline_reactor::op::Descriptor;
 /// [`std::fs::File`], which the kernel shares among all duplicates.
 ///
 /// Dropping it closes it, without a word about errors; [`close`](File::close)
-/// tells them.
+/// tells them. And it closes it there and then: where somebody else keeps the file
+/// (FUSE, NFS, CIFS), the thread waits until he knows, for which `close` lets other
+/// tasks run.
 ///
 /// # Cancellation
 ///

@@ -58,6 +58,15 @@ impl Descriptor {
         )
     }
 
+    /// Whether it is opened and closed without waiting for somebody else: a file,
+    /// directory or FIFO of a disk or in memory. It is not, if that cannot be told.
+    ///
+    /// Linux is asked, and not who keeps the file.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.look().is_local()
+    }
+
     /// Looks once, and asks nobody else who may keep the file.
     fn look(&self) -> Look {
         *self.look.get_or_init(|| Look::at(self.fd.as_raw_fd()))

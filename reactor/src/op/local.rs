@@ -62,7 +62,8 @@ impl Look {
 
     /// Whether it is opened and closed without waiting for anybody.
     pub(super) fn is_local(self) -> bool {
-        matches!(self.kind, libc::S_IFREG | libc::S_IFDIR) && self.keeper != Keeper::Away
+        matches!(self.kind, libc::S_IFREG | libc::S_IFDIR | libc::S_IFIFO)
+            && self.keeper != Keeper::Away
     }
 }
 
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_files_and_directories_are_local() {
+    fn what_no_file_system_has_is_not_known_to_be_local() {
         let (pipe, _writer) = std::io::pipe().expect("a pipe");
         let look = Look::at(std::os::fd::AsRawFd::as_raw_fd(&pipe));
         assert_eq!(look.kind, libc::S_IFIFO);

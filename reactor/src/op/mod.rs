@@ -31,6 +31,7 @@
 
 mod buf;
 mod cell;
+mod close_file;
 mod descriptor;
 mod file;
 mod in_flight;
@@ -48,6 +49,7 @@ mod zero_copy;
 pub use crate::offload::was_stopped;
 pub use buf::{IoBuf, IoBufMut, Slice};
 pub(crate) use cell::{AnyOp, Attempt};
+pub use close_file::CloseFile;
 pub use descriptor::Descriptor;
 pub use file::{Read, Write};
 pub(crate) use in_flight::Ticket;
