@@ -5,6 +5,7 @@ use super::error;
 use super::handle::{Exit, Owner, Process, Reserved};
 use super::orphans;
 use super::output::{RunOutput, RunStatus};
+use super::slack::UsualSlack;
 use crate::pipe;
 use rustix::process::{Pid, Signal};
 use std::ffi::OsStr;
@@ -207,10 +208,10 @@ impl Command {
         // What is needed later is had now, before the program runs.
         let reserved = pipe::prepare().and_then(|()| Reserved::new());
         let reserved = reserved.map_err(|error| error::spawn(&self.std, error))?;
-        let mut child = self
-            .std
-            .spawn()
-            .map_err(|error| error::spawn(&self.std, error))?;
+        let usual = UsualSlack::new();
+        let spawned = self.std.spawn();
+        drop(usual);
+        let mut child = spawned.map_err(|error| error::spawn(&self.std, error))?;
         let pid = Pid::from_child(&child);
         let process = match Process::watch(pid, error::quoted(self.std.get_program()), reserved) {
             Ok(process) => process,

@@ -23,7 +23,8 @@
 //!   says so once the child has ended.
 //! - **A spawn that fails leaves nothing**: no descriptor, no zombie; and the
 //!   error says which program, and what to do.
-//! - **A child gets no descriptor of ours** but its stdin, stdout and stderr.
+//! - **A child gets no descriptor of ours** but its stdin, stdout and stderr, and not the
+//!   timer slack of 1 ns that a worker has. (`std::process` passes that on.)
 //!
 //! # Spawning blocks, for a moment
 //!
@@ -52,6 +53,7 @@ mod error;
 mod handle;
 mod orphans;
 mod output;
+mod slack;
 mod talk;
 mod wait;
 
