@@ -18,8 +18,11 @@
 //! of threads or descriptors, the next spawn or drop tries again.
 
 use super::handle::Exit;
+use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::thread::nanosleep;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,7 +32,7 @@ use std::thread;
 
 /// How many ends are taken at a time.
 const BATCH: usize = 64;
-/// How often those are asked that epoll did not take.
+/// How often those are asked that epoll did not take, or of which it tells nothing.
 const ASK_AGAIN: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
@@ -120,6 +123,13 @@ impl Orphans {
         Ok(epoll)
     }
 
+    /// Nothing will be heard of anyone: each is asked for.
+    fn unwatch(&mut self) {
+        for orphan in self.waiting.values_mut() {
+            orphan.watched = false;
+        }
+    }
+
     /// Reaps who has ended: those of `keys`, and those that are not watched.
     fn reap(&mut self, keys: &[u64]) -> Vec<Orphan> {
         let unwatched = self.waiting.iter().filter(|(_, orphan)| !orphan.watched);
@@ -174,10 +184,58 @@ fn run(epoll: &OwnedFd) {
         }
         let limit = if all_watched { &LOOK_AGAIN } else { &ASK_AGAIN };
         events.clear();
-        // An error is an interruption: nothing else can happen to a sound epoll.
-        let space = rustix::buffer::spare_capacity(&mut events);
-        let _interrupted = epoll::wait(epoll, space, Some(limit));
+        if !hear(epoll, &mut events, limit) {
+            lock().unwatch();
+            // An interrupted pause is a short one.
+            let _interrupted = nanosleep(&ASK_AGAIN);
+        }
         keys.clear();
         keys.extend(events.iter().map(|event| event.data.u64()));
+    }
+}
+
+/// Waits for ends; `false` if the kernel, or a filter before it, knows no such wait.
+fn hear(epoll: &OwnedFd, events: &mut Vec<Event>, limit: &Timespec) -> bool {
+    let waited = epoll::wait(epoll, spare_capacity(events), Some(limit));
+    matches!(waited, Ok(_) | Err(Errno::INTR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    use std::process::Command;
+
+    #[test]
+    fn a_wait_that_cannot_be_is_none() {
+        let none = Timespec::default();
+        let epoll = epoll::create(CreateFlags::CLOEXEC).expect("an epoll");
+        assert!(hear(&epoll, &mut Vec::with_capacity(1), &none));
+        let (no_epoll, _writer) = std::io::pipe().expect("a pipe");
+        let no_epoll = no_epoll.into();
+        assert!(!hear(&no_epoll, &mut Vec::with_capacity(1), &none));
+    }
+
+    /// By an epoll that tells nothing.
+    #[test]
+    fn who_is_not_watched_any_more_is_asked_for() {
+        let mut std = Command::new("true").spawn().expect("it runs");
+        let pid = Pid::from_child(&std);
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), ended).expect("it ends");
+        let orphan = Orphan {
+            exit: Exit::by_number(pid, "`true`".into()),
+            fd: None,
+            watched: true,
+        };
+        let mut orphans = Orphans {
+            waiting: BTreeMap::from([(0, orphan)]),
+            next: 1,
+            epoll: None,
+        };
+        assert!(orphans.reap(&[]).is_empty(), "an event would tell");
+        orphans.unwatch();
+        assert_eq!(orphans.reap(&[]).len(), 1);
+        assert!(std.wait().is_err(), "it was reaped");
     }
 }
