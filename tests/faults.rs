@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use support::drops::{descriptors_back_to, descriptors_before, drop_at_random, poll_once, share};
 use support::{Backend, Chance, alloc, for_each_backend, setting};
-use wakeline::fs::{AtomicFile, File};
+use wakeline::fs::{self, AtomicFile, File};
 use wakeline::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wakeline::net::{TcpListener, TcpStream, UnixStream};
 use wakeline::{pipe, spawn, yield_now};
@@ -271,6 +271,35 @@ fn an_error_comes_out_of_the_call_that_met_it() {
         assert_eq!(file.read_at(&mut buf, 0).await.unwrap(), 6);
         assert_eq!(&buf[..6], b"after!");
         descriptors_back_to(before).await;
+    });
+}
+
+/// On a full disk it would take the room of what it was to replace.
+#[test]
+fn a_replacement_that_fails_has_left_nothing_when_the_error_is_told() {
+    on_every_runtime(async |_| {
+        let scratch = Scratch::new("replaced");
+        std::fs::create_dir(&scratch.0).unwrap();
+        let path = scratch.0.join("file");
+        std::fs::write(&path, "old").unwrap();
+        let names = || std::fs::read_dir(&scratch.0).unwrap().count();
+        for (which, errno) in [("Write", libc::ENOSPC), ("Fsync", libc::EIO)] {
+            let plan = faults::install(Plan {
+                spurious: 1,
+                fail: Some((which, errno)),
+                fail_one_in: 1,
+                ..Plan::default()
+            });
+            let error = fs::write_atomic(&path, "new").await.unwrap_err();
+            assert_eq!((errno_of(&error), names()), (Some(errno), 1));
+            drop(plan);
+        }
+        let late = AtomicFile::create_new(scratch.0.join("late")).await;
+        std::fs::write(scratch.0.join("late"), "first").unwrap();
+        let error = late.unwrap().commit().await.unwrap_err();
+        assert_eq!((error.kind(), names()), (io::ErrorKind::AlreadyExists, 2));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        std::fs::remove_dir_all(&scratch.0).unwrap();
     });
 }
 

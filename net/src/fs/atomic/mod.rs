@@ -176,15 +176,13 @@ impl AtomicFile {
     #[track_caller]
     pub fn commit(mut self) -> Several<'static, ()> {
         Several::new(async move {
-            self.settle().await?;
-            let synced = self.file.sync_all().await;
-            synced.map_err(|error| self.doing.failed(error))?;
-            let AtomicFile {
-                mut temp, doing, ..
-            } = self;
-            rename(&mut temp)
-                .await
-                .map_err(|error| doing.failed(error))?;
+            let mut whole = self.settle().await;
+            if whole.is_ok() {
+                whole = self.file.sync_all().await;
+                whole = whole.map_err(|error| self.doing.failed(error));
+            }
+            let doing = self.doing.clone();
+            let temp = self.name_it(whole).await?;
             let synced = sync_directory(temp.directory()).await;
             synced.map_err(|error| {
                 let kind = error.kind();
@@ -212,15 +210,30 @@ impl AtomicFile {
     #[track_caller]
     pub fn commit_unsynced(mut self) -> Several<'static, ()> {
         Several::new(async move {
-            self.settle().await?;
-            let AtomicFile {
-                mut temp, doing, ..
-            } = self;
-            rename(&mut temp)
-                .await
-                .map_err(|error| doing.failed(error))?;
+            let whole = self.settle().await;
+            self.name_it(whole).await?;
             Ok(())
         })
+    }
+
+    /// Gives the content its name if it is `whole`. An error leaves nothing behind when it
+    /// is told: on a full disk the room is wanted.
+    async fn name_it(self, whole: io::Result<()>) -> io::Result<Temp> {
+        let AtomicFile {
+            mut temp, doing, ..
+        } = self;
+        let named = match whole {
+            Ok(()) => rename(&mut temp).await,
+            Err(error) => {
+                temp.remove().await;
+                return Err(error);
+            }
+        };
+        if let Err(error) = named {
+            temp.remove().await;
+            return Err(doing.failed(error));
+        }
+        Ok(temp)
     }
 
     /// Waits for a write at the position whose future was dropped: it is part of
@@ -289,10 +302,11 @@ async fn rename(temp: &mut Temp) -> io::Result<()> {
         paths::rename(from, to).await?;
     } else {
         match paths::rename_noreplace(from, to).await {
-            // This file system cannot promise it; but it can for a second name,
-            // and the first is then removed by the drop of `temp`.
+            // This file system cannot promise it; but it can for a second name.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return paths::hard_link(from, to).await;
+                paths::hard_link(from, to).await?;
+                temp.remove().await;
+                return Ok(());
             }
             result => result?,
         }
@@ -347,7 +361,9 @@ where
     Several::new(async move {
         let new = create.await?;
         let written = write_all_at(new.file(), contents.as_ref(), 0).await;
-        written.map_err(|error| doing.failed(error))?;
+        if let Err(error) = written {
+            return new.name_it(Err(doing.failed(error))).await.map(drop);
+        }
         new.commit().await
     })
 }

@@ -1,5 +1,5 @@
 //! The temporary file: where it is made, what it is called, who removes it.
-//! Everything here may block, but for the drop of a [`Temp`].
+//! Everything here may block, but for what a [`Temp`] does.
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Gid, Mode, Uid, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr, lgetxattr};
@@ -12,6 +12,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use wakeline_reactor::offload;
+
+use super::super::paths;
 
 /// Links that are followed, as many as the kernel follows.
 const LINKS_MAX: usize = 40;
@@ -63,6 +65,13 @@ impl Temp {
     /// Whether it may replace what has its name.
     pub(super) fn replaces(&self) -> bool {
         self.replaces
+    }
+
+    /// Removes it; what does not succeed the drop tries again.
+    pub(super) async fn remove(&mut self) {
+        if paths::remove_file(&self.path).await.is_ok() {
+            self.gone = true;
+        }
     }
 
     /// It has its own name now, or was removed: there is nothing to remove.
