@@ -7,9 +7,10 @@
 //! - With `O_DIRECT` it speaks of locks, and the call waits for the disk all the
 //!   same. So such files are never tried.
 //! - Linux 5.9 and 5.10 may say 0 bytes, that is the end of the file, where they
-//!   mean "not in memory". So an end is believed only where the file ends.
+//!   mean "not in memory". So an end is believed only where the file ends, and of
+//!   a disk, which tells no size, not at all.
 
-use rustix::fs::{AtFlags, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, FileType, OFlags, RawMode, StatxFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -104,5 +105,39 @@ fn outcome(result: rustix::io::Result<usize>, tried: &AtomicBool) -> Option<io::
 #[cold]
 fn is_at_end(fd: impl AsFd, offset: u64) -> bool {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    rustix::fs::statx(fd, c"", flags, StatxFlags::SIZE).map_or(true, |stat| stat.stx_size <= offset)
+    let stat = rustix::fs::statx(fd, c"", flags, StatxFlags::TYPE | StatxFlags::SIZE);
+    stat.map_or(true, |stat| {
+        ends_at(stat.stx_mode.into(), stat.stx_size, offset)
+    })
+}
+
+/// A disk's size is told as 0. What has no pages (a FIFO, /dev/null) says itself
+/// where it ends, and is told as 0, too.
+fn ends_at(mode: RawMode, size: u64, offset: u64) -> bool {
+    !FileType::from_raw_mode(mode).is_block_device() && size <= offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_believed_where_the_file_ends_and_not_of_a_disk() {
+        for (kind, size, offset, ends) in [
+            (FileType::RegularFile, 10, 9, false),
+            (FileType::RegularFile, 10, 10, true),
+            (FileType::RegularFile, 0, 0, true),
+            (FileType::BlockDevice, 0, 0, false),
+            (FileType::BlockDevice, 0, 4096, false),
+            (FileType::CharacterDevice, 0, 0, true),
+            (FileType::Fifo, 0, u64::MAX, true),
+        ] {
+            let mode = kind.as_raw_mode() | 0o644;
+            assert_eq!(
+                ends_at(mode, size, offset),
+                ends,
+                "{kind:?} {size} {offset}"
+            );
+        }
+    }
 }
