@@ -94,7 +94,7 @@ impl<O: Op> AnyOp for OpCell<O> {
     }
 
     fn must_block(&self) -> bool {
-        // Relaxed: as above.
+        // Relaxed: who sets it does so before it is handed on, under a lock.
         self.must_block.load(Ordering::Relaxed) && self.waits().is_none()
     }
 
@@ -113,7 +113,7 @@ impl<O: Op> AnyOp for OpCell<O> {
 
     fn unrun(&self, wakers: &mut Vec<Waker>) {
         self.unsent();
-        // Relaxed: as above.
+        // Relaxed: as in `must_block`.
         self.must_block.store(true, Ordering::Relaxed);
         self.give_back(wakers);
     }
