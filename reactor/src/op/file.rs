@@ -50,8 +50,53 @@ impl<B: IoBufMut> Read<B> {
         at_offset(self.offset, |offset| {
             // SAFETY: `part` is the room of the buffer, which is borrowed
             // mutably until the call has returned.
-            check_len(unsafe { libc::preadv2(fd, &part, 1, offset, flags) })
+            check_len(unsafe { readv(fd, &part, 1, offset, flags) })
         })
+    }
+}
+
+/// `preadv2`, or one of its elders where nothing is asked of it that they cannot do: a
+/// sandbox may know them alone.
+///
+/// # Safety
+///
+/// `list` is of `count` parts, each of memory that may be written during the call.
+pub(super) unsafe fn readv(
+    fd: RawFd,
+    list: *const libc::iovec,
+    count: libc::c_int,
+    offset: libc::off_t,
+    flags: libc::c_int,
+) -> libc::ssize_t {
+    match (flags, offset) {
+        // SAFETY: the caller's promise, here and below.
+        (0, -1) => unsafe { libc::readv(fd, list, count) },
+        // SAFETY: as above.
+        (0, _) => unsafe { libc::preadv(fd, list, count, offset) },
+        // SAFETY: as above.
+        _ => unsafe { libc::preadv2(fd, list, count, offset, flags) },
+    }
+}
+
+/// The same of `pwritev2`.
+///
+/// # Safety
+///
+/// `list` is of `count` parts, each of memory that may be read during the call.
+pub(super) unsafe fn writev(
+    fd: RawFd,
+    list: *const libc::iovec,
+    count: libc::c_int,
+    offset: libc::off_t,
+    flags: libc::c_int,
+) -> libc::ssize_t {
+    match (flags, offset) {
+        // SAFETY: the caller's promise, here and below.
+        (0, -1) => unsafe { libc::writev(fd, list, count) },
+        // SAFETY: as above.
+        (0, _) => unsafe { libc::pwritev(fd, list, count, offset) },
+        // SAFETY: as above.
+        _ => unsafe { libc::pwritev2(fd, list, count, offset, flags) },
     }
 }
 
@@ -153,7 +198,7 @@ impl<B: IoBuf> Write<B> {
         at_offset(self.offset, |offset| {
             // SAFETY: `part` is the buffer, borrowed until the call has
             // returned; it is only read.
-            check_len(unsafe { libc::pwritev2(fd, &part, 1, offset, flags) })
+            check_len(unsafe { writev(fd, &part, 1, offset, flags) })
         })
     }
 }

@@ -114,11 +114,13 @@ pub(super) fn never_waits(result: &io::Result<usize>, fd: &Descriptor) -> bool {
     refused && fd.is_stream() && is_non_blocking(fd.as_raw_fd())
 }
 
-/// Whether `RWF_NOWAIT` is unknown: to the file, or to the kernel.
+/// Whether `RWF_NOWAIT` is unknown: to the file, to the kernel, or to a sandbox, which does
+/// not know the call. The last two are words for other things as well: then who may block
+/// is told them again.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL)
+        Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::EPERM)
     )
 }
 
@@ -134,12 +136,9 @@ pub(super) fn attempt_of(result: io::Result<usize>, direction: Option<Direction>
     match result {
         Err(error) => match (error.raw_os_error(), direction) {
             (Some(libc::EAGAIN), Some(direction)) => Attempt::Wait(direction),
-            // A file that is not in memory, a file system that cannot tell, or
-            // a signal: who may block will do.
-            (
-                Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::EINTR | libc::ENOSYS | libc::EINVAL),
-                _,
-            ) => Attempt::Block,
+            // A file that is not in memory, or a signal: who may block will do.
+            (Some(libc::EAGAIN | libc::EINTR), _) => Attempt::Block,
+            _ if is_refusal(&error) => Attempt::Block,
             _ => Attempt::Done(Err(error)),
         },
         Ok(n) => Attempt::Done(Ok(n as u32)),

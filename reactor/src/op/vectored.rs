@@ -13,7 +13,7 @@
 use super::buf::{IoBuf, IoBufMut};
 use super::cell::Attempt;
 use super::descriptor::Descriptor;
-use super::file::{at_offset, blocking};
+use super::file::{at_offset, blocking, readv, writev};
 use super::kinds::sealed::Steps;
 use super::kinds::{LENGTH_MAX, Op, attempt_of, never_waits, read_attempt_of, retry};
 use crate::state::Direction;
@@ -119,7 +119,7 @@ impl<B: IoBufMut> ReadV<B> {
         at_offset(self.offset, |offset| {
             // SAFETY: `count` parts, each the room of a buffer of `self`, which
             // is borrowed mutably until the call has returned.
-            check_len(unsafe { libc::preadv2(fd, list, count, offset, flags) })
+            check_len(unsafe { readv(fd, list, count, offset, flags) })
         })
     }
 }
@@ -260,7 +260,7 @@ impl<B: IoBuf> WriteV<B> {
         at_offset(self.offset, |offset| {
             // SAFETY: `count` parts, each the bytes of a buffer of `self`, which
             // is borrowed until the call has returned; they are only read.
-            check_len(unsafe { libc::pwritev2(fd, list, count, offset, flags) })
+            check_len(unsafe { writev(fd, list, count, offset, flags) })
         })
     }
 }
