@@ -2,12 +2,14 @@
 //!
 //! `Backend` runs a test on io_uring and on epoll; `child` runs an example as
 //! a process of its own; `alloc` watches freed memory, `fault` tells who touched
-//! it, and `disk` tells how much of a disk is taken. Each test file takes what it needs.
+//! it, `deny` refuses a system call, and `disk` tells how much of a disk is taken. Each
+//! test file takes what it needs.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub(crate) mod alloc;
 pub(crate) mod child;
+pub(crate) mod deny;
 pub(crate) mod disk;
 pub(crate) mod drops;
 pub(crate) mod fault;

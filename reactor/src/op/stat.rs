@@ -170,6 +170,50 @@ impl Statx {
         // type; both are this operation's own until the call returns.
         check(unsafe { libc::statx(self.fd(), self.path.as_ptr(), flags, mask, record) }).map(|_| 0)
     }
+
+    /// For where `statx` is refused, as std has it.
+    fn older_call(&mut self) -> io::Result<usize> {
+        let mut stat = MaybeUninit::uninit();
+        let to = stat.as_mut_ptr();
+        // SAFETY: a C string, and writable memory of that type for the call.
+        check(unsafe { libc::fstatat64(self.fd(), self.path.as_ptr(), to, self.flags) })?;
+        // SAFETY: the call has succeeded, so it has filled the structure.
+        self.record
+            .0
+            .write(newer(unsafe { stat.assume_init_ref() }));
+        Ok(0)
+    }
+}
+
+fn newer_time(seconds: impl Into<i64>, nanoseconds: impl Into<i64>) -> libc::statx_timestamp {
+    // SAFETY: all zeros is a valid value of this plain structure.
+    let mut time: libc::statx_timestamp = unsafe { std::mem::zeroed() };
+    time.tv_sec = seconds.into();
+    time.tv_nsec = nanoseconds.into() as u32;
+    time
+}
+
+/// In the form of the newer call, as far as the older one tells.
+fn newer(stat: &libc::stat64) -> libc::statx {
+    // SAFETY: all zeros is a valid value of this plain structure.
+    let mut record: libc::statx = unsafe { std::mem::zeroed() };
+    record.stx_mask = libc::STATX_BASIC_STATS;
+    record.stx_mode = stat.st_mode as u16;
+    record.stx_size = stat.st_size as u64;
+    record.stx_dev_major = libc::major(stat.st_dev);
+    record.stx_dev_minor = libc::minor(stat.st_dev);
+    record.stx_ino = stat.st_ino;
+    record.stx_nlink = stat.st_nlink as u32;
+    record.stx_uid = stat.st_uid;
+    record.stx_gid = stat.st_gid;
+    record.stx_rdev_major = libc::major(stat.st_rdev);
+    record.stx_rdev_minor = libc::minor(stat.st_rdev);
+    record.stx_blksize = stat.st_blksize as u32;
+    record.stx_blocks = stat.st_blocks as u64;
+    record.stx_atime = newer_time(stat.st_atime, stat.st_atime_nsec);
+    record.stx_mtime = newer_time(stat.st_mtime, stat.st_mtime_nsec);
+    record.stx_ctime = newer_time(stat.st_ctime, stat.st_ctime_nsec);
+    record
 }
 
 impl Op for Statx {}
@@ -203,7 +247,13 @@ impl Steps for Statx {
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        retry(|| self.call(0, 0))
+        match retry(|| self.call(0, 0)) {
+            // No file says so, but filters do that are older than the call.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+                retry(|| self.older_call())
+            }
+            result => result,
+        }
     }
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<FileStat>, ()) {

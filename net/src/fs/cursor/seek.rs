@@ -61,8 +61,9 @@ impl File {
         };
         if FileType::from_raw_mode(stat.mode).is_file() {
             let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-            let now = rustix::fs::statx(self.as_fd(), c"", flags, StatxFlags::SIZE)?;
-            return Poll::Ready(Ok(now.stx_size));
+            let now = rustix::fs::statx(self.as_fd(), c"", flags, StatxFlags::SIZE);
+            // Where that call is refused, what was told just now is all there is.
+            return Poll::Ready(Ok(now.map_or(stat.size, |now| now.stx_size)));
         }
         // Of a disk, and of what else has a size, a seek tells it.
         Poll::Ready(Ok(rustix::fs::seek(
