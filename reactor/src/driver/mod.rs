@@ -6,6 +6,7 @@
 //! does it in its own way, and one predicted branch chooses.
 
 mod epoll;
+mod old;
 pub(crate) mod probe;
 mod ring;
 mod uring;

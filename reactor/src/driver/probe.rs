@@ -13,7 +13,7 @@
 //! way. It is made once per process, and again if it failed for want of descriptors
 //! or memory, which may come back; a ring can still fail later.
 
-use super::{Driver, epoll::Epoll, uring::Uring};
+use super::{Driver, epoll::Epoll, old, uring::Uring};
 use crate::config::{Backend, Config, DriverKind};
 use crate::error::{SetupError, hint};
 use crate::remote::Home;
@@ -96,7 +96,7 @@ static KNOWN: OnceLock<Vec<u8>> = OnceLock::new();
 /// Whether the kernel cannot be asked for this by a ring.
 pub(crate) fn lacks(code: u8) -> bool {
     debug_assert!(OPTIONAL.contains(&code), "{code}: not probed");
-    !KNOWN.get().is_some_and(|known| known.contains(&code))
+    old::is_old() || !KNOWN.get().is_some_and(|known| known.contains(&code))
 }
 
 /// The process's one test, if it has come to an end that lasts. Its error is kept

@@ -28,6 +28,7 @@
     reason = "the ring's memory is shared with the kernel; see the table"
 )]
 
+use super::old;
 use crate::clock;
 use crate::metrics::{Counts, add};
 use io_uring::squeue::Entry;
@@ -83,6 +84,9 @@ impl Ring {
                 .setup_cqsize(completions);
             if no_sqarray {
                 builder.setup_no_sqarray();
+                if old::is_old() {
+                    return Err(io::Error::from_raw_os_error(libc::EINVAL));
+                }
             }
             builder.build(entries)
         };
