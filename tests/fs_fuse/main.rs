@@ -11,7 +11,7 @@ use std::future::Future;
 use std::io;
 
 use futures_lite::future;
-use server::{FLUSH, Fuse, GETATTR, OPEN};
+use server::{FLUSH, Fuse, GETATTR, OPEN, TEXT};
 use support::{alone, for_each_backend};
 use wakeline::fs::File;
 use wakeline::task::yield_now;
@@ -81,5 +81,18 @@ fn a_close_is_waited_for_elsewhere() {
             beside(fuse, FLUSH, file.close()).await?;
         }
         Ok(())
+    });
+}
+
+#[test]
+fn reads_and_writes_are_waited_for_elsewhere() {
+    with_fuse("getattr", async |fuse| {
+        let path = fuse.file();
+        let file = File::options().read(true).write(true).open(path).await?;
+        let mut buf = [0; 16];
+        let n = beside(fuse, GETATTR, file.read_at(&mut buf, 0)).await?;
+        assert_eq!(&buf[..n], TEXT);
+        beside(fuse, GETATTR, file.write_at(TEXT, 0)).await?;
+        file.close().await
     });
 }

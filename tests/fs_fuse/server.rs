@@ -25,7 +25,7 @@ pub(crate) const FLUSH: u32 = 25;
 const INIT: u32 = 26;
 const BATCH_FORGET: u32 = 42;
 
-const TEXT: &[u8] = b"hello";
+pub(crate) const TEXT: &[u8] = b"hello";
 /// How long it thinks at most: a test in which that is over has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the kernel may believe a name, in seconds; what it was told of a file

@@ -4,6 +4,7 @@
 
 use super::local::Look;
 use crate::sys::check;
+use io_uring::squeue::Flags;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
@@ -65,6 +66,16 @@ impl Descriptor {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.look().is_local()
+    }
+
+    /// How the ring is to make a request about it: who keeps it elsewhere may take his
+    /// time, and FUSE does not know "not, if it would block".
+    pub(crate) fn request_flags(&self) -> Flags {
+        if self.look().kind == libc::S_IFREG && !self.is_local() {
+            Flags::ASYNC
+        } else {
+            Flags::empty()
+        }
     }
 
     /// Looks once, and asks nobody else who may keep the file.

@@ -123,6 +123,7 @@ impl<B: IoBufMut> Steps for Read<B> {
         opcode::Read::new(types::Fd(self.fd.as_raw_fd()), memory, length)
             .offset(self.offset)
             .build()
+            .flags(self.fd.request_flags())
     }
 
     fn attempt(&mut self) -> Attempt {
@@ -213,6 +214,7 @@ impl<B: IoBuf> Steps for Write<B> {
         opcode::Write::new(types::Fd(self.fd.as_raw_fd()), self.buf.as_ptr(), length)
             .offset(self.offset)
             .build()
+            .flags(self.fd.request_flags())
     }
 
     fn attempt(&mut self) -> Attempt {

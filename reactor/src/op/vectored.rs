@@ -153,6 +153,7 @@ impl<B: IoBufMut> Steps for ReadV<B> {
         opcode::Readv::new(types::Fd(self.fd.as_raw_fd()), list, count)
             .offset(self.offset)
             .build()
+            .flags(self.fd.request_flags())
     }
 
     fn attempt(&mut self) -> Attempt {
@@ -276,6 +277,7 @@ impl<B: IoBuf> Steps for WriteV<B> {
         opcode::Writev::new(types::Fd(self.fd.as_raw_fd()), list, count)
             .offset(self.offset)
             .build()
+            .flags(self.fd.request_flags())
     }
 
     fn attempt(&mut self) -> Attempt {
