@@ -93,7 +93,8 @@ fn outcome(result: rustix::io::Result<usize>, tried: &AtomicBool) -> Option<io::
         // EINVAL is an old kernel's word for the flag, or about the arguments:
         // then the operation will say so again.
         Err(Errno::AGAIN | Errno::INTR | Errno::INVAL) => None,
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+        // EPERM is a sandbox's, or a sealed file's: the operation tells that one.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
             tried.store(false, Ordering::Relaxed);
             None
         }
