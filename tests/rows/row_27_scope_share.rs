@@ -103,17 +103,12 @@ fn of_many_children_that_are_done_none_is_cut_off_by_a_cancel() {
                 for _ in 0..children {
                     s.spawn(async {
                         event.wait().await;
-                        yield_now().await;
                         done.fetch_add(1, Ordering::Relaxed);
                         Ok(())
                     });
                 }
-                // They come to wait: the last of them tells the first.
-                for _ in 0..children {
-                    yield_now().await;
-                }
+                yield_now().await; // they come to wait
                 event.set();
-                yield_now().await;
                 s.cancel("no more");
                 Ok(())
             }
