@@ -52,10 +52,9 @@ impl Descriptor {
     /// Files, directories and disks can be read again.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        // 0: it cannot be told.
         !matches!(
             self.look().kind,
-            0 | libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK
+            None | Some(libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK)
         )
     }
 
@@ -71,7 +70,7 @@ impl Descriptor {
     /// How the ring is to make a request about it: who keeps it elsewhere may take his
     /// time, and FUSE does not know "not, if it would block".
     pub(crate) fn request_flags(&self) -> Flags {
-        if self.look().kind == libc::S_IFREG && !self.is_local() {
+        if self.look().kind == Some(libc::S_IFREG) && !self.is_local() {
             Flags::ASYNC
         } else {
             Flags::empty()
@@ -102,7 +101,7 @@ impl Descriptor {
     /// Whether it is a pipe, with a name or without.
     #[must_use]
     pub fn is_fifo(&self) -> bool {
-        self.look().kind == libc::S_IFIFO
+        self.look().kind == Some(libc::S_IFIFO)
     }
 
     /// The descriptor inside.

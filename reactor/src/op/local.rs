@@ -39,8 +39,9 @@ pub(super) enum Keeper {
 /// What is known of an open file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
-    /// The `S_IFMT` bits; 0 if nothing can be told.
-    pub(super) kind: libc::mode_t,
+    /// The `S_IFMT` bits, 0 of what is no file at all (an inotify, a timer); none if they
+    /// cannot be told.
+    pub(super) kind: Option<libc::mode_t>,
     keeper: Keeper,
 }
 
@@ -50,11 +51,11 @@ impl Look {
         let kind = |mode: libc::mode_t| mode & libc::S_IFMT;
         match statx(fd, c"") {
             Ok(stat) => Look {
-                kind: kind(stat.stx_mode.into()),
+                kind: Some(kind(stat.stx_mode.into())),
                 keeper: Keeper::of(&stat),
             },
             Err(_refused) => Look {
-                kind: fstat(fd).map_or(0, |stat| kind(stat.st_mode)),
+                kind: fstat(fd).ok().map(|stat| kind(stat.st_mode)),
                 keeper: Keeper::Away,
             },
         }
@@ -62,8 +63,10 @@ impl Look {
 
     /// Whether it is opened and closed without waiting for anybody.
     pub(super) fn is_local(self) -> bool {
-        matches!(self.kind, libc::S_IFREG | libc::S_IFDIR | libc::S_IFIFO)
-            && self.keeper != Keeper::Away
+        matches!(
+            self.kind,
+            Some(libc::S_IFREG | libc::S_IFDIR | libc::S_IFIFO)
+        ) && self.keeper != Keeper::Away
     }
 }
 
@@ -230,8 +233,8 @@ mod tests {
     fn what_no_file_system_has_is_not_known_to_be_local() {
         let (pipe, _writer) = std::io::pipe().expect("a pipe");
         let look = Look::at(std::os::fd::AsRawFd::as_raw_fd(&pipe));
-        assert_eq!(look.kind, libc::S_IFIFO);
+        assert_eq!(look.kind, Some(libc::S_IFIFO));
         assert!(!look.is_local());
-        assert_eq!(Look::at(-1).kind, 0);
+        assert_eq!(Look::at(-1).kind, None);
     }
 }
