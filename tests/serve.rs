@@ -4,6 +4,7 @@ mod support;
 
 use std::future::pending;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -76,6 +77,14 @@ fn each_connection_is_counted_once_in_the_report() {
     });
 }
 
+/// So many, one after the other, each until its end.
+async fn clients(address: SocketAddr, many: usize) {
+    for _ in 0..many {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+}
+
 #[test]
 fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
     for_each_backend(|backend| {
@@ -88,12 +97,7 @@ fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let clients = spawn(async move {
-                for _ in 0..2 {
-                    let mut stream = TcpStream::connect(address).await.unwrap();
-                    let _ = stream.read_to_end(&mut Vec::new()).await;
-                }
-            });
+            let clients = spawn(clients(address, 2));
             let first = AtomicBool::new(true);
             let handler = move |_stream, _peer| {
                 assert!(first.swap(false, Ordering::Relaxed), "on purpose");
@@ -117,12 +121,7 @@ fn errors_of_many_texts_are_counted_in_bounded_room() {
         let report = backend.runtime(1).block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let clients = spawn(async move {
-                for _ in 0..CLIENTS {
-                    let mut stream = TcpStream::connect(address).await.unwrap();
-                    let _ = stream.read_to_end(&mut Vec::new()).await;
-                }
-            });
+            let clients = spawn(clients(address, CLIENTS));
             let served = AtomicUsize::new(0);
             let handler = move |_stream, _peer| {
                 let nth = served.fetch_add(1, Ordering::Relaxed); // only to be another
@@ -146,12 +145,7 @@ fn a_hook_that_panics_does_not_end_the_server() {
         let report = backend.runtime(1).block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let clients = spawn(async move {
-                for _ in 0..2 {
-                    let mut stream = TcpStream::connect(address).await.unwrap();
-                    let _ = stream.read_to_end(&mut Vec::new()).await;
-                }
-            });
+            let clients = spawn(clients(address, 2));
             serve(listener, |_stream, _peer| async {
                 Err(io::ErrorKind::InvalidData.into())
             })

@@ -2,6 +2,7 @@
 //! each that says whether it may wait, since it knows no such call.
 
 mod common;
+use common::deny::deny;
 use common::*;
 use std::io::Seek;
 use std::sync::Arc;
@@ -15,34 +16,6 @@ impl Offload for Here {
         drop(job());
         Ok(())
     }
-}
-
-/// A filter is its thread's alone.
-fn deny() {
-    let statement = |code: u32, jt, jf, k| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    let is = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    let no = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-    let filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(is, 1, 0, libc::SYS_preadv2 as u32),
-        statement(is, 0, 1, libc::SYS_pwritev2 as u32),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, no),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_ptr().cast_mut(),
-    };
-    // SAFETY: takes integers.
-    let no_new = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: the program is read during the call.
-    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
-    assert_eq!((no_new, set), (0, 0), "{}", std::io::Error::last_os_error());
 }
 
 fn write(reactor: &Reactor, fd: &Arc<op::Descriptor>, offset: u64) {
@@ -110,7 +83,8 @@ fn reads_and_writes_go_on_by_older_calls() {
             let config = Config::default().driver(kind).offload(Arc::new(Here));
             let reactor = Reactor::new(&config).unwrap();
             let _entered = reactor.enter();
-            deny();
+            // A filter is its thread's alone.
+            deny(libc::EPERM, &[libc::SYS_preadv2, libc::SYS_pwritev2]).expect("filters are known");
             everything(&reactor);
         };
         std::thread::spawn(denied).join().unwrap();

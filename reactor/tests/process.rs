@@ -1,6 +1,7 @@
 //! Forks and refusals: what a reactor says where it may not run.
 
 mod common;
+use common::deny::{URING, deny};
 use common::*;
 use std::os::unix::process::CommandExt;
 use std::panic::Location;
@@ -121,54 +122,23 @@ fn run_test(test: &str, expected: &str, prepare: fn() -> std::io::Result<()>) {
     );
 }
 
-/// Has io_uring_setup (425), _enter and _register fail with `errno`.
-fn refuse(errno: u32) -> std::io::Result<()> {
-    let statement = |code: u32, jt, jf, k| libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    };
-    let filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 2, 425),
-        statement(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 1, 0, 427),
-        statement(
-            libc::BPF_RET | libc::BPF_K,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | errno,
-        ),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_ptr().cast_mut(),
-    };
-    // SAFETY: takes integers.
-    let no_new = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: the program is read during the call.
-    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
-    if no_new == 0 && set == 0 {
-        Ok(())
-    } else {
-        Err(std::io::Error::last_os_error())
-    }
+fn refuse(errno: i32) -> std::io::Result<()> {
+    deny(errno, &URING)
 }
 
 #[test]
 fn a_sandbox_that_forbids_rings_is_named() {
-    run_inner("seccomp", || refuse(libc::EPERM as u32));
+    run_inner("seccomp", || refuse(libc::EPERM));
 }
 
 #[test]
 fn a_kernel_without_rings_is_named() {
-    run_inner("no io_uring", || refuse(libc::ENOSYS as u32));
+    run_inner("no io_uring", || refuse(libc::ENOSYS));
 }
 
 #[test]
 fn a_memory_limit_is_named() {
-    run_inner("ulimit -l", || refuse(libc::ENOMEM as u32));
+    run_inner("ulimit -l", || refuse(libc::ENOMEM));
 }
 
 /// A filter is its thread's alone.
@@ -177,7 +147,7 @@ fn turn_denied(errno: libc::c_int) -> std::io::Error {
         let reactor = Reactor::new(&Config::default().driver(DriverKind::Uring)).unwrap();
         let _entered = reactor.enter();
         let listener = quiet_listener(&reactor);
-        refuse(errno as u32).unwrap();
+        refuse(errno).unwrap();
         drop(listener); // which asks the kernel at once, and cannot tell
         reactor.turn(None).unwrap_err()
     };

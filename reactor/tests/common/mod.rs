@@ -6,6 +6,9 @@
     reason = "each test file uses its own part"
 )]
 
+#[path = "../../../tests/support/deny.rs"]
+pub(crate) mod deny;
+
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;

@@ -90,17 +90,22 @@ impl crate::Offload for Refuses {
     }
 }
 
-/// Of an open, which at a `WouldBlock` of the kernel's goes to the pool: here that is the
-/// pool's own word, and must not go in a circle.
+/// An open that may have to wait for the end of a lease.
 #[cfg(not(loom))]
-fn refused_open(kind: io::ErrorKind) -> io::Error {
-    let open = crate::op::OpenAt {
+fn emptying_open() -> Arc<OpCell<crate::op::OpenAt>> {
+    Arc::new(OpCell::new(crate::op::OpenAt {
         dir: None,
         path: c"/".into(),
         flags: libc::O_WRONLY | libc::O_TRUNC,
         mode: 0,
-    };
-    let cell = Arc::new(OpCell::new(open));
+    }))
+}
+
+/// Of an open, which at a `WouldBlock` of the kernel's goes to the pool: here that is the
+/// pool's own word, and must not go in a circle.
+#[cfg(not(loom))]
+fn refused_open(kind: io::ErrorKind) -> io::Error {
+    let cell = emptying_open();
     let pool = Arc::new(Refuses(kind)) as Arc<dyn crate::Offload>;
     Arc::clone(&cell).run_on(Some(&pool));
     let Poll::Ready((result, _)) = cell.poll(&mut Context::from_waker(Waker::noop())) else {
@@ -126,13 +131,7 @@ fn what_the_pool_says_is_told() {
 #[cfg(not(loom))]
 #[test]
 fn a_leased_open_that_is_to_be_cancelled_is_told_so() {
-    let open = crate::op::OpenAt {
-        dir: None,
-        path: c"/".into(),
-        flags: libc::O_WRONLY | libc::O_TRUNC,
-        mode: 0,
-    };
-    let cell = Arc::new(OpCell::new(open));
+    let cell = emptying_open();
     cell.mark_cancelled();
     let leased = io::Error::from_raw_os_error(libc::EAGAIN);
     cell.complete(Err(leased), &mut Vec::new());
