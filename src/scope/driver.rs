@@ -37,6 +37,7 @@ use super::error::ScopeError;
 use super::lane::{Lines, Running};
 use super::link::{BODY, Limit, lock};
 use super::member::{Kind, Placed};
+use super::patience::Patience;
 use super::shared::Core;
 use super::story::Story;
 use crate::cancel::{CancelToken, UntilCancelled};
@@ -58,9 +59,7 @@ pub(super) struct Driver<F, R, E> {
     pub(super) story: Story<E>,
     stop: Option<UntilCancelled>,
     timer: Option<Sleep>,
-    end: budget::GiveUp,
-    /// After so many polls of members all have had one that were woken by the limit.
-    enough: Option<u64>,
+    patience: Patience,
     /// In force for finalizers: it does not hear the scope's cancel.
     pub(super) cleanup: CancelToken,
     pub(super) location: &'static Location<'static>,
@@ -115,8 +114,7 @@ impl<F, R, E> Driver<F, R, E> {
             story: Story::new(),
             stop: None,
             timer: None,
-            end: budget::GiveUp::default(),
-            enough: None,
+            patience: Patience::default(),
             cleanup: CancelToken::new(),
             location,
         }
@@ -191,7 +189,7 @@ where
         let held = self.core.is_held();
         if alive || held {
             if let Phase::Signalled(until) = self.phase {
-                if !self.is_past(until, cx) || self.poll_give_up(cx).is_pending() {
+                if !self.is_past(until, cx) || self.patience.poll(&self.set, cx).is_pending() {
                     return Step::Wait;
                 }
                 self.cut();
@@ -225,12 +223,11 @@ where
                 self.core.link.settings().cleanup_until = until;
                 self.cleanup.set_deadline(until);
                 self.timer = None;
-                self.end = budget::GiveUp::default();
-                self.enough = None;
+                self.patience = Patience::default();
                 until
             }
         };
-        if self.is_past(until, cx) && self.poll_give_up(cx).is_ready() {
+        if self.is_past(until, cx) && self.patience.poll(&self.set, cx).is_ready() {
             self.expire();
             return Step::Again;
         }
@@ -250,19 +247,6 @@ where
             .get_or_insert_with(|| time::sleep_until(until).with_location(location));
         // What the members await is what a dump should show.
         beside(|| budget::unlimited(|| Pin::new(timer).poll(cx))).is_ready()
-    }
-
-    /// A limit has passed: ready if those who are left may be dropped. Completion wins, so
-    /// each that is woken has a poll first, also if the task has to give way meanwhile.
-    fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.set.gave_way() {
-            let polled = self.set.polled();
-            let each = self.set.len() as u64;
-            if polled < *self.enough.get_or_insert(polled + each) {
-                return Poll::Pending; // the set has woken the task
-            }
-        }
-        self.end.poll(cx)
     }
 
     fn leave(&mut self) -> Result<R, ScopeError<E>> {

@@ -136,6 +136,7 @@ mod limits;
 mod link;
 mod member;
 mod members;
+mod patience;
 mod shared;
 mod start;
 mod story;

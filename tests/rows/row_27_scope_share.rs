@@ -2,7 +2,7 @@
 //! for that.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::on_every_runtime;
@@ -10,7 +10,7 @@ use crate::row_26_virtual_time::{MS, paused};
 use crate::support::drops::spend_share;
 use wakeline::sync::{Event, oneshot};
 use wakeline::time::sleep;
-use wakeline::{ScopeError, scope, yield_now};
+use wakeline::{CancelToken, FutureExt, ScopeError, join, scope, yield_now};
 
 type Plain<T> = Result<T, ScopeError<&'static str>>;
 
@@ -142,5 +142,48 @@ fn a_finalizer_that_is_done_but_for_the_share_has_finished() {
         .cleanup_grace(MS(10))
         .await;
         assert_eq!(told.await.expect("it has finished"), Ok(7), "{result:?}");
+    });
+}
+
+/// Polled before the scope, it leaves that nothing of the share, in each turn.
+async fn greedy(over: &AtomicBool) {
+    for _ in 0..100 {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        spend_share();
+        yield_now().await;
+    }
+    panic!("the scope has not ended in a hundred turns");
+}
+
+#[test]
+fn a_deadline_comes_also_beside_somebody_who_leaves_nothing_of_the_share() {
+    on_every_runtime(|| async {
+        let over = AtomicBool::new(false);
+        let cut_off = async {
+            let scope = scope(|_s| pending::<Result<(), &str>>());
+            let result: Plain<()> = scope.timeout(Duration::ZERO).await;
+            over.store(true, Ordering::Relaxed);
+            assert!(result.unwrap_err().is_elapsed());
+        };
+        join!(biased; greedy(&over), cut_off);
+    });
+}
+
+#[test]
+fn a_cancel_comes_also_beside_somebody_who_leaves_nothing_of_the_share() {
+    on_every_runtime(|| async {
+        let (over, token) = (AtomicBool::new(false), CancelToken::new());
+        let cut_off = async {
+            let result: Plain<()> = scope(|_s| pending()).with_token(token.clone()).await;
+            over.store(true, Ordering::Relaxed);
+            assert!(result.unwrap_err().is_cancelled());
+        };
+        let cancel = async {
+            token.cancel("no more");
+            greedy(&over).await;
+        };
+        join!(biased; cancel, cut_off);
     });
 }
