@@ -5,11 +5,12 @@ mod support;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use support::for_each_backend;
+use wakeline::debug::{DebugConfig, Finding};
 use wakeline::io::{AsyncReadExt, AsyncWriteExt};
 use wakeline::net::{TcpListener, TcpStream, UnixListener, UnixStream, serve};
 use wakeline::spawn;
@@ -89,11 +90,22 @@ async fn clients(address: SocketAddr, many: usize) {
 fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
     for_each_backend(|backend| {
         let (tell, told) = mpsc::channel();
+        let (tell_all, told_all) = mpsc::channel();
         let builder = backend.builder().workers(1);
         let runtime = builder
-            .on_unobserved(move |failure| tell.send(failure.to_string()).unwrap())
+            .on_unobserved(move |failure| {
+                let (at, text) = (failure.spawned_at(), failure.to_string());
+                tell.send((at.file(), at.line(), text)).unwrap();
+            })
+            .debug(DebugConfig::new().on_report(move |report| {
+                let Finding::Unobserved { message, .. } = &report.finding else {
+                    return;
+                };
+                tell_all.send(message.clone()).unwrap();
+            }))
             .build()
             .unwrap();
+        let line = AtomicU32::new(0);
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -103,13 +115,18 @@ fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
                 assert!(first.swap(false, Ordering::Relaxed), "on purpose");
                 async { Err(io::ErrorKind::InvalidData.into()) }
             };
+            line.store(line!() + 1, Ordering::Relaxed);
             serve(listener, handler)
                 .with_shutdown(async { clients.await.unwrap() })
                 .await
         });
-        let told: Vec<String> = told.try_iter().collect();
-        let expected = ["connection: invalid data", "handler panicked: on purpose"];
-        assert_eq!(told, expected);
+        let panicked = "handler panicked: on purpose";
+        let told: Vec<_> = told.try_iter().collect();
+        let line = line.into_inner();
+        assert_eq!(told, [(file!(), line, panicked.to_owned())]);
+        // How often this happens is up to the clients.
+        let told: Vec<String> = told_all.try_iter().collect();
+        assert_eq!(told, ["connection: invalid data", panicked]);
     });
 }
 

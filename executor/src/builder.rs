@@ -129,8 +129,8 @@ impl Builder {
     }
 
     /// What is told of failures that nobody waits for any more: the panic of a
-    /// task whose handle is gone or was dropped unread, or in a scope that was
-    /// dropped before it could report it; the error of a
+    /// task whose handle is gone or was dropped unread; one in a scope or a set of tasks
+    /// that was dropped before it could report it, or reports another; the error of a
     /// [`try_shield`](crate::try_shield) whose waiter has left.
     ///
     /// It is called where the output is dropped, in the midst of a worker's
@@ -249,7 +249,7 @@ impl Builder {
     pub fn build(self) -> io::Result<Executor> {
         let made_at = Location::caller();
         let workers = self.worker_count();
-        let debug = self.debug.config()?.map(|it| Box::new(Reporter::new(it)));
+        let debug = self.debug.config()?.map(|it| Arc::new(Reporter::new(it)));
         let clock = self.clock;
         let tracer = |recorder| Arc::new(Tracer::new(recorder, clock));
         let observers = Observers {

@@ -98,7 +98,7 @@ pub use poll_once::Turn;
 pub use report::ShutdownReport;
 pub use shield::{TryShield, shield, try_shield};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
-pub use unobserved::Unobserved;
+pub use unobserved::{Unobserved, Witness};
 pub use yield_now::{YieldNow, yield_now};
 
 /// Queues `future` as a task of the current runtime.

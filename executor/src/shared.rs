@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use wakeline_context::quietly;
 use wakeline_sync::cancel::Node;
 
 use crate::blocking::Pool;
 use crate::context;
-use crate::debug::{Dump, Reporter, Subject};
+use crate::debug::{Dump, Reporter};
 use crate::driver::Driver;
 use crate::home::{Home, Local};
 use crate::idle::Idle;
@@ -24,7 +23,7 @@ use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
 use crate::task::{self, Header, JoinHandle, Origin, OwnedByMany, Runnable, TaskInfo};
 use crate::trace::Tracer;
-use crate::unobserved::{Hook, Unobserved};
+use crate::unobserved::{Hook, Told};
 
 use schedule::{Cleanup, Stealable};
 pub(crate) use schedule::{Order, cancel};
@@ -49,7 +48,7 @@ pub(crate) struct Shared {
     /// Is told of failures that nobody waits for.
     on_unobserved: Option<Hook>,
     /// Debug mode, if it is on.
-    pub(crate) debug: Option<Box<Reporter>>,
+    pub(crate) debug: Option<Arc<Reporter>>,
     /// Writes down what happens, if it is to be written down.
     pub(crate) trace: Option<Arc<Tracer>>,
     pub(crate) pool: Pool,
@@ -82,7 +81,7 @@ struct Leftovers {
 /// Who looks on while tasks run.
 pub(crate) struct Observers {
     pub(crate) on_unobserved: Option<Hook>,
-    pub(crate) debug: Option<Box<Reporter>>,
+    pub(crate) debug: Option<Arc<Reporter>>,
     pub(crate) trace: Option<Arc<Tracer>>,
 }
 
@@ -283,17 +282,11 @@ impl Shared {
         self.debug.is_some() | self.trace.is_some()
     }
 
-    /// Tells of a failure that nobody has seen.
-    pub(crate) fn unobserved(&self, failure: &Unobserved<'_>) {
-        failure.tell(self.on_unobserved.as_ref());
-        if let Some(debug) = &self.debug {
-            let subject = Subject {
-                kind: failure.kind,
-                id: Some(failure.id),
-                name: failure.name.cloned(),
-                spawned_at: failure.spawned_at,
-            };
-            quietly(|| debug.unobserved(subject, failure.to_string()));
+    /// Whom to tell of failures that nobody sees.
+    pub(crate) fn told(&self) -> Told {
+        Told {
+            hook: self.on_unobserved.clone(),
+            debug: self.debug.clone(),
         }
     }
 

@@ -15,10 +15,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::debug::SubjectKind;
-use crate::shared::Shared;
-use crate::task::{self, AbortHandle, Current, Id, JoinError, JoinHandle, Origin};
-use crate::unobserved::Unobserved;
+use crate::task::{AbortHandle, Id, JoinError, JoinHandle, Origin};
+use crate::unobserved::Witness;
 use crate::{Handle, spawn};
 
 /// Runs `future` to its end whatever becomes of who waits for it.
@@ -106,13 +104,11 @@ where
     E: fmt::Display + Send + 'static,
 {
     let handle = Handle::current();
-    let shared = std::sync::Arc::downgrade(&handle.shared);
     let watched = async move {
         let result = future.await;
         Watched {
-            task: task::current(),
+            witness: result.as_ref().err().and_then(|_| Witness::here()),
             result: Some(result),
-            told: shared,
         }
     };
     TryShield {
@@ -122,24 +118,14 @@ where
 
 /// A result that tells of its error if nobody takes it.
 struct Watched<T, E: fmt::Display> {
-    task: Current,
     result: Option<Result<T, E>>,
-    told: std::sync::Weak<Shared>,
+    witness: Option<Witness>,
 }
 
 impl<T, E: fmt::Display> Drop for Watched<T, E> {
     fn drop(&mut self) {
-        if let Some(Err(error)) = &self.result
-            && let Some(shared) = self.told.upgrade()
-        {
-            let failure = Unobserved {
-                kind: SubjectKind::Task,
-                id: self.task.id(),
-                name: self.task.shared_name(),
-                spawned_at: self.task.spawned_at(),
-                message: error,
-            };
-            shared.unobserved(&failure);
+        if let (Some(Err(error)), Some(witness)) = (&self.result, &self.witness) {
+            witness.tell(error);
         }
     }
 }

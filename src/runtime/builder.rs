@@ -155,7 +155,11 @@ impl Builder {
     /// What is told of failures that nobody waits for any more: the panic of a
     /// task whose handle is gone or was dropped unread; one in a scope or a set of tasks
     /// that was dropped before it could report it, or reports another; the error of a
-    /// [`try_shield`](crate::try_shield) whose waiter has left.
+    /// [`try_shield`](crate::try_shield) whose waiter has left; of a server without a
+    /// hook of its own, panics of handlers and errors of `accept`. Errors that tasks and
+    /// handlers return are none of it: debug mode tells of those.
+    ///
+    /// It may be told after the runtime is gone, by what outlived it.
     ///
     /// It is called in the midst of a worker's work and must not block.
     pub fn on_unobserved(

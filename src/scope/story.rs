@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::panic::Location;
 
-use wakeline_context::{Cause, Reason};
-use wakeline_executor::task::tell_unobserved;
+use wakeline_context::{Cause, Reason, quietly};
+use wakeline_executor::Witness;
 use wakeline_sync::children::{Payload, drop_caught};
 
 use super::error::{Errors, Panicked, ScopeError};
@@ -18,6 +18,8 @@ pub(super) struct Story<E> {
     body_panic: Option<Payload>,
     errors: Vec<E>,
     panics: Vec<Payload>,
+    /// Whom to tell of the panics that are not reported.
+    witness: Option<Witness>,
     unfinished: Vec<&'static Location<'static>>,
     /// A child was dropped before it was done.
     cut: bool,
@@ -33,6 +35,7 @@ impl<E> Story<E> {
             body_panic: None,
             errors: Vec::new(),
             panics: Vec::new(),
+            witness: None,
             unfinished: Vec::new(),
             cut: false,
             cancel_seen: None,
@@ -55,6 +58,7 @@ impl<E> Story<E> {
     pub(super) fn body_panicked(&mut self, payload: Payload, turn: u64) {
         self.body = Some((BodyEnd::Panicked, turn));
         self.body_panic = Some(payload);
+        self.see();
     }
 
     pub(super) fn failed(&mut self, error: E) {
@@ -63,6 +67,12 @@ impl<E> Story<E> {
 
     pub(super) fn panicked(&mut self, payload: Payload) {
         self.panics.push(payload);
+        self.see();
+    }
+
+    /// There is a panic: it may be told when nothing runs here any more.
+    fn see(&mut self) {
+        self.witness = self.witness.take().or_else(Witness::here);
     }
 
     pub(super) fn unfinished(&mut self, location: &'static Location<'static>) {
@@ -127,7 +137,7 @@ impl<E> Story<E> {
             return Ok(Ok(value));
         }
         let dropped = drop_caught(value);
-        self.panics.extend(dropped);
+        dropped.into_iter().for_each(|panic| self.panicked(panic));
         let reason = || {
             let reason = link.token().reason();
             reason.unwrap_or_else(|| Reason::of(Cause::Requested))
@@ -152,11 +162,13 @@ impl<E> Story<E> {
         for panic in panics.chain(self.panics.drain(..)).map(Panicked::new) {
             let message = panic.message();
             let message = message.as_deref().unwrap_or("a payload that is no text");
-            tell_unobserved(&format_args!(
-                "a panic in the scope made at {scope}, which {why}: {message}"
-            ));
+            if let Some(witness) = &self.witness {
+                witness.tell(&format_args!(
+                    "a panic in the scope made at {scope}, which {why}: {message}"
+                ));
+            }
             // What it may panic with itself is the story of this one.
-            drop(drop_caught(panic));
+            quietly(|| drop(panic));
         }
     }
 

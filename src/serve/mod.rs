@@ -43,7 +43,6 @@ use std::time::Duration;
 pub use listener::Listener;
 pub use report::{ServeError, ServeReport};
 use server::Server;
-use wakeline_executor::task::tell_unobserved;
 
 /// Accepts connections from `listener` and runs `handler` for each as a task.
 ///
@@ -129,7 +128,7 @@ where
         max_connections: usize::MAX,
         grace: Duration::from_secs(10),
         shed_after: None,
-        on_error: Arc::new(|error| tell_unobserved(error)),
+        on_error: Arc::new(report::tell_runtime),
         shutdown: Box::pin(pending()),
         location: Location::caller(),
     }
@@ -171,7 +170,8 @@ impl<L, H> Serve<L, H> {
     /// panics included. What it panics with itself is dropped.
     ///
     /// Without it the runtime is told, as of a task's failure that nobody has looked at:
-    /// [`Builder::on_unobserved`](crate::Builder::on_unobserved), and debug mode.
+    /// [`Builder::on_unobserved`](crate::Builder::on_unobserved) of panics and of `accept`,
+    /// and debug mode of what handlers return, too.
     pub fn on_error(mut self, hook: impl Fn(&ServeError) + Send + Sync + 'static) -> Self {
         self.on_error = Arc::new(hook);
         self

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use wakeline_executor::Witness;
+
 /// So many different errors are told apart.
 const LABELS_MAX: usize = 64;
 /// Bytes of an error's text under which it is counted.
@@ -60,6 +62,18 @@ impl std::error::Error for ServeError {
             ServeError::Accept { error, .. } | ServeError::Connection { error } => Some(error),
             ServeError::Panicked { .. } => None,
         }
+    }
+}
+
+/// Tells the runtime, where no hook was given. What handlers return is for debug mode alone,
+/// as of all tasks: how often a connection fails is up to the client.
+pub(super) fn tell_runtime(error: &ServeError) {
+    let Some(witness) = Witness::here() else {
+        return;
+    };
+    match error {
+        ServeError::Connection { .. } => witness.tell_debug(error),
+        ServeError::Accept { .. } | ServeError::Panicked { .. } => witness.tell(error),
     }
 }
 

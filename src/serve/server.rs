@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use wakeline_context::{budget, waiting_at};
-use wakeline_executor::{JoinHandle, spawn, yield_now};
+use wakeline_executor::{JoinHandle, task, yield_now};
 use wakeline_reactor::time::{self, sleep, sleep_until};
 
 use super::connection::{self, Shared};
@@ -138,12 +138,9 @@ where
         self.report.accepted += 1;
         self.report.active_peak = self.report.active_peak.max(self.policy.active());
         let id = self.report.accepted;
-        let task = spawn(connection::run(
-            Arc::clone(&self.handler),
-            stream,
-            peer,
-            self.shared.end(id),
-        ));
+        let connection =
+            connection::run(Arc::clone(&self.handler), stream, peer, self.shared.end(id));
+        let task = task::Builder::new().at(self.location).spawn(connection);
         self.tasks.0.insert(id, task);
     }
 

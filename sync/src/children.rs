@@ -304,10 +304,13 @@ impl<F: Future + Unpin> Children<F> {
         let child = self.take(key)?;
         Some(match (output, drop_caught(child)) {
             (Ok(output), Some(payload)) => {
-                drop_caught(output);
+                quietly(|| drop(output));
                 Err(payload)
             }
-            (output, _) => output,
+            (output, dropped) => {
+                quietly(|| drop(dropped));
+                output
+            }
         })
     }
 }

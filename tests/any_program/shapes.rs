@@ -80,10 +80,10 @@ impl Parts {
                     let _ = shielded.await;
                 }
             }
-            12 => self.from_sync(chance).await,
+            12 => self.blocked_on(chance).await,
             13 => self.panics(chance).await,
             14 => self.eager(chance).await,
-            _ => drop(yield_now().await),
+            _ => yield_now().await,
         }
     }
 
@@ -188,7 +188,7 @@ impl Parts {
     }
 
     /// The same, out of a thread that blocks.
-    async fn from_sync(&self, chance: &mut Chance) {
+    async fn blocked_on(&self, chance: &mut Chance) {
         let (part, handle) = (self.one(chance), Handle::current());
         let _ = spawn_blocking(move || handle.block_on(part)).await;
     }

@@ -4,12 +4,13 @@
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::time::Duration;
 
 use wakeline::debug::{DebugConfig, Finding, SubjectKind};
 use wakeline::future::{When, wait};
 use wakeline::sync::oneshot;
-use wakeline::{AbortHandle, JoinSet, Scope, scope, select, spawn, yield_now};
+use wakeline::{
+    AbortHandle, CancelToken, FutureExt, JoinSet, Scope, scope, select, spawn, yield_now,
+};
 
 use crate::support::drops::poll_once;
 use crate::support::for_each_backend;
@@ -107,16 +108,118 @@ impl Drop for Bomb {
 fn a_panic_of_a_value_that_a_scope_does_not_return_is_told() {
     with_every_telling_runtime(|runtime, told| {
         let ended = runtime.block_on(async {
+            let token = CancelToken::new();
+            let canceller = token.clone();
             let scope = scope(|s: Scope<'_, ()>| async move {
                 s.spawn(pending::<Result<(), ()>>());
+                s.spawn(async move {
+                    yield_now().await; // the body has ended
+                    canceller.cancel("no more");
+                    Ok(())
+                });
                 Ok(Bomb)
             });
-            scope.timeout(Duration::from_millis(1)).await.map(|_| ())
+            scope.with_token(token).await.map(|_| ())
         });
-        assert!(ended.expect_err("a child was cut off").is_elapsed());
+        assert!(ended.expect_err("a child was cut off").is_cancelled());
         let told: Vec<String> = told.try_iter().collect();
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].ends_with("else: in a value"), "{told:?}");
+    });
+}
+
+/// Its destructor panics with another of its kind.
+struct Again;
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        std::panic::panic_any(Again);
+    }
+}
+
+async fn panics_again() -> Result<(), ()> {
+    std::panic::panic_any(Again)
+}
+
+#[test]
+fn a_payload_that_panics_does_not_take_the_place_of_the_first_panic() {
+    with_every_telling_runtime(|runtime, told| {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(scope(|s: Scope<'_, ()>| async move {
+                drop(s.spawn(panics()));
+                drop(s.spawn(panics_again()));
+                Ok(())
+            }))
+        }));
+        let payload = ended.expect_err("it goes on");
+        let text = payload.downcast_ref::<&str>().copied();
+        std::mem::forget(payload);
+        assert_eq!(text, Some("in a child"));
+        assert_eq!(told.try_iter().count(), 1);
+    });
+}
+
+#[test]
+fn a_payload_that_panics_does_not_end_the_process() {
+    with_every_telling_runtime(|runtime, told| {
+        let task = runtime.spawn(async {
+            let mut scope = pin!(scope(|s: Scope<'_, ()>| async move {
+                drop(s.spawn(panics_again()));
+                let _guard = s.guard((), async |()| pending().await);
+                pending::<Result<(), ()>>().await
+            }));
+            for _ in 0..3 {
+                assert!(poll_once(scope.as_mut()).await.is_pending());
+            }
+            panic!("the scope is dropped by this one");
+        });
+        let ended: Result<(), _> = runtime.block_on(task);
+        assert!(ended.expect_err("it has panicked").is_panic());
+        assert_eq!(told.try_iter().count(), 1);
+    });
+}
+
+#[test]
+fn where_nothing_runs_any_more_the_runtime_is_told_all_the_same() {
+    with_every_telling_runtime(|runtime, told| {
+        let mut dropped = Box::pin(scope(|s: Scope<'_, ()>| async move {
+            drop(s.spawn(panics()));
+            let _guard = s.guard((), async |()| pending().await);
+            pending::<Result<(), ()>>().await
+        }));
+        let set = runtime.block_on(async {
+            for _ in 0..3 {
+                assert!(poll_once(dropped.as_mut()).await.is_pending());
+            }
+            let mut set = JoinSet::new();
+            let ends = set.spawn(panics());
+            set.spawn(pending());
+            finished(&ends).await;
+            // It takes the panic, and puts it back.
+            let wait = poll_once(pin!(wait(&mut set, When::All, None))).await;
+            assert!(wait.is_pending());
+            set
+        });
+        drop(dropped);
+        drop(set);
+        drop(runtime);
+        let told: Vec<String> = told.try_iter().collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+    });
+}
+
+#[test]
+fn a_panic_in_a_set_that_is_shut_down_is_told() {
+    with_every_telling_runtime(|runtime, told| {
+        runtime.block_on(async {
+            let mut set = JoinSet::new();
+            finished(&set.spawn(panics())).await;
+            set.spawn(pending());
+            set.shutdown().await;
+        });
+        let told: Vec<String> = told.try_iter().collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].ends_with("was shut down"), "{told:?}");
     });
 }
 

@@ -10,7 +10,7 @@ use wakeline_context::{Kind, Reason, budget, waiting_on};
 use wakeline_sync::ready_list::{Key, ReadyList, Signal};
 
 use super::Ended;
-use crate::task::{Id, JoinError, JoinHandle, tell_unobserved};
+use crate::task::{Id, JoinError, JoinHandle};
 
 /// See the module's doc.
 pub(crate) struct Entries<T> {
@@ -39,10 +39,10 @@ impl<T> Drop for Returned<T> {
 /// For [`tell_of_panic`].
 pub(super) const DROPPED: &str = "was dropped before it could report it";
 
-/// Tells the runtime of a task's panic that its set has taken and nobody will see.
+/// Tells the task's runtime of a panic that its set has taken and nobody will see.
 pub(super) fn tell_of_panic(error: Option<&JoinError>, why: &str) {
-    if let Some(error) = error.filter(|error| error.is_panic()) {
-        tell_unobserved(&format_args!("{error}, in a set of tasks that {why}"));
+    if let Some((error, witness)) = error.and_then(|error| Some((error, error.witness()?))) {
+        witness.tell(&format_args!("{error}, in a set of tasks that {why}"));
     }
 }
 

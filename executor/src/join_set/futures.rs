@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use wakeline_context::{Cause, Reason};
 
 use super::JoinSet;
+use super::entries::tell_of_panic;
 use crate::task::{Id, JoinError};
 
 /// The future of [`JoinSet::join_next`].
@@ -86,6 +87,7 @@ impl<T> Future for Shutdown<'_, T> {
             self.set.cancel_all(Reason::at(Cause::Aborted, location));
         }
         while let Some(ended) = ready!(self.set.poll_take(cx, location)) {
+            tell_of_panic(ended.result.as_ref().err(), "was shut down");
             drop(ended);
         }
         Poll::Ready(())

@@ -25,9 +25,8 @@ use super::run::panic_of;
 use super::running::Entered;
 use super::waker::wake_quietly;
 use super::{Id, JoinError, Task};
-use crate::debug::{SubjectKind, error_in};
+use crate::debug::error_in;
 use crate::trace::Tracer;
-use crate::unobserved::Unobserved;
 
 /// Puts the output in the future's place, tells the handle, lets the task go.
 ///
@@ -59,7 +58,10 @@ pub(super) unsafe fn complete<F: Future + 'static, S: Schedule>(
         Ok(())
     };
     if let Err(payload) = dropped {
-        let unseen = mem::replace(&mut result, Err(panic_of(header, payload)));
+        let unseen = mem::replace(
+            &mut result,
+            Err(panic_of(header, cell.scheduler.runtime(), payload)),
+        );
         quietly(|| drop(unseen));
     }
     let tracer = tracer(cell);
@@ -290,14 +292,8 @@ pub(super) fn tell_of_failure<F: Future + 'static, S: Schedule>(
     };
     let (header, runtime) = (&cell.header, cell.scheduler.runtime());
     match output {
-        Err(error) if error.is_panic() => runtime.unobserved(&Unobserved {
-            kind: SubjectKind::Task,
-            id: header.id,
-            name: header.name.as_ref(),
-            spawned_at: header.spawned_at,
-            message: error,
-        }),
         Err(error) if error.is_cancelled() => {}
+        Err(error) if let Some(witness) = error.witness() => witness.tell(error),
         other => {
             let Some(debug) = &runtime.debug else {
                 return;

@@ -10,9 +10,8 @@ use wakeline_context::{Locals, WaitingOn};
 use super::cell::Origin;
 use super::running::{Running, running};
 use super::{Id, JoinHandle};
-use crate::debug::SubjectKind;
-use crate::unobserved::Unobserved;
-use crate::{Handle, context};
+use crate::Handle;
+use crate::debug::{Subject, SubjectKind};
 
 /// The running task, as [`current`] tells it.
 #[derive(Clone, Debug)]
@@ -58,10 +57,6 @@ impl Current {
         }
     }
 
-    pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
-        self.name.as_ref()
-    }
-
     /// The line that spawned the task.
     #[must_use]
     pub fn spawned_at(&self) -> &'static Location<'static> {
@@ -88,26 +83,25 @@ pub fn try_current() -> Option<Current> {
     running.map(Current::of)
 }
 
-/// Tells the runtime of a failure in what runs here, a task or the future of a `block_on`,
-/// which nobody is left to see: for [`Builder::on_unobserved`](crate::Builder::on_unobserved)
-/// and debug mode. Nobody is told where nothing runs.
-#[doc(hidden)]
-pub fn tell_unobserved(message: &dyn fmt::Display) {
-    let (Some(running), Some(shared)) = (running(), context::shared()) else {
-        return;
-    };
+/// Who runs here, a task or the future of a `block_on`, as reports tell it.
+pub(crate) fn subject_here() -> Option<(Subject, Id)> {
+    let running = running()?;
     let kind = match running {
         Running::Task(_) => SubjectKind::Task,
         Running::Root(_) => SubjectKind::Root,
     };
-    let current = Current::of(running);
-    shared.unobserved(&Unobserved {
+    let Current {
+        id,
+        name,
+        spawned_at,
+    } = Current::of(running);
+    let subject = Subject {
         kind,
-        id: current.id,
-        name: current.name.as_ref(),
-        spawned_at: current.spawned_at,
-        message,
-    });
+        id: Some(id),
+        name,
+        spawned_at,
+    };
+    Some((subject, id))
 }
 
 /// What a task does at some moment.
@@ -187,6 +181,7 @@ impl fmt::Display for TaskInfo {
 pub struct Builder {
     name: Option<Arc<str>>,
     locals: Option<Locals>,
+    at: Option<&'static Location<'static>>,
 }
 
 impl Builder {
@@ -234,9 +229,16 @@ impl Builder {
         self
     }
 
+    /// The line that reports name, for code that spawns on behalf of its caller.
+    #[doc(hidden)]
+    pub fn at(mut self, location: &'static Location<'static>) -> Builder {
+        self.at = Some(location);
+        self
+    }
+
     fn origin(self, at: &'static Location<'static>) -> Origin {
         Origin {
-            at,
+            at: self.at.unwrap_or(at),
             name: self.name,
             locals: self.locals.unwrap_or_else(Locals::current),
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wakeline_context::Reason;
 
 use super::Id;
+use crate::unobserved::Witness;
 
 /// Why a task ended without an output: it was cancelled, it panicked, or no
 /// thread could be had for it.
@@ -24,7 +25,7 @@ struct Inner {
 enum Cause {
     Cancelled(Reason),
     /// In a lock only to make the error `Sync`; a payload is `Send` alone.
-    Panicked(Mutex<Box<dyn Any + Send>>),
+    Panicked(Mutex<Box<dyn Any + Send>>, Witness),
     Refused(io::Error),
 }
 
@@ -37,8 +38,9 @@ impl JoinError {
         id: Id,
         name: Option<Arc<str>>,
         payload: Box<dyn Any + Send>,
+        witness: Witness,
     ) -> JoinError {
-        JoinError::new(id, name, Cause::Panicked(Mutex::new(payload)))
+        JoinError::new(id, name, Cause::Panicked(Mutex::new(payload), witness))
     }
 
     pub(crate) fn refused(id: Id, name: Option<Arc<str>>, error: io::Error) -> JoinError {
@@ -75,14 +77,14 @@ impl JoinError {
     pub fn reason(&self) -> Option<&Reason> {
         match &self.0.cause {
             Cause::Cancelled(reason) => Some(reason),
-            Cause::Panicked(_) | Cause::Refused(_) => None,
+            Cause::Panicked(..) | Cause::Refused(_) => None,
         }
     }
 
     /// Whether the task panicked, in a poll or in a destructor.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.0.cause, Cause::Panicked(_))
+        matches!(self.0.cause, Cause::Panicked(..))
     }
 
     /// The panic's payload, for [`std::panic::resume_unwind`].
@@ -94,7 +96,7 @@ impl JoinError {
         if !self.is_panic() {
             return Err(self);
         }
-        let Cause::Panicked(payload) = self.0.cause else {
+        let Cause::Panicked(payload, _) = self.0.cause else {
             unreachable!("it panicked")
         };
         Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -122,8 +124,16 @@ impl JoinError {
         self.0.id
     }
 
+    /// Whom to tell of a panic that nobody looks at.
+    pub(crate) fn witness(&self) -> Option<&Witness> {
+        match &self.0.cause {
+            Cause::Panicked(_, witness) => Some(witness),
+            Cause::Cancelled(_) | Cause::Refused(_) => None,
+        }
+    }
+
     fn panic_message(&self) -> Option<String> {
-        let Cause::Panicked(payload) = &self.0.cause else {
+        let Cause::Panicked(payload, _) = &self.0.cause else {
             return None;
         };
         let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,8 +154,8 @@ impl fmt::Display for JoinError {
             (Cause::Cancelled(reason), _) => {
                 write!(f, " was cancelled: {reason} (at {})", reason.location())
             }
-            (Cause::Panicked(_), Some(message)) => write!(f, " panicked: {message}"),
-            (Cause::Panicked(_), None) => write!(f, " panicked with a payload that is no text"),
+            (Cause::Panicked(..), Some(message)) => write!(f, " panicked: {message}"),
+            (Cause::Panicked(..), None) => write!(f, " panicked with a payload that is no text"),
             (Cause::Refused(error), _) => write!(f, " could not be started: {error}"),
         }
     }

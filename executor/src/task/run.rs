@@ -37,7 +37,9 @@ use super::running::Entered;
 use super::state::{Pause, Start};
 use super::waker::waker;
 use crate::debug::Then;
+use crate::shared::Shared;
 use crate::trace::Watched;
+use crate::unobserved::Witness;
 
 /// What a panic was caught with.
 pub(super) type Payload = Box<dyn Any + Send>;
@@ -96,7 +98,8 @@ pub(super) unsafe fn panicked<F: Future + 'static, S: Schedule>(
     payload: Payload,
 ) {
     // SAFETY: the vtable's types; alive through the owned list, as in `begin`.
-    let error = panic_of(&unsafe { cell::<F, S>(task) }.header, payload);
+    let cell = unsafe { cell::<F, S>(task) };
+    let error = panic_of(&cell.header, cell.scheduler.runtime(), payload);
     // SAFETY: by the contract.
     let entered = unsafe { Entered::new(task) };
     // SAFETY: as above.
@@ -241,7 +244,7 @@ pub(super) unsafe fn run_watched<F: Future + 'static, S: Schedule>(task: NonNull
     let polled = catch_unwind(AssertUnwindSafe(|| unsafe { poll::<F, S>(task) }));
     let ended = match polled {
         Ok(output) => output.map(Ok),
-        Err(payload) => Some(Err(panic_of(header, payload))),
+        Err(payload) => Some(Err(panic_of(header, runtime, payload))),
     };
     let then = match &ended {
         None => Then::waits(header.waiting.get()),
@@ -261,6 +264,7 @@ pub(super) unsafe fn run_watched<F: Future + 'static, S: Schedule>(task: NonNull
 
 #[cold]
 #[inline(never)]
-pub(super) fn panic_of(header: &Header, payload: Payload) -> JoinError {
-    JoinError::panicked(header.id, header.name.clone(), payload)
+pub(super) fn panic_of(header: &Header, runtime: &Shared, payload: Payload) -> JoinError {
+    let witness = Witness::new(runtime.told(), subject(header), header.id);
+    JoinError::panicked(header.id, header.name.clone(), payload, witness)
 }
