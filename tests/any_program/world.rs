@@ -109,6 +109,9 @@ impl World {
         while let Ok(letter) = letters.try_recv() {
             self.received(letter);
         }
+        assert_eq!(self.letters.0.capacity(), self.letters.0.max_capacity());
+        let rooms = [self.jobs.0.try_reserve(), self.jobs.0.try_reserve()];
+        assert!(rooms.iter().all(Result::is_ok), "the queue is empty");
         let (sent, received) = (counts.sent.lock().unwrap(), counts.received.lock().unwrap());
         assert_eq!(*sent, *received, "what was sent, and what came");
     }
