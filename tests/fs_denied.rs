@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs as std_fs;
-use std::io::{self, SeekFrom};
+use std::io::{self, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,10 @@ impl Scratch {
         let name = format!("wakeline-denied-{}-{name}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         std_fs::create_dir_all(&dir).expect("the temporary directory is writable");
-        std_fs::write(dir.join("file"), "hello").expect("room");
+        let mut file = std_fs::File::create(dir.join("file")).expect("a file");
+        file.write_all(b"hello").expect("room");
+        // Until then it may have no blocks.
+        file.sync_all().expect("a disk");
         symlink("file", dir.join("link")).expect("a link");
         Scratch(dir)
     }

@@ -7,11 +7,12 @@ mod support;
 
 mod server;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 
 use futures_lite::future;
-use server::{FLUSH, Fuse, GETATTR, OPEN, TEXT};
+use server::{FLUSH, Fuse, GETATTR, OPEN, TEXT, WRITE};
 use support::{alone, for_each_backend};
 use wakeline::fs::File;
 use wakeline::task::yield_now;
@@ -37,17 +38,20 @@ fn with_fuse(name: &str, test: impl AsyncFn(&Fuse) -> io::Result<()>) {
 }
 
 /// Runs `work`, for which the server thinks about a request until another task of
-/// this worker tells it to go on.
+/// this worker tells it to go on. It must come to such a request.
 async fn beside<F: Future>(fuse: &Fuse, kind: u32, work: F) -> F::Output {
     fuse.think_about(kind);
+    let asked = Cell::new(false);
     let others = async {
         while !fuse.is_asked() {
             yield_now().await;
         }
+        asked.set(true);
         fuse.go_on();
         future::pending().await
     };
     let output = future::or(work, others).await;
+    assert!(asked.get() || fuse.was_forsaken(), "nobody was asked");
     fuse.go_on();
     output
 }
@@ -66,8 +70,8 @@ fn what_a_file_is_is_asked_of_nobody_else() {
     with_fuse("getattr", async |fuse| {
         let file = File::open(fuse.file()).await?.into_std()?;
         let file = Descriptor::from(file);
-        let is_stream = async { file.is_stream() };
-        assert!(!beside(fuse, GETATTR, is_stream).await);
+        fuse.think_about(GETATTR);
+        assert!(!file.is_stream() && !fuse.is_asked());
         Ok(())
     });
 }
@@ -92,7 +96,7 @@ fn reads_and_writes_are_waited_for_elsewhere() {
         let mut buf = [0; 16];
         let n = beside(fuse, GETATTR, file.read_at(&mut buf, 0)).await?;
         assert_eq!(&buf[..n], TEXT);
-        beside(fuse, GETATTR, file.write_at(TEXT, 0)).await?;
+        beside(fuse, WRITE, file.write_at(TEXT, 0)).await?;
         file.close().await
     });
 }
