@@ -14,7 +14,8 @@ use std::io;
 use futures_lite::future;
 use server::{FLUSH, Fuse, GETATTR, OPEN, TEXT, WRITE};
 use support::{alone, for_each_backend};
-use wakeline::fs::File;
+use wakeline::fs::{self, File};
+use wakeline::io::AsyncWriteExt;
 use wakeline::task::yield_now;
 use wakeline_reactor::op::Descriptor;
 
@@ -84,6 +85,42 @@ fn a_close_is_waited_for_elsewhere() {
             let file = options.read(true).write(write).open(fuse.file()).await?;
             beside(fuse, FLUSH, file.close()).await?;
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_close_at_the_position_is_waited_for_elsewhere() {
+    with_fuse("trait", async |fuse| {
+        let mut file = File::options().write(true).open(fuse.file()).await?;
+        beside(fuse, FLUSH, AsyncWriteExt::close(&mut file)).await?;
+        file.close().await
+    });
+}
+
+#[test]
+fn what_is_read_or_written_in_one_go_is_closed_elsewhere() {
+    with_fuse("contents", async |fuse| {
+        let path = fuse.file();
+        assert_eq!(beside(fuse, FLUSH, fs::read(&path)).await?, TEXT);
+        assert_eq!(
+            beside(fuse, FLUSH, fs::read_to_string(&path)).await?,
+            "hello"
+        );
+        beside(fuse, FLUSH, fs::write(&path, TEXT)).await
+    });
+}
+
+/// The last word about what was written comes with the close.
+#[test]
+fn what_a_close_has_to_tell_is_an_error_of_what_was_written() {
+    with_fuse("refused", async |fuse| {
+        let path = fuse.file();
+        fuse.refuse(FLUSH);
+        assert_eq!(fs::read(&path).await?, TEXT);
+        let error = fs::write(&path, TEXT).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+        assert!(error.to_string().contains("write \""), "{error}");
         Ok(())
     });
 }

@@ -43,6 +43,8 @@ pub(crate) struct Fuse {
 struct Shared {
     /// The kind of request that is thought about; 0 for none.
     hard: AtomicU32,
+    /// The kind that has "disk quota exceeded" as its answer; 0 for none.
+    refused: AtomicU32,
     asked: AtomicBool,
     forsaken: AtomicBool,
 }
@@ -94,6 +96,11 @@ impl Fuse {
         }
     }
 
+    /// From now on these fail.
+    pub(crate) fn refuse(&self, kind: u32) {
+        self.shared.refused.store(kind, Ordering::SeqCst);
+    }
+
     /// Whether it has ever answered without having been told to.
     pub(crate) fn was_forsaken(&self) -> bool {
         self.shared.forsaken.load(Ordering::SeqCst)
@@ -139,7 +146,12 @@ fn serve(mut device: File, shared: &Shared, told: &Receiver<()>) {
                 shared.forsaken.store(true, Ordering::SeqCst);
             }
         }
-        if let Some(answer) = answer(kind, &request[16..24], &request[40..n]) {
+        let answer = if kind == shared.refused.load(Ordering::SeqCst) {
+            Some(Err(libc::EDQUOT))
+        } else {
+            answer(kind, &request[16..24], &request[40..n])
+        };
+        if let Some(answer) = answer {
             let (error, body) = answer.unwrap_or_else(|errno| (-errno, Vec::new()));
             let mut reply = u32::to_ne_bytes(16 + body.len() as u32).to_vec();
             reply.extend(i32::to_ne_bytes(error));
@@ -173,7 +185,7 @@ fn answer(kind: u32, node: &[u8], body: &[u8]) -> Option<Result<(i32, Vec<u8>), 
             0,
             0,
         ]),
-        LOOKUP if body == b"file\0" => [words64(&[2, 0, VALID, 0, 0]), attributes(2)].concat(),
+        LOOKUP if body == b"file\0" => entry(2),
         LOOKUP => return Some(Err(libc::ENOENT)),
         GETATTR | SETATTR => [words64(&[0, 0]), attributes(node)].concat(),
         OPEN => words64(&[7, 0]),
@@ -184,6 +196,11 @@ fn answer(kind: u32, node: &[u8], body: &[u8]) -> Option<Result<(i32, Vec<u8>), 
         _ => return Some(Err(libc::ENOSYS)),
     };
     Some(Ok((0, body)))
+}
+
+/// `struct fuse_entry_out`.
+fn entry(node: u64) -> Vec<u8> {
+    [words64(&[node, 0, VALID, 0, 0]), attributes(node)].concat()
 }
 
 /// `struct fuse_attr`: the directory is node 1, the file node 2.

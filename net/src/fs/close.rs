@@ -30,6 +30,16 @@ impl File {
             location: Location::caller(),
         }
     }
+
+    /// Closes it as [`close`](File::close) does where somebody else keeps it. The close of
+    /// what is kept here waits for nobody and tells nothing: there it costs no operation.
+    /// No write is under way.
+    pub(super) async fn close_unless_local(self) -> io::Result<()> {
+        if self.fd.is_local() {
+            return Ok(());
+        }
+        self.close().await
+    }
 }
 
 /// The future of [`File::close`].

@@ -40,15 +40,20 @@ pub fn read(path: impl AsRef<Path>) -> Several<'static, Vec<u8>> {
     let doing = Doing::one("read", path.as_ref());
     Several::new(async move {
         let mut file = File::open(doing.path()).await?;
-        contents(&mut file)
-            .await
-            .map_err(|error| doing.failed(error))
+        let read = contents(&mut file).await;
+        // It waits for who keeps the file, and what it tells is about writes.
+        let _closed = file.close_unless_local().await;
+        read.map_err(|error| doing.failed(error))
     })
 }
 
 async fn contents(file: &mut File) -> io::Result<Vec<u8>> {
+    let known = file.metadata().await?;
     // What /proc shows has no size; and a file may grow meanwhile.
-    let size = file.metadata().await?.len();
+    let size = known.len();
+    if known.is_file() {
+        file.note_length(size);
+    }
     let mut bytes = Vec::new();
     // One more, so that a file of this size is read to its end in one buffer.
     let first = usize::try_from(size)
@@ -119,8 +124,8 @@ pub fn read_to_string(path: impl AsRef<Path>) -> Several<'static, String> {
 ///
 /// # Errors
 ///
-/// Those of opening it; what the kernel says to a write. The error names the
-/// path. The file then has a part of the content.
+/// Those of opening it; what the kernel says to a write, or on a network to the
+/// close. The error names the path. The file then has a part of the content.
 ///
 /// # Cancellation
 ///
@@ -159,7 +164,9 @@ async fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
         let mut sender = Sender::from_owned_fd_unchecked(file.into_std()?.into())?;
         return sender.write_all(bytes).await;
     }
-    file.write_all(bytes).await
+    let written = file.write_all(bytes).await;
+    let closed = file.close_unless_local().await;
+    written.and(closed)
 }
 
 /// Writes all of `bytes` from `offset` on.

@@ -111,7 +111,7 @@ pub(crate) struct Cursor {
     failed: Option<io::Error>,
     /// How long the file is, being asked.
     sizing: Option<InFlight<op::Statx>>,
-    closing: Option<InFlight<op::Close>>,
+    closing: Option<InFlight<op::CloseFile>>,
 }
 
 impl Cursor {

@@ -256,6 +256,11 @@ impl File {
         &self.now
     }
 
+    /// It was seen to have this length, in bytes: an end there needs no second look.
+    pub(super) fn note_length(&mut self, length: u64) {
+        self.now.note_length(length);
+    }
+
     /// A write begins.
     pub(crate) fn note_write(&self) {
         // Relaxed: it is compared by who has the file as `&mut`.

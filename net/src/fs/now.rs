@@ -36,6 +36,8 @@ pub(crate) fn spend(unit: Unit, result: &io::Result<usize>) {
 pub(crate) struct Now {
     reads: AtomicBool,
     writes: AtomicBool,
+    /// The file ended there, in bytes, when somebody looked.
+    length: Option<u64>,
 }
 
 impl Now {
@@ -45,7 +47,13 @@ impl Now {
         Now {
             reads: AtomicBool::new(tried),
             writes: AtomicBool::new(tried),
+            length: None,
         }
+    }
+
+    /// A regular file had this length, in bytes, since who reads it began.
+    pub(crate) fn note_length(&mut self, length: u64) {
+        self.length = Some(length);
     }
 
     /// Reads what is in memory; `None`: that takes an operation.
@@ -63,7 +71,7 @@ impl Now {
         let most = faults::length(buf.len().min(NOW_MAX));
         let mut bufs = [IoSliceMut::new(&mut buf[..most])];
         match rustix::io::preadv2(fd, &mut bufs, offset, ReadWriteFlags::NOWAIT) {
-            Ok(0) if most > 0 && !is_at_end(fd, offset) => None,
+            Ok(0) if most > 0 && self.length != Some(offset) && !is_at_end(fd, offset) => None,
             result => outcome(result, &self.reads),
         }
     }

@@ -192,7 +192,7 @@ impl File {
                     let duplicate = self.fd.as_fd().try_clone_to_owned()?;
                     none.insert(op::submit_from(
                         Location::caller(),
-                        op::Close::new(duplicate),
+                        op::CloseFile::new(duplicate.into()),
                     ))
                 }
             };
