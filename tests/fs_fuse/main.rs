@@ -14,7 +14,7 @@ use std::io;
 use futures_lite::future;
 use server::{FLUSH, Fuse, GETATTR, OPEN, TEXT, WRITE};
 use support::{alone, for_each_backend};
-use wakeline::fs::{self, File};
+use wakeline::fs::{self, AtomicFile, File};
 use wakeline::io::AsyncWriteExt;
 use wakeline::task::yield_now;
 use wakeline_reactor::op::Descriptor;
@@ -111,6 +111,18 @@ fn what_is_read_or_written_in_one_go_is_closed_elsewhere() {
     });
 }
 
+#[test]
+fn a_new_content_is_closed_elsewhere() {
+    with_fuse("atomic", async |fuse| {
+        let path = fuse.file();
+        beside(fuse, FLUSH, fs::write_atomic(&path, TEXT)).await?;
+        let new = AtomicFile::create(&path).await?;
+        beside(fuse, FLUSH, new.commit_unsynced()).await?;
+        let new = AtomicFile::create(&path).await?;
+        beside(fuse, FLUSH, new.discard()).await
+    });
+}
+
 /// The last word about what was written comes with the close.
 #[test]
 fn what_a_close_has_to_tell_is_an_error_of_what_was_written() {
@@ -121,7 +133,11 @@ fn what_a_close_has_to_tell_is_an_error_of_what_was_written() {
         let error = fs::write(&path, TEXT).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
         assert!(error.to_string().contains("write \""), "{error}");
-        Ok(())
+        let new = AtomicFile::create(&path).await?;
+        let error = new.commit_unsynced().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+        assert!(error.to_string().contains("replace \""), "{error}");
+        AtomicFile::create(&path).await?.discard().await
     });
 }
 

@@ -1,6 +1,6 @@
 //! A file system of one file, `file`, whose server can be made to think: it answers
 //! the requests of one kind only when it is told to, or when a long time is over,
-//! and remembers which of the two it was.
+//! and remembers which of the two it was. Another file can be made and renamed to that.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -17,13 +17,19 @@ pub(crate) const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 pub(crate) const GETATTR: u32 = 3;
 const SETATTR: u32 = 4;
+const UNLINK: u32 = 10;
+const RENAME: u32 = 12;
 pub(crate) const OPEN: u32 = 14;
 const READ: u32 = 15;
 pub(crate) const WRITE: u32 = 16;
 const RELEASE: u32 = 18;
 pub(crate) const FLUSH: u32 = 25;
 const INIT: u32 = 26;
+const OPENDIR: u32 = 27;
+const RELEASEDIR: u32 = 29;
+const CREATE: u32 = 35;
 const BATCH_FORGET: u32 = 42;
+const RENAME2: u32 = 45;
 
 pub(crate) const TEXT: &[u8] = b"hello";
 /// How long it thinks at most: a test in which that is over has failed.
@@ -188,10 +194,11 @@ fn answer(kind: u32, node: &[u8], body: &[u8]) -> Option<Result<(i32, Vec<u8>), 
         LOOKUP if body == b"file\0" => entry(2),
         LOOKUP => return Some(Err(libc::ENOENT)),
         GETATTR | SETATTR => [words64(&[0, 0]), attributes(node)].concat(),
-        OPEN => words64(&[7, 0]),
+        OPEN | OPENDIR => words64(&[7, 0]),
+        CREATE => [entry(3), words64(&[7, 0])].concat(),
         READ => TEXT.to_vec(),
         WRITE => words32(&[body.len() as u32 - 40, 0]),
-        RELEASE | FLUSH => Vec::new(),
+        RELEASE | RELEASEDIR | FLUSH | RENAME | RENAME2 | UNLINK => Vec::new(),
         FORGET | BATCH_FORGET => return None,
         _ => return Some(Err(libc::ENOSYS)),
     };
@@ -203,7 +210,7 @@ fn entry(node: u64) -> Vec<u8> {
     [words64(&[node, 0, VALID, 0, 0]), attributes(node)].concat()
 }
 
-/// `struct fuse_attr`: the directory is node 1, the file node 2.
+/// `struct fuse_attr`: the directory is node 1, the file node 2, a new one node 3.
 fn attributes(node: u64) -> Vec<u8> {
     let mode = if node == 1 {
         libc::S_IFDIR | 0o777

@@ -9,9 +9,11 @@
 //!   whose rights it runs with: those it gets when it is written, by `settle`
 //! 2 `fsync`  after a dropped write has settled: the content is on the disk;
 //!   else the name could get there first
-//! 3 `rename` the one step at which the old content becomes the new one
+//! 3 `rename` the one step at which the old content becomes the new one; by then the
+//!   file is closed, which may have told that the content is not whole
 //! 4 `fsync`  of the directory: the rename is on the disk
-//! 5 `discard`, or the drop of `Temp` before step 3, on the way out of an error
+//! 5 `discard`, or the drop of `Temp` before step 3, on the way out of an error; by
+//!   then the file is closed, so that its room is given back here, and on no worker
 //!
 //! Whoever opens the file at whatever moment, also after the process was killed
 //! or the machine lost power, finds the old content or the new one.
@@ -220,8 +222,15 @@ impl AtomicFile {
     /// is told: on a full disk the room is wanted.
     async fn name_it(self, whole: io::Result<()>) -> io::Result<Temp> {
         let AtomicFile {
-            mut temp, doing, ..
+            file,
+            mut temp,
+            doing,
+            ..
         } = self;
+        // First, as it may tell that it is not whole; and as the last close of what has no
+        // name any more gives its room back, which takes its time, on this worker.
+        let closed = file.close_unless_local().await;
+        let whole = whole.and(closed.map_err(|error| doing.failed(error)));
         let named = match whole {
             Ok(()) => rename(&mut temp).await,
             Err(error) => {
@@ -268,7 +277,9 @@ impl AtomicFile {
     #[track_caller]
     pub fn discard(self) -> Several<'static, ()> {
         Several::new(async move {
-            let AtomicFile { mut temp, .. } = self;
+            let AtomicFile { file, mut temp, .. } = self;
+            // First, as in `name_it`. What it tells is about a content that nobody wants.
+            let _closed = file.close_unless_local().await;
             paths::remove_file(temp.path()).await?;
             temp.is_gone();
             Ok(())
@@ -316,7 +327,10 @@ async fn rename(temp: &mut Temp) -> io::Result<()> {
 }
 
 async fn sync_directory(path: &Path) -> io::Result<()> {
-    match File::open(path).await?.sync_all().await {
+    let directory = File::open(path).await?;
+    let synced = directory.sync_all().await;
+    let _closed = directory.close_unless_local().await;
+    match synced {
         // A file system that has nothing to bring to a disk.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         result => result,
