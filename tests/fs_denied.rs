@@ -94,6 +94,12 @@ fn without_statx_metadata_is_whole_and_files_are_read() {
             let mut text = String::new();
             file.read_to_string(&mut text).await?;
             assert_eq!(text, "lo");
+            // The end is the end, at each look.
+            for _ in 0..3 {
+                assert_eq!(file.read(&mut [0; 8]).await?, 0);
+                assert_eq!(file.read_at(&mut [0; 8], 5).await?, 0);
+            }
+            assert_eq!(fs::read(&path).await?, b"hello");
             file.close().await
         })
     });
@@ -115,4 +121,22 @@ fn without_openat2_and_statmount_files_are_opened_elsewhere() {
             })
         });
     }
+}
+
+/// As Linux 5.9 and 5.10 may say of what is not in memory.
+#[test]
+fn without_statx_an_early_end_is_not_believed() {
+    without(libc::SYS_statx, "end", |backend, dir, _| {
+        deny(0, &[libc::SYS_preadv2]).expect("filters are known"); // it reads nothing
+        let path = dir.join("file");
+        backend.runtime(1).block_on(async {
+            let mut file = File::open(&path).await?;
+            let mut text = [0; 8];
+            assert_eq!(file.read_at(&mut text, 0).await?, 5);
+            assert_eq!(file.read(&mut text).await?, 5);
+            assert_eq!(file.read(&mut text).await?, 0);
+            assert_eq!(fs::read(&path).await?, b"hello");
+            file.close().await
+        })
+    });
 }

@@ -115,9 +115,8 @@ fn outcome(result: rustix::io::Result<usize>, tried: &AtomicBool) -> Option<io::
 fn is_at_end(fd: impl AsFd, offset: u64) -> bool {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let stat = rustix::fs::statx(fd, c"", flags, StatxFlags::TYPE | StatxFlags::SIZE);
-    stat.map_or(true, |stat| {
-        ends_at(stat.stx_mode.into(), stat.stx_size, offset)
-    })
+    // Where a filter refuses to tell, an operation does.
+    stat.is_ok_and(|stat| ends_at(stat.stx_mode.into(), stat.stx_size, offset))
 }
 
 /// A disk's size is told as 0. What has no pages (a FIFO, /dev/null) says itself
