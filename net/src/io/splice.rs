@@ -114,7 +114,10 @@ pub struct Splice {
     reading: OwnedFd,
     writing: OwnedFd,
     capacity: usize,
+    /// In the pipe.
     held: usize,
+    /// Received behind an urgent mark, and not yet in the pipe.
+    passed: Vec<u8>,
 }
 
 impl Splice {
@@ -158,6 +161,7 @@ impl Splice {
             writing,
             capacity,
             held: 0,
+            passed: Vec::new(),
         })
     }
 
@@ -170,7 +174,7 @@ impl Splice {
     /// Bytes that were taken from a stream and not yet given to another.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held
+        self.held + self.passed.len()
     }
 
     /// Moves what is held, and then what comes from `from`, to `to`, until
@@ -213,7 +217,7 @@ impl Splice {
         }
     }
 
-    fn fill(&self, from: BorrowedFd<'_>, has_marks: bool) -> io::Result<Done<usize>> {
+    fn fill(&mut self, from: BorrowedFd<'_>, has_marks: bool) -> io::Result<Done<usize>> {
         let filled = splice(from, &self.writing, self.capacity);
         let nothing = match &filled {
             Ok(n) => *n == 0,
@@ -230,13 +234,20 @@ impl Splice {
 
     /// Takes over some of what is behind an urgent mark; the pipe is empty.
     #[cold]
-    fn pass_mark(&self, from: BorrowedFd<'_>) -> io::Result<usize> {
+    fn pass_mark(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
         let mut buf = [0; WHOLE_BYTES];
         let n = receive_plain(from, &mut buf)?;
-        if n > 0 {
-            retry(|| rustix::io::write(&self.writing, &buf[..n]))?;
+        // Kept here until the pipe has it, for which there may be no memory.
+        self.passed.extend_from_slice(&buf[..n]);
+        self.hand_on_passed()
+    }
+
+    /// Moves what passed a mark into the pipe, which is empty, and tells how much that is.
+    fn hand_on_passed(&mut self) -> io::Result<usize> {
+        if !self.passed.is_empty() {
+            retry(|| rustix::io::write(&self.writing, &self.passed))?;
         }
-        Ok(n)
+        Ok(std::mem::take(&mut self.passed).len())
     }
 
     fn drain(&self, to: BorrowedFd<'_>) -> io::Result<Done<usize>> {
@@ -277,7 +288,7 @@ impl SpliceInto<'_> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
             ready!(Pin::new(&mut self.readable).poll(cx))?;
-            let (splice, has_marks) = (&self.splice, self.has_marks);
+            let (splice, has_marks) = (&mut self.splice, self.has_marks);
             let fill = |fd: BorrowedFd<'_>| splice.fill(fd, has_marks);
             match self.from.try_io(Direction::Read, fill) {
                 // `try_io` has noted it, so `Ready` waits now.
@@ -306,9 +317,12 @@ impl Future for SpliceInto<'_> {
         let this = &mut *self;
         loop {
             if this.splice.held == 0 {
-                match ready!(this.poll_fill(cx))? {
-                    0 => return Poll::Ready(Ok(this.moved)),
-                    n => this.splice.held = n,
+                this.splice.held = match this.splice.hand_on_passed()? {
+                    0 => ready!(this.poll_fill(cx))?,
+                    n => n,
+                };
+                if this.splice.held == 0 {
+                    return Poll::Ready(Ok(this.moved));
                 }
             }
             match ready!(this.poll_drain(cx))? {
