@@ -75,6 +75,10 @@ impl Steps for CloseFile {
         }
     }
 
+    fn without_thread(&mut self, why: io::Error) -> io::Result<u32> {
+        self.close.without_thread(why)
+    }
+
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
         self.close.finish(result)
     }
