@@ -135,7 +135,7 @@ fn the_inner_test_where_no_thread_can_be_started() {
         eprintln!("on {kind}");
         let entered = one.enter();
         create(one, &format!("{kind}")).unwrap();
-        close(one, op::Close::new);
+        close_both(one);
         drop(entered);
         let _entered = none.enter();
         let error = create(none, &format!("{kind} again")).unwrap_err();

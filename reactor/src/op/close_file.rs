@@ -69,10 +69,7 @@ impl Steps for CloseFile {
     }
 
     fn block(&mut self) -> io::Result<u32> {
-        match self.close.attempt() {
-            Attempt::Done(closed) => closed,
-            Attempt::Wait(_) | Attempt::Block => unreachable!("a close is tried once"),
-        }
+        self.close.block()
     }
 
     fn without_thread(&mut self, why: io::Error) -> io::Result<u32> {
