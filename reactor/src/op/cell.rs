@@ -10,7 +10,9 @@ use crate::offload;
 use crate::state::Direction;
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Context, Poll, Waker};
 
 pub(crate) use driven::{AnyOp, Attempt};
@@ -30,6 +32,8 @@ enum State<O: Op> {
     Running { waker: Option<Waker> },
     /// It is over.
     Done(Outcome<O>),
+    /// Its blocking form panicked, and so does who waits for it.
+    Panicked { op: O, panic: Box<dyn Any + Send> },
     /// The kernel has it for ever.
     Abandoned,
     /// The future has handed it out.
@@ -146,9 +150,7 @@ impl<O: Op> OpCell<O> {
     fn set_done(&self, done: State<O>) -> Option<Waker> {
         match std::mem::replace(&mut *self.state.lock(), done) {
             State::Held { waker, .. } | State::Running { waker } => waker,
-            State::Polled { .. } | State::Done(_) | State::Abandoned | State::Taken => {
-                unreachable!("completed twice")
-            }
+            _ => unreachable!("completed twice"),
         }
     }
 
@@ -188,12 +190,14 @@ impl<O: Op> OpCell<O> {
     /// On a pool thread; whom to wake then.
     fn run(&self) -> Option<Waker> {
         let (mut op, cancelled) = self.take()?;
-        let result = if cancelled {
-            Err(cancelled_error())
-        } else {
-            op.block()
-        };
-        self.finish(op, result)
+        if cancelled {
+            return self.finish(op, Err(cancelled_error()));
+        }
+        // A buffer's code is foreign, and the pool's thread is not the one to suffer.
+        match catch_unwind(AssertUnwindSafe(|| op.block())) {
+            Ok(result) => self.finish(op, result),
+            Err(panic) => self.set_done(State::Panicked { op, panic }),
+        }
     }
 
     /// No thread has the job, whose drop has left a general error; `why` says more.
@@ -213,7 +217,7 @@ impl<O: Op> OpCell<O> {
     pub(super) fn forget_waker(&self) {
         let waker = match &mut *self.state.lock() {
             State::Held { waker, .. } | State::Running { waker } => waker.take(),
-            State::Polled { .. } | State::Done(_) | State::Abandoned | State::Taken => None,
+            _ => None,
         };
         drop(waker); // after the lock
     }
@@ -267,6 +271,10 @@ impl<O: Op> OpCell<O> {
             State::Abandoned => {
                 let error = "the kernel did not let go of this operation before the runtime ended";
                 Poll::Ready((Err(io::Error::other(error)), O::Back::default()))
+            }
+            State::Panicked { op, panic } => {
+                drop(op);
+                resume_unwind(panic)
             }
             _ => panic!("the future of an operation was polled after it was ready"),
         }

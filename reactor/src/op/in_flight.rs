@@ -119,7 +119,8 @@ fn hand_over<O: Op>(cell: &Arc<OpCell<O>>) -> Option<Ticket> {
 ///
 /// # Panics
 ///
-/// When polled again after it was ready.
+/// When polled again after it was ready; with the panic of a buffer's own code that
+/// a pool thread ran.
 #[must_use = "dropping it cancels the operation"]
 pub struct InFlight<O: Op> {
     cell: Arc<OpCell<O>>,

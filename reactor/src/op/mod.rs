@@ -8,7 +8,8 @@
 //!     └────────▶ Polled ──────6─────┘
 //! ```
 //! 1 `OpCell::complete`  the driver has the result
-//! 2 `OpCell::run`       a pool thread has the operation and blocks for it
+//! 2 `OpCell::run`       a pool thread has the operation and blocks for it; a panic
+//!   there is one of the future's poll
 //! 3 `InFlight::poll`    the future hands out result and buffer
 //! 4 `OpCell::try_here`  a try found nothing: the driver waits for readiness
 //! 5 `OpCell::hand_back` the wait is over, or a signal came before anything had

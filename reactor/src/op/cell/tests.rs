@@ -1,6 +1,8 @@
 use super::*;
 use crate::op::kinds::sealed::Steps;
 use io_uring::squeue::Entry;
+#[cfg(not(loom))]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,6 +32,34 @@ impl Steps for Dummy {
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<u32>, ()) {
         (result, ())
+    }
+}
+
+/// One of which a part panics.
+#[cfg(not(loom))]
+struct Panics(Arc<()>);
+
+#[cfg(not(loom))]
+impl Op for Panics {}
+#[cfg(not(loom))]
+impl Steps for Panics {
+    type Output = ();
+    type Back = ();
+
+    fn entry(&mut self) -> Entry {
+        unreachable!("there is no ring")
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        Attempt::Block
+    }
+
+    fn block(&mut self) -> io::Result<u32> {
+        panic!("a bad buffer")
+    }
+
+    fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
+        (result.map(drop), ())
     }
 }
 
@@ -124,6 +154,32 @@ fn what_the_pool_says_is_told() {
     let ended = refused_open(io::ErrorKind::Other);
     assert!(ended.to_string().contains("none today"), "{ended}");
     assert!(crate::op::was_stopped(&ended));
+}
+
+/// Foreign code may, in a buffer; and who waits must not wait for ever.
+#[cfg(not(loom))]
+#[test]
+fn a_panic_on_a_pool_thread_is_that_of_who_waits() {
+    struct Thread;
+    impl crate::Offload for Thread {
+        fn offload(&self, job: Box<dyn FnOnce() -> crate::LateWake + Send>) -> io::Result<()> {
+            let ran = std::thread::spawn(|| drop(job())).join();
+            ran.expect("the pool has its thread back");
+            Ok(())
+        }
+    }
+
+    let op = Panics(Arc::new(()));
+    let weak = Arc::downgrade(&op.0);
+    let cell = Arc::new(OpCell::new(op));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(cell.poll(&mut cx).is_pending());
+    let pool = Arc::new(Thread) as Arc<dyn crate::Offload>;
+    Arc::clone(&cell).run_on(Some(&pool));
+    let polled = catch_unwind(AssertUnwindSafe(|| cell.poll(&mut cx)));
+    let panic = polled.expect_err("it is handed on");
+    assert_eq!(panic.downcast_ref(), Some(&"a bad buffer"));
+    assert!(weak.upgrade().is_none(), "what it owned is gone");
 }
 
 /// A lease's end is not waited for by who is to end, nor was it the kernel's word
