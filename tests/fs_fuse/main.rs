@@ -12,9 +12,9 @@ use std::future::Future;
 use std::io;
 
 use futures_lite::future;
-use server::{FLUSH, Fuse, GETATTR, OPEN, TEXT, WRITE};
+use server::{FLUSH, Fuse, GETATTR, MKDIR, OPEN, TEXT, WRITE};
 use support::{alone, for_each_backend};
-use wakeline::fs::{self, AtomicFile, File};
+use wakeline::fs::{self, AtomicFile, File, create_dir};
 use wakeline::io::AsyncWriteExt;
 use wakeline::task::yield_now;
 use wakeline_reactor::op::Descriptor;
@@ -128,7 +128,7 @@ fn a_new_content_is_closed_elsewhere() {
 fn what_a_close_has_to_tell_is_an_error_of_what_was_written() {
     with_fuse("refused", async |fuse| {
         let path = fuse.file();
-        fuse.refuse(FLUSH);
+        fuse.fail(FLUSH, libc::EDQUOT);
         assert_eq!(fs::read(&path).await?, TEXT);
         let error = fs::write(&path, TEXT).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
@@ -150,6 +150,23 @@ fn reads_and_writes_are_waited_for_elsewhere() {
         let n = beside(fuse, GETATTR, file.read_at(&mut buf, 0)).await?;
         assert_eq!(&buf[..n], TEXT);
         beside(fuse, WRITE, file.write_at(TEXT, 0)).await?;
+        file.close().await
+    });
+}
+
+/// The kernel says so, too, where it had no thread to do what it was asked.
+#[test]
+fn who_says_that_it_was_cancelled_is_asked_once() {
+    with_fuse("cancelled", async |fuse| {
+        let file = File::options().write(true).open(fuse.file()).await?;
+        fuse.fail(WRITE, libc::ECANCELED);
+        let error = file.write_at(TEXT, 0).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECANCELED));
+        assert_eq!(fuse.failed(), 1);
+        fuse.fail(MKDIR, libc::ECANCELED);
+        let dir = fuse.file().with_file_name("dir");
+        create_dir(dir).await.unwrap_err();
+        assert_eq!(fuse.failed(), 2);
         file.close().await
     });
 }

@@ -1,13 +1,14 @@
 //! A file system of one file, `file`, whose server can be made to think: it answers
 //! the requests of one kind only when it is told to, or when a long time is over,
-//! and remembers which of the two it was. Another file can be made and renamed to that.
+//! and remembers which of the two it was. Or it fails those of one kind, and counts
+//! them. Another file can be made and renamed to that.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(crate) const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 pub(crate) const GETATTR: u32 = 3;
 const SETATTR: u32 = 4;
+pub(crate) const MKDIR: u32 = 9;
 const UNLINK: u32 = 10;
 const RENAME: u32 = 12;
 pub(crate) const OPEN: u32 = 14;
@@ -49,10 +51,23 @@ pub(crate) struct Fuse {
 struct Shared {
     /// The kind of request that is thought about; 0 for none.
     hard: AtomicU32,
-    /// The kind that has "disk quota exceeded" as its answer; 0 for none.
-    refused: AtomicU32,
     asked: AtomicBool,
     forsaken: AtomicBool,
+    /// The kind of request that fails; 0 for none. With what, and how many did.
+    failing: AtomicU32,
+    errno: AtomicI32,
+    failed: AtomicU32,
+}
+
+impl Shared {
+    /// The error of this request, if its kind fails now.
+    fn fails(&self, kind: u32) -> Option<i32> {
+        if kind != self.failing.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.failed.fetch_add(1, Ordering::SeqCst);
+        Some(self.errno.load(Ordering::SeqCst))
+    }
 }
 
 impl Fuse {
@@ -103,8 +118,14 @@ impl Fuse {
     }
 
     /// From now on these fail.
-    pub(crate) fn refuse(&self, kind: u32) {
-        self.shared.refused.store(kind, Ordering::SeqCst);
+    pub(crate) fn fail(&self, kind: u32, errno: i32) {
+        self.shared.errno.store(errno, Ordering::SeqCst);
+        self.shared.failing.store(kind, Ordering::SeqCst);
+    }
+
+    /// How many have failed, on purpose.
+    pub(crate) fn failed(&self) -> u32 {
+        self.shared.failed.load(Ordering::SeqCst)
     }
 
     /// Whether it has ever answered without having been told to.
@@ -152,10 +173,9 @@ fn serve(mut device: File, shared: &Shared, told: &Receiver<()>) {
                 shared.forsaken.store(true, Ordering::SeqCst);
             }
         }
-        let answer = if kind == shared.refused.load(Ordering::SeqCst) {
-            Some(Err(libc::EDQUOT))
-        } else {
-            answer(kind, &request[16..24], &request[40..n])
+        let answer = match shared.fails(kind) {
+            Some(errno) => Some(Err(errno)),
+            None => answer(kind, &request[16..24], &request[40..n]),
         };
         if let Some(answer) = answer {
             let (error, body) = answer.unwrap_or_else(|errno| (-errno, Vec::new()));

@@ -15,7 +15,8 @@
 //! 4 the kernel never knew it: it is simply gone, and a descriptor number that
 //!   is closed and used again can never be armed by mistake
 //! 5 `release`, `cancel`: a cancel request is listed for the next flush; a close
-//!   has none, as the kernel frees the number first and then may say anything
+//!   has none, as the kernel frees the number first and then may say anything, nor
+//!   has the question of `no_thread.rs`
 //!
 //! When the thread leaves, `give_back` takes operations the ways of 4 and 5, and
 //! their futures begin them again where they are polled.
@@ -219,7 +220,7 @@ impl Uring {
                 self.free(key, harvest);
                 self.forget_stale();
             }
-            (_, What::Op { op, .. }) if !op.stops() => {}
+            _ if !slot.may_be_stopped() => {}
             _ => self.ask_cancel(key),
         }
     }

@@ -2,7 +2,7 @@
 //! does not let go. And what is given back when the thread leaves.
 
 use super::Uring;
-use super::slot::{Slot, Stage, What};
+use super::slot::{Request, Slot, Stage, What};
 use crate::clock;
 use crate::harvest::Harvest;
 use crate::kept::keep_for_ever;
@@ -63,6 +63,8 @@ impl Uring {
         };
         match (slot.stage, &slot.what) {
             (_, What::Op { op, .. }) if !op.restarts() => {}
+            // It ends soon, and tells then whether it goes back.
+            (_, What::Op { request, .. }) if *request == Request::Thread => slot.left = true,
             (Stage::Staged, What::Op { op, .. }) => {
                 op.give_back(&mut harvest.wakers);
                 self.free(key, harvest);
@@ -109,8 +111,7 @@ impl Uring {
 
     /// Whether nothing is left but what the kernel may be asked to stop.
     fn may_all_be_stopped(&self) -> bool {
-        let mut slots = self.slots.iter();
-        slots.all(|(_, slot)| !matches!(&slot.what, What::Op { op, .. } if !op.stops()))
+        self.slots.iter().all(|(_, slot)| slot.may_be_stopped())
     }
 
     /// As `flush`, but the eventfd is not watched again.

@@ -2,19 +2,20 @@
 //!
 //! ```text
 //!   ECANCELED, and nobody had asked for it
-//!     ├─ an operation that may begin again ───▶ back to its future, then to the pool
-//!     └─ a close ──▶ NOP, by a thread ─┬─ ECANCELED ──▶ the same
-//!                                      └─ done ──▶ it is closed: the file said ECANCELED
+//!     └─▶ is there a thread? ─┬─ ECANCELED ──▶ back to its future, then to the pool
+//!                             └─ done ──▶ the file said ECANCELED
 //! ```
 //!
 //! What may block is done by threads of the ring's, and if not even the first of them
 //! can be started (`RLIMIT_NPROC`, `pids.max` of a container) the kernel ends all that
 //! waits for one, and says ECANCELED. None of it has been begun.
 //!
-//! But a file may say so too, when it is closed (a FUSE server's word is passed on), and
-//! then its number is somebody else's by now. Hence the question: a thread that did the
-//! close is there still, since the kernel keeps the last one. Where one could be had
-//! meanwhile, but not before, the descriptor stays open; nobody else's is ever closed.
+//! But a file may say so too (a FUSE server's word is passed on), and then nothing may be
+//! done twice: bytes were written, maybe, and the number that a close had is somebody
+//! else's. Hence the question, a request that does nothing, by a thread: the one that did
+//! the operation is there still, since the kernel keeps the last of either kind (of
+//! streams, and of the rest). Where one could be had meanwhile, but not before, it is told
+//! as cancelled though it was not begun, and what was to be closed stays open.
 
 use super::slot::{Request, Slot, Stage, What};
 use super::{Uring, cancelled};
@@ -35,13 +36,12 @@ impl Uring {
             return;
         };
         match request {
-            Request::Itself if !op.stops() => {
+            Request::Itself if op.restarts() || !op.stops() => {
                 *request = Request::Thread;
                 *stage = Stage::Staged;
                 let ends = *ends;
                 return self.list(key, ends);
             }
-            Request::Itself if op.restarts() => op.unrun(&mut harvest.wakers),
             Request::Thread if unasked => op.unrun(&mut harvest.wakers),
             _ => op.complete(Err(cancelled()), &mut harvest.wakers),
         }

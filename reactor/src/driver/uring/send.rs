@@ -88,7 +88,7 @@ impl Uring {
         // becomes of the enter.
         slot.stage = Stage::InKernel;
         let counts_as_op = slot.counts();
-        let entry = slot.entry(key);
+        let entry = slot.entry(key, self.bell_fd);
         let pushed = self.push(&entry, counts);
         if !matches!(pushed, Ok(true)) {
             // Nobody else has touched the slot: `push` only enters, and after

@@ -6,7 +6,7 @@ use crate::source::Shared;
 use crate::state::Direction;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,17 @@ fn poll_bits(direction: Direction) -> u32 {
     bits as u32
 }
 
+/// The question whether there is a thread for streams, or for all the rest.
+fn thread(of_streams: bool, bell: RawFd) -> Entry {
+    let nothing = if of_streams {
+        // It may be written to at any time.
+        opcode::PollAdd::new(types::Fd(bell), libc::POLLOUT as u32).build()
+    } else {
+        opcode::Nop::new().build()
+    };
+    nothing.flags(Flags::ASYNC)
+}
+
 impl Slot {
     pub(super) fn staged(what: What) -> Slot {
         Slot {
@@ -89,6 +100,15 @@ impl Slot {
         matches!(self.what, What::Op { ends: true, .. })
     }
 
+    /// Whether the kernel may be asked to stop what it has. The question for a thread
+    /// is to be answered.
+    pub(super) fn may_be_stopped(&self) -> bool {
+        match &self.what {
+            What::Watch { .. } => true,
+            What::Op { op, request, .. } => op.stops() && *request != Request::Thread,
+        }
+    }
+
     /// The request was not sent: the kernel does not know of it after all.
     #[cold]
     pub(super) fn withdraw(&mut self) {
@@ -103,8 +123,8 @@ impl Slot {
         }
     }
 
-    /// The request that this slot stands for now.
-    pub(super) fn entry(&self, key: Key) -> Entry {
+    /// The request that this slot stands for now. `bell` is any eventfd.
+    pub(super) fn entry(&self, key: Key, bell: RawFd) -> Entry {
         let entry = match &self.what {
             What::Watch {
                 source,
@@ -127,7 +147,7 @@ impl Slot {
                 Request::Poll(direction) => {
                     opcode::PollAdd::new(types::Fd(op.raw_fd()), poll_bits(*direction)).build()
                 }
-                Request::Thread => opcode::Nop::new().build().flags(Flags::ASYNC),
+                Request::Thread => thread(op.direction().is_some(), bell),
             },
         };
         entry.user_data(key.pack(self.kind()))

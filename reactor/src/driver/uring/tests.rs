@@ -64,10 +64,11 @@ impl Bench {
     fn start(&mut self, op: &Arc<dyn AnyOp>) -> Key {
         let key = self.uring.submit(op);
         self.uring.ops.clear();
+        self.uring.watches.clear();
         let slot = self.uring.slots.get_mut(key).unwrap();
         slot.stage = Stage::InKernel;
-        let _request = slot.entry(key);
-        self.uring.ops_in_kernel += 1;
+        let _request = slot.entry(key, self.home.eventfd.as_raw_fd());
+        self.uring.ops_in_kernel += usize::from(slot.counts());
         key
     }
 

@@ -130,10 +130,10 @@ fn is_open(raw: RawFd) -> bool {
     unsafe { libc::fcntl(raw, libc::F_GETFD) != -1 }
 }
 
-/// Instead of a close that says it was cancelled; as if the kernel had the question.
+/// Instead of what says it was cancelled; as if the kernel had the question.
 fn assert_asks_for_a_thread(bench: &mut Bench, key: Key) {
-    bench.uring.cancel(key, &mut bench.harvest);
     assert_eq!(bench.uring.ops.pop_front(), Some(key));
+    bench.uring.cancel(key, &mut bench.harvest);
     let slot = bench.uring.slots.get_mut(key).unwrap();
     assert!(matches!(
         slot.what,
@@ -154,6 +154,9 @@ fn what_the_kernel_had_no_thread_for_was_not_cancelled() {
     let (mut future, op, _) = read_op();
     let key = bench.start(&op);
     bench.complete(key.pack(Kind::Op), -libc::ECANCELED, false);
+    assert_asks_for_a_thread(&mut bench, key);
+    assert!(bench.uring.cancels.is_empty(), "the question is answered");
+    bench.complete(key.pack(Kind::Op), -libc::ECANCELED, false);
     assert!(op.must_block(), "the ring is not asked again");
     assert_eq!(bench.uring.held(), (0, 0));
     let mut cx = Context::from_waker(Waker::noop());
@@ -161,6 +164,35 @@ fn what_the_kernel_had_no_thread_for_was_not_cancelled() {
         panic!("it is in memory, or there is no reactor here");
     };
     assert!(result.is_ok() || !op::was_stopped(&result.unwrap_err()));
+    bench.end();
+}
+
+/// It has an answer, of a real thread, also while all goes back to who polls it.
+#[test]
+fn what_a_file_called_cancelled_is_not_begun_again() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let file = std::fs::File::open("/proc/self/exe").unwrap();
+    for fd in [writer.into(), file.into()] {
+        let (fd, buf, offset) = (Arc::new(fd), vec![1], 0);
+        let (mut future, op) = op::InFlight::detached(op::Write { fd, buf, offset });
+        let key = bench.start(&op);
+        drop(op);
+        bench.complete(key.pack(Kind::Op), -libc::ECANCELED, false);
+        assert_eq!(bench.uring.held(), (0, 1), "there is a question");
+        bench.uring.cancel(key, &mut bench.harvest);
+        let deadline = crate::clock::now_nanos() + 10_000_000_000;
+        let (harvest, counts) = (&mut bench.harvest, &bench.counts);
+        bench.uring.give_back(deadline, harvest, counts);
+        assert_eq!(bench.uring.held(), (0, 0));
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready((result, _)) = std::pin::Pin::new(&mut future).poll(&mut cx) else {
+            panic!("it has ended");
+        };
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+    }
     bench.end();
 }
 
