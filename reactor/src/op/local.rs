@@ -96,7 +96,11 @@ impl Keeper {
                 return keeper;
             }
         }
-        let keeper = magic(id).map_or(by_device, |magic| Keeper::by_magic(magic, by_device));
+        // Who was refused may be told the next time.
+        let Some(magic) = magic(id) else {
+            return by_device;
+        };
+        let keeper = Keeper::by_magic(magic, by_device);
         place.store(id << 2 | keeper as u64, Ordering::Relaxed);
         keeper
     }
@@ -214,6 +218,18 @@ mod tests {
             assert_eq!(by(libc::FUSE_SUPER_MAGIC as _), Keeper::Away);
             assert_eq!(by(libc::EXT4_SUPER_MAGIC as _), otherwise);
             assert_eq!(by(libc::NFS_SUPER_MAGIC as _), otherwise);
+        }
+    }
+
+    /// No memory, or a filter of one thread: the next one who asks may be told.
+    #[test]
+    fn what_was_not_told_is_not_remembered() {
+        let mut stat = statx(libc::AT_FDCWD, c"/").expect("a root");
+        stat.stx_mask |= libc::STATX_MNT_ID_UNIQUE;
+        stat.stx_mnt_id = u64::MAX >> 2; // of no mount
+        for (major, keeper) in [(254, Keeper::Here), (0, Keeper::Away)] {
+            stat.stx_dev_major = major;
+            assert_eq!(Keeper::of(&stat), keeper, "{major}");
         }
     }
 
