@@ -31,6 +31,7 @@
 //! freed and a descriptor that came back is closed.
 
 mod buf;
+mod cached;
 mod cell;
 mod close_file;
 mod descriptor;

@@ -31,6 +31,7 @@
     reason = "system calls on the operation's own memory; see kinds.rs"
 )]
 
+use super::cached;
 use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::sealed::Steps;
@@ -42,9 +43,8 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::{opcode, types};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `openat2` does not serve from the cache alone.
 const NEVER_CACHED: i32 = libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE;
@@ -100,7 +100,10 @@ impl OpenAt {
 
     /// Opens from what the kernel has cached; `None`: it has not, cannot say, or
     /// the open itself may have to wait for somebody.
-    fn cached(&self) -> Option<io::Result<u32>> {
+    fn cached(&self) -> Option<io::Result<OwnedFd>> {
+        if !cached::is_known() {
+            return None;
+        }
         let flags = self.flags();
         if flags & libc::O_PATH != 0 {
             return self.cached_with(flags, 0); // which tells no file system
@@ -122,52 +125,11 @@ impl OpenAt {
     fn look(&self, flags: i32) -> Option<io::Result<Look>> {
         let same = flags & (libc::O_NOFOLLOW | libc::O_DIRECTORY | libc::O_CLOEXEC);
         let looked = self.cached_with(libc::O_PATH | same, 0)?;
-        Some(looked.map(|fd| {
-            // SAFETY: it was made just now, and nobody else knows of it.
-            let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
-            Look::at(fd.as_raw_fd())
-        }))
+        Some(looked.map(|fd| Look::at(fd.as_raw_fd())))
     }
 
-    fn cached_with(&self, flags: i32, resolve: u64) -> Option<io::Result<u32>> {
-        /// The kernel, or a filter before it, does not know the call.
-        static UNKNOWN: AtomicBool = AtomicBool::new(false);
-        // Relaxed: at worst it is asked once more.
-        if UNKNOWN.load(Ordering::Relaxed) {
-            return None;
-        }
-        // SAFETY: all zeros is a valid value of this plain structure.
-        let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-        how.flags = u64::from(flags.cast_unsigned());
-        how.resolve = libc::RESOLVE_CACHED | resolve;
-        let (dir, path) = (self.dir(), self.path.as_ptr());
-        let how_size = size_of::<libc::open_how>();
-        // SAFETY: path and structure live until the call returns, and the size
-        // is the structure's.
-        let result =
-            unsafe { libc::syscall(libc::SYS_openat2, dir, path, &raw const how, how_size) };
-        let error = match check(result as libc::c_int) {
-            Ok(fd) => return Some(Ok(fd.cast_unsigned())),
-            Err(error) => error,
-        };
-        match error.raw_os_error() {
-            // Known for certain, also from the cache.
-            Some(
-                libc::ENOENT
-                | libc::ENOTDIR
-                | libc::ELOOP
-                | libc::ENAMETOOLONG
-                | libc::EMFILE
-                | libc::ENFILE
-                | libc::EISDIR,
-            ) => Some(Err(error)),
-            Some(libc::ENOSYS) => {
-                UNKNOWN.store(true, Ordering::Relaxed);
-                None
-            }
-            // Not cached; or a filter's word for "unknown": the plain open tells.
-            _ => None,
-        }
+    fn cached_with(&self, flags: i32, resolve: u64) -> Option<io::Result<OwnedFd>> {
+        cached::open(self.dir(), &self.path, flags, resolve)
     }
 }
 
@@ -184,11 +146,12 @@ impl Steps for OpenAt {
     fn at_once(&mut self) -> Option<io::Result<u32>> {
         // O_TMPFILE includes O_DIRECTORY, which is served.
         let never = NEVER_CACHED & !libc::O_DIRECTORY;
-        if self.flags & never == 0 {
-            self.cached()
-        } else {
-            None
+        if self.flags & never != 0 {
+            return None;
         }
+        // As the number that drivers have of it: `finish` owns it.
+        let opened = self.cached()?;
+        Some(opened.map(|fd| fd.into_raw_fd().cast_unsigned()))
     }
 
     fn entry(&mut self) -> Entry {
