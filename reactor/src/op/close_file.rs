@@ -7,6 +7,7 @@ use super::cell::Attempt;
 use super::descriptor::Descriptor;
 use super::kinds::Op;
 use super::kinds::sealed::Steps;
+use super::local::Look;
 use super::socket::Close;
 use io_uring::squeue::Entry;
 use std::io;
@@ -31,7 +32,8 @@ use std::io;
 #[derive(Debug)]
 pub struct CloseFile {
     close: Close,
-    local: bool,
+    /// What is known of the file before the first try.
+    look: Option<Look>,
 }
 
 impl CloseFile {
@@ -39,7 +41,7 @@ impl CloseFile {
     #[must_use]
     pub fn new(file: Descriptor) -> CloseFile {
         CloseFile {
-            local: file.is_local(),
+            look: file.known(),
             close: Close::new(file.into_fd()),
         }
     }
@@ -61,7 +63,8 @@ impl Steps for CloseFile {
     }
 
     fn attempt(&mut self) -> Attempt {
-        if self.local {
+        let look = self.look.unwrap_or_else(|| Look::at(self.close.number()));
+        if look.is_local() {
             self.close.attempt()
         } else {
             Attempt::Block
@@ -78,5 +81,23 @@ impl Steps for CloseFile {
 
     fn finish(&mut self, result: io::Result<u32>) -> (io::Result<()>, ()) {
         self.close.finish(result)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn only_who_has_no_ring_looks_at_the_file() {
+        let file = Descriptor::from(File::open("/").unwrap());
+        let local = file.is_local();
+        let mut seen = CloseFile::new(file);
+        assert_eq!(matches!(seen.attempt(), Attempt::Done(Ok(_))), local);
+        let mut unseen = CloseFile::new(File::open("/").unwrap().into());
+        let _request = unseen.entry();
+        assert!(unseen.look.is_none(), "a request needs no look");
+        unseen.unsent();
     }
 }

@@ -82,6 +82,11 @@ impl Descriptor {
         *self.look.get_or_init(|| Look::at(self.fd.as_raw_fd()))
     }
 
+    /// What it has been seen to be, if somebody has looked.
+    pub(super) fn known(&self) -> Option<Look> {
+        self.look.get().copied()
+    }
+
     /// Whether a write that must not block would be tried in vain: its file
     /// system knows no such thing, and has said so before.
     pub(crate) fn refuses_writes(&self) -> bool {

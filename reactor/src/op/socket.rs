@@ -219,6 +219,11 @@ impl Close {
         }
     }
 
+    /// Of the descriptor, as long as it is not closed.
+    pub(super) fn number(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
     fn call(&mut self) -> io::Result<u32> {
         self.closed = true;
         // SAFETY: this value owns the descriptor, and `closed` says that it is
