@@ -68,13 +68,19 @@ impl Descriptor {
     }
 
     /// How the ring is to make a request about it: who keeps it elsewhere may take his
-    /// time, and FUSE does not know "not, if it would block".
+    /// time, and FUSE does not know "not, if it would block"; nor do all devices.
     pub(crate) fn request_flags(&self) -> Flags {
-        if self.look().kind == Some(libc::S_IFREG) && !self.is_local() {
-            Flags::ASYNC
-        } else {
-            Flags::empty()
-        }
+        let waits = match self.look().kind {
+            Some(libc::S_IFREG) => !self.is_local(),
+            Some(libc::S_IFCHR) => !self.heeds_non_blocking(),
+            _ => false,
+        };
+        if waits { Flags::ASYNC } else { Flags::empty() }
+    }
+
+    /// Whether its calls keep to `O_NONBLOCK`.
+    pub(super) fn heeds_non_blocking(&self) -> bool {
+        self.look().heeds_non_blocking()
     }
 
     /// Looks once, and asks nobody else who may keep the file.

@@ -114,8 +114,9 @@ fn hand_over<O: Op>(cell: &Arc<OpCell<O>>) -> Option<Ticket> {
 /// A read loses nothing that way. A file can be read again; and out of a pipe
 /// or a socket bytes are taken only by the poll that returns them. The
 /// exception is a descriptor in blocking mode that the kernel cannot read
-/// without blocking (a terminal, inotify; a pipe before Linux 6.4): there the driver has
-/// to take, and only `cancel` hands out what it took.
+/// without blocking (a terminal, inotify; a pipe before Linux 6.4), and in either mode a
+/// device that may not heed it: there the driver has to take, and only `cancel` hands out
+/// what it took.
 ///
 /// # Panics
 ///

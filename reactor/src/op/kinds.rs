@@ -107,11 +107,11 @@ pub(crate) mod sealed {
 }
 
 /// Whether a read came to nothing for want of `RWF_NOWAIT`, but waits without it in no
-/// case: inotify, and before Linux 6.4 pipes, in non-blocking mode. Then nobody else has
-/// to take what cannot be had again.
+/// case: inotify, a terminal, and before Linux 6.4 pipes, in non-blocking mode. Then
+/// nobody else has to take what cannot be had again.
 pub(super) fn never_waits(result: &io::Result<usize>, fd: &Descriptor) -> bool {
     let refused = matches!(result, Err(error) if is_refusal(error));
-    refused && fd.is_stream() && is_non_blocking(fd.as_raw_fd())
+    refused && fd.heeds_non_blocking() && is_non_blocking(fd.as_raw_fd())
 }
 
 /// Whether `RWF_NOWAIT` is unknown: to the file, to the kernel, or to a sandbox, which does
@@ -219,6 +219,25 @@ mod tests {
         assert!(matches!(at_end(false), Attempt::Done(Ok(0))));
         let some = read_attempt_of(Ok(3), true, None);
         assert!(matches!(some, Attempt::Done(Ok(3))));
+    }
+
+    /// It is for the driver of a device to say what the mode means, if anything.
+    #[test]
+    fn of_devices_only_terminals_are_known_to_heed_their_mode() {
+        use std::os::unix::fs::OpenOptionsExt;
+        let refused = error(libc::EOPNOTSUPP);
+        for (path, heeds) in [("/dev/null", false), ("/dev/ptmx", true)] {
+            let mut options = std::fs::File::options();
+            let opened = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
+            let fd = Descriptor::from(opened.unwrap());
+            assert_eq!(never_waits(&refused, &fd), heeds, "{path}");
+            assert_eq!(fd.request_flags().is_empty(), heeds, "{path}");
+        }
+        let (pipe, _writer) = io::pipe().unwrap();
+        assert!(
+            !never_waits(&refused, &pipe.into()),
+            "it is in blocking mode"
+        );
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) struct Look {
     /// cannot be told.
     pub(super) kind: Option<libc::mode_t>,
     keeper: Keeper,
+    /// The major number of the device that it is.
+    major: u32,
 }
 
 impl Look {
@@ -53,11 +55,29 @@ impl Look {
             Ok(stat) => Look {
                 kind: Some(kind(stat.stx_mode.into())),
                 keeper: Keeper::of(&stat),
+                major: stat.stx_rdev_major,
             },
-            Err(_refused) => Look {
-                kind: fstat(fd).ok().map(|stat| kind(stat.st_mode)),
-                keeper: Keeper::Away,
-            },
+            Err(_refused) => {
+                let stat = fstat(fd).ok();
+                Look {
+                    kind: stat.map(|stat| kind(stat.st_mode)),
+                    keeper: Keeper::Away,
+                    major: stat.map_or(0, |stat| libc::major(stat.st_rdev)),
+                }
+            }
+        }
+    }
+
+    /// Whether its calls keep to `O_NONBLOCK`. Of a device that is up to its driver,
+    /// which may be a process (CUSE), so only some are known for it.
+    pub(super) fn heeds_non_blocking(self) -> bool {
+        match self.kind {
+            // Linux' list of devices: terminals, also on serial lines; keyboards and mice.
+            Some(libc::S_IFCHR) => {
+                matches!(self.major, 4 | 5 | 136..=143 | 166 | 188 | 204 | 229 | 13)
+            }
+            Some(0 | libc::S_IFIFO | libc::S_IFSOCK) => true,
+            _ => false,
         }
     }
 
