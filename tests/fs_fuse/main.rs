@@ -12,7 +12,7 @@ use std::future::Future;
 use std::io;
 
 use futures_lite::future;
-use server::{FLUSH, Fuse, GETATTR, MKDIR, OPEN, TEXT, WRITE};
+use server::{FLUSH, Fuse, GETATTR, MKDIR, OPEN, READ, TEXT, WRITE};
 use support::{alone, for_each_backend};
 use wakeline::fs::{self, AtomicFile, File, create_dir};
 use wakeline::io::AsyncWriteExt;
@@ -150,6 +150,20 @@ fn reads_and_writes_are_waited_for_elsewhere() {
         let n = beside(fuse, GETATTR, file.read_at(&mut buf, 0)).await?;
         assert_eq!(&buf[..n], TEXT);
         beside(fuse, WRITE, file.write_at(TEXT, 0)).await?;
+        file.close().await
+    });
+}
+
+/// No cache is tried first, and a ring would try the call itself on the worker.
+#[test]
+fn reads_past_the_cache_are_waited_for_elsewhere() {
+    with_fuse("direct", async |fuse| {
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(libc::O_DIRECT);
+        let file = options.open(fuse.file()).await?;
+        let mut buf = [0; 16];
+        let n = beside(fuse, READ, file.read_at(&mut buf, 0)).await?;
+        assert_eq!(&buf[..n], TEXT);
         file.close().await
     });
 }
