@@ -23,8 +23,9 @@ pub(crate) type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Some leaf. It ends by itself, but for those that wait for another program.
 pub(crate) fn leaf(mut chance: Chance, world: Arc<World>) -> Part {
+    let alive = Alive::new(&world);
     Box::pin(async move {
-        let _alive = Alive::new(&world);
+        let _alive = alive;
         world.counts.steps.fetch_add(1, Ordering::Relaxed);
         match chance.below(19) {
             0 => {}

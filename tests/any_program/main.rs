@@ -10,7 +10,7 @@ mod world;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shapes::program;
@@ -28,10 +28,15 @@ const DEPTH: u32 = 4;
 /// What does not end in this time never will.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Something has panicked.
+static UNPLANNED: AtomicBool = AtomicBool::new(false);
+
 #[test]
 fn a_program_leaves_nothing_behind() {
     std::panic::set_hook(Box::new(|panic| {
         if panic.payload_as_str() != Some("planned") {
+            // Perhaps in a task that nobody joins.
+            UNPLANNED.store(true, Ordering::Relaxed);
             eprintln!("{panic}\n{}", std::backtrace::Backtrace::force_capture());
         }
     }));
@@ -84,6 +89,7 @@ fn run(backend: Backend, workers: usize, chance: &Chance) {
     let counts = &world.counts;
     assert!(counts.steps.load(Ordering::Relaxed) > 0);
     world.check();
+    assert!(!UNPLANNED.load(Ordering::Relaxed), "a panic is told above");
     assert_eq!(Arc::strong_count(&world), 1);
 }
 

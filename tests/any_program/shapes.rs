@@ -19,12 +19,14 @@ use crate::world::{Alive, World};
 pub(crate) fn program(mut chance: Chance, depth: u32, world: Arc<World>) -> Part {
     if depth == 0 {
         let limit = Duration::from_micros(chance.below(20_000));
+        let leaf = leaf(chance, world);
         return Box::pin(async move {
-            let _ = leaf(chance, world).timeout(limit).await;
+            let _ = leaf.timeout(limit).await;
         });
     }
+    let alive = Alive::new(&world);
     Box::pin(async move {
-        let _alive = Alive::new(&world);
+        let _alive = alive;
         let parts = Parts { depth, world };
         for _ in 0..=chance.below(3) {
             parts.run(&mut chance).await;
