@@ -26,7 +26,7 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Who has the content of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,13 +145,24 @@ impl Keeper {
 }
 
 /// Whether the place where a path begins is kept here.
+///
+/// Of the root that is asked until it is so, and then no more, as each open would pay for
+/// it. Whoever takes another root that somebody else keeps, by chroot(2) in the midst of
+/// things, has opens below that made on the worker.
 pub(super) fn begins_here(dir: RawFd, path: &CStr) -> bool {
-    let start = if path.to_bytes().starts_with(b"/") {
-        c"/"
-    } else {
-        c""
+    static ROOT: AtomicBool = AtomicBool::new(false);
+    let is_here = |dir, start| {
+        let stat = statx(dir, start);
+        stat.is_ok_and(|stat| Keeper::of(&stat) != Keeper::Away)
     };
-    statx(dir, start).is_ok_and(|stat| Keeper::of(&stat) != Keeper::Away)
+    if !path.to_bytes().starts_with(b"/") {
+        return is_here(dir, c"");
+    }
+    // Relaxed: at worst it is asked once more.
+    if !ROOT.load(Ordering::Relaxed) && is_here(libc::AT_FDCWD, c"/") {
+        ROOT.store(true, Ordering::Relaxed);
+    }
+    ROOT.load(Ordering::Relaxed)
 }
 
 /// Of a descriptor where the path is empty.
