@@ -196,7 +196,7 @@ fn the_list_has_every_task_that_has_not_ended_and_no_other() {
             let mut listed: Vec<_> = handle.tasks();
             while listed
                 .iter()
-                .any(|task| task.waiting_on.is_none() && task.id == waits.id())
+                .any(|one| one.state != task::TaskState::Idle && one.id == waits.id())
             {
                 yield_now().await;
                 listed = handle.tasks();
