@@ -14,6 +14,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Context, Poll, Waker};
+use wakeline_context::quietly;
 
 pub(crate) use driven::{AnyOp, Attempt};
 
@@ -273,7 +274,7 @@ impl<O: Op> OpCell<O> {
                 Poll::Ready((Err(io::Error::other(error)), O::Back::default()))
             }
             State::Panicked { op, panic } => {
-                drop(op);
+                quietly(|| drop(op)); // its own panics are the story of this one
                 resume_unwind(panic)
             }
             _ => panic!("the future of an operation was polled after it was ready"),
