@@ -1,6 +1,7 @@
 //! Panics that nobody is left to see, or that something else is reported instead of: the
 //! runtime is told, once.
 
+use std::any::Any;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -9,7 +10,7 @@ use wakeline::debug::{DebugConfig, Finding, SubjectKind};
 use wakeline::future::{When, wait};
 use wakeline::sync::oneshot;
 use wakeline::{
-    AbortHandle, CancelToken, FutureExt, JoinSet, Scope, scope, select, spawn, yield_now,
+    AbortHandle, CancelToken, FutureExt, JoinSet, Runtime, Scope, scope, select, spawn, yield_now,
 };
 
 use crate::support::drops::poll_once;
@@ -78,17 +79,25 @@ fn a_report_names_the_future_of_a_block_on_as_what_it_is() {
     });
 }
 
+/// What comes out of a scope, in which `second` panics after another child.
+fn panic_of_a_scope<F>(runtime: &Runtime, second: F) -> Box<dyn Any + Send>
+where
+    F: Future<Output = Result<(), ()>> + Send + 'static,
+{
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(scope(|s: Scope<'_, ()>| async move {
+            drop(s.spawn(panics()));
+            drop(s.spawn(second));
+            Ok(())
+        }))
+    }));
+    ended.expect_err("it goes on")
+}
+
 #[test]
 fn of_two_panics_in_a_scope_the_second_is_told() {
     with_every_telling_runtime(|runtime, told| {
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(scope(|s: Scope<'_, ()>| async move {
-                drop(s.spawn(panics()));
-                drop(s.spawn(panics_too()));
-                Ok(())
-            }))
-        }));
-        let payload = ended.expect_err("it goes on");
+        let payload = panic_of_a_scope(&runtime, panics_too());
         assert_eq!(payload.downcast_ref(), Some(&"in a child"));
         let told: Vec<String> = told.try_iter().collect();
         assert_eq!(told.len(), 1, "{told:?}");
@@ -144,14 +153,7 @@ async fn panics_again() -> Result<(), ()> {
 #[test]
 fn a_payload_that_panics_does_not_take_the_place_of_the_first_panic() {
     with_every_telling_runtime(|runtime, told| {
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(scope(|s: Scope<'_, ()>| async move {
-                drop(s.spawn(panics()));
-                drop(s.spawn(panics_again()));
-                Ok(())
-            }))
-        }));
-        let payload = ended.expect_err("it goes on");
+        let payload = panic_of_a_scope(&runtime, panics_again());
         let text = payload.downcast_ref::<&str>().copied();
         std::mem::forget(payload);
         assert_eq!(text, Some("in a child"));
@@ -201,8 +203,9 @@ fn where_nothing_runs_any_more_the_runtime_is_told_all_the_same() {
             set
         });
         drop(dropped);
-        drop(set);
+        // Also when it is gone itself.
         drop(runtime);
+        drop(set);
         let told: Vec<String> = told.try_iter().collect();
         assert_eq!(told.len(), 2, "{told:?}");
     });
