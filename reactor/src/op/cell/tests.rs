@@ -260,6 +260,7 @@ mod models {
             *cell.state.lock() = held(
                 Dummy {
                     runs: Arc::clone(&runs),
+                    panics: false,
                 },
                 false,
                 Some(Direction::Read),
