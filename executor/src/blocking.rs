@@ -76,7 +76,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The pool of one executor.
 pub(crate) struct Pool {
-    desk: Desk<Job>,
+    /// Outlives what its threads have of the executor: they sign off here.
+    desk: Arc<Desk<Job>>,
     /// Jobs that are not complete, of `spawn_blocking`.
     pub(crate) owned: OwnedByMany,
     name: String,
@@ -109,7 +110,7 @@ impl Pool {
             keep_alive: KEEP_ALIVE,
         };
         Pool {
-            desk: Desk::new(limits),
+            desk: Arc::new(Desk::new(limits)),
             owned: OwnedByMany::new(),
             name: format!("{name}-blocking"),
             stack,
@@ -161,7 +162,7 @@ impl Pool {
         self.desk.ended(count, || shared.interrupt_only());
     }
 
-    /// Waits until every thread has ended, at most for `limit`; how many jobs still run.
+    /// Waits until every thread has dropped what it had of the executor, at most for `limit`; how many jobs still run.
     pub(crate) fn wait(&self, limit: Duration) -> usize {
         self.desk.wait(limit)
     }

@@ -115,3 +115,34 @@ fn jobs_outlive_the_executor_and_leave_nothing_behind() {
         (0..150).for_each(|nth| round(workers, nth));
     }
 }
+
+/// Tells, when it is dropped, whether the shutdown was over by then.
+struct LastWord {
+    over: mpsc::Receiver<()>,
+    tell: mpsc::Sender<bool>,
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // Time enough for a shutdown that does not wait for this.
+        let over = self.over.recv_timeout(Duration::from_millis(200));
+        let _ = self.tell.send(over.is_ok());
+    }
+}
+
+#[test]
+fn a_shutdown_waits_until_idle_threads_have_dropped_what_they_had() {
+    let (tell, told) = mpsc::channel();
+    let (say_over, over) = mpsc::channel();
+    let last = Mutex::new(Some(LastWord { over, tell }));
+    let executor = Executor::builder()
+        .workers(1)
+        .blocking_surround(move || Box::new(last.lock().unwrap().take()))
+        .build()
+        .expect("an executor");
+    executor.block_on(async { spawn_blocking(|| ()).await.expect("no panic") });
+    let report = executor.shutdown(Duration::from_secs(600));
+    let _ = say_over.send(());
+    assert_eq!((report.blocking_jobs_left, report.stuck_workers), (0, 0));
+    assert_eq!(told.recv(), Ok(false), "dropped after the shutdown's end");
+}

@@ -49,7 +49,11 @@ fn a_program_leaves_nothing_behind() {
         for round in 0..rounds {
             for workers in [1, 2, 4] {
                 run(backend, workers, &chance.fork(round));
-                all_closed(before);
+                assert!(
+                    open_descriptors() <= before,
+                    "{:#?}",
+                    describe_descriptors()
+                );
             }
         }
     });
@@ -91,18 +95,6 @@ fn run(backend: Backend, workers: usize, chance: &Chance) {
     world.check();
     assert!(!UNPLANNED.load(Ordering::Relaxed), "a panic is told above");
     assert_eq!(Arc::strong_count(&world), 1);
-}
-
-/// Waits for threads of the blocking pool that had nothing to do, and are still on their
-/// way out.
-fn all_closed(before: usize) {
-    for _ in 0..10_000 {
-        if open_descriptors() <= before {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    panic!("{before} before, now: {:#?}", describe_descriptors());
 }
 
 /// Serves the programs, runs them, and gives what they leave of their world.

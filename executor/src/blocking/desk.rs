@@ -34,7 +34,7 @@ pub(super) struct Desk<J> {
     pub(super) work: Condition,
     /// The desk was closed: for the thread in standby.
     pub(super) patience: Condition,
-    /// A thread has ended; for a shutdown that waits.
+    /// A thread has left; for a shutdown that waits.
     ended: Condition,
 }
 
@@ -183,7 +183,8 @@ impl<J> Desk<J> {
     }
 
     /// Waits for a job. `None` when the thread is to end: then it is counted
-    /// out already, in the same step, lest a job be queued for it meanwhile.
+    /// out already, in the same step, lest a job be queued for it meanwhile. What
+    /// is left for it is [`left`](Desk::left).
     fn take(&self, mut state: Guard<'_, State<J>>) -> Option<J> {
         loop {
             if let Some((job, wakes)) = state.take() {
@@ -205,10 +206,14 @@ impl<J> Desk<J> {
                 break;
             }
         }
-        state.threads -= 1;
-        drop(state);
-        self.ended.notify_all();
+        state.leave();
         None
+    }
+
+    /// A thread that was told `None` has dropped what it had.
+    pub(super) fn left(&self) {
+        self.lock().leaving -= 1;
+        self.ended.notify_all();
     }
 
     /// Waits for the patience to end; then starts threads if jobs still wait.
@@ -243,12 +248,12 @@ impl<J> Desk<J> {
         queue
     }
 
-    /// Waits until every thread has ended, at most for `limit`; how many jobs still
+    /// Waits until every thread has left, at most for `limit`; how many jobs still
     /// run. A thread that has none may then be on its way out.
     pub(super) fn wait(&self, limit: Duration) -> usize {
         let deadline = Instant::now().checked_add(limit);
         let mut state = self.lock();
-        while state.threads > 0 {
+        while state.threads + state.leaving > 0 {
             let left = deadline.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
             });

@@ -139,6 +139,7 @@ impl Office {
                 _ => self.desk.next(tell),
             };
         }
+        self.desk.left();
     }
 
     fn wake(&self, jobs: usize) {
@@ -168,8 +169,9 @@ impl Office {
         assert_eq!(self.close(), 0);
         assert_eq!(self.desk.wait(Duration::MAX), 0);
         let state = self.desk.lock();
-        let counts = [state.threads, state.starting, state.idle, state.coming];
-        assert_eq!(counts, [0; 4]);
+        let counts = [state.threads, state.starting, state.leaving];
+        assert_eq!(counts, [0; 3]);
+        assert_eq!((state.idle, state.coming), (0, 0));
         assert!(!state.standby && !state.waking && state.is_quiet());
     }
 }

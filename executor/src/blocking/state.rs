@@ -6,11 +6,12 @@
 //!              starting                    1 ┌──▶ running ──┐ 2
 //!   admit ───▶ standby? ──▶ looks for a job ─┤              ├─▶ looks for a job
 //!                              ▲     │ none  └──▶ idle ─────┘
-//!                              └─────┴────▶ gone: `threads - 1`
+//!                              └─────┴────▶ leaving: `threads - 1` ──3──▶ gone
 //! ```
 //! 1 `State::take`; then `running` counts the job, until its wake is over
 //! 2 between a job that is over and the next, `coming` counts the thread while it wakes
 //!   somebody
+//! 3 `Desk::left`, once what the thread had of its runtime is dropped
 //!
 //! A thread that finds no job goes to sleep or leaves in the same step in which it has
 //! looked, so a job is queued before, and found, or after, and then the counts say
@@ -33,7 +34,9 @@ pub(super) struct State<J> {
     /// The worker was told of jobs, and waits for the end of the last one.
     pub(super) watched: bool,
     pub(super) threads: usize,
-    /// Of those, threads whose start is under way: it may fail.
+    /// Threads that take no job any more, and have not dropped yet what they had.
+    pub(super) leaving: usize,
+    /// Of `threads`, those whose start is under way: it may fail.
     pub(super) starting: usize,
     pub(super) idle: usize,
     /// Threads that only wake somebody before they look for a job: as many of
@@ -64,6 +67,7 @@ impl<J> State<J> {
             running: 0,
             watched: false,
             threads: 0,
+            leaving: 0,
             starting: 0,
             idle: 0,
             coming: 0,
@@ -189,6 +193,12 @@ impl<J> State<J> {
         // The last of them watches on.
         self.standby = true;
         more
+    }
+
+    /// A thread that has found no job goes, in the same step.
+    pub(super) fn leave(&mut self) {
+        self.threads -= 1;
+        self.leaving += 1;
     }
 
     /// Takes no more jobs; those that wait are the caller's, who tells of their end.

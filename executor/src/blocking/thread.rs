@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wakeline_context::quietly;
 
+use super::desk::Desk;
 use super::{Job, Pool};
 use crate::context;
 use crate::shared::Shared;
@@ -16,7 +17,12 @@ impl Pool {
         if let Some(stack) = self.stack {
             builder = builder.stack_size(stack);
         }
-        builder.spawn(move || serve(&shared, standby)).map(drop).map_err(|error| {
+        let live = move || {
+            // The last to go: then nothing of the executor is this thread's.
+            let _signs_off = SignsOff(Arc::clone(&shared.pool.desk));
+            serve(shared, standby);
+        };
+        builder.spawn(live).map(drop).map_err(|error| {
             let what = format!(
                 "start a thread for blocking jobs: {error}; raise the limit of threads (ulimit -u, the container's pids) \
                  or of memory"
@@ -26,19 +32,28 @@ impl Pool {
     }
 }
 
+/// Tells the desk that a thread has left.
+struct SignsOff(Arc<Desk<Job>>);
+
+impl Drop for SignsOff {
+    fn drop(&mut self) {
+        self.0.left();
+    }
+}
+
 /// A pool thread's life.
 ///
 /// It keeps the executor's shared part alive; the executor's drop closes the
 /// pool, which ends the thread.
-fn serve(shared: &Arc<Shared>, standby: bool) {
-    let _entered = context::enter_shared(Arc::clone(shared));
+fn serve(shared: Arc<Shared>, standby: bool) {
+    let _entered = context::enter_shared(Arc::clone(&shared));
     context::set_passing();
     let mut surround = None;
     // Foreign code: the thread is counted, and goes on without it.
     quietly(|| surround = shared.pool.surround.as_ref().map(|make| make()));
     let desk = &shared.pool.desk;
     let tell = || shared.interrupt_only();
-    let mut next = desk.first(standby, |standby| shared.pool.start(shared, standby));
+    let mut next = desk.first(standby, |standby| shared.pool.start(&shared, standby));
     while let Some(job) = next {
         next = match job {
             Job::Task(runnable) => {
