@@ -32,7 +32,7 @@ pub(crate) use entered::{
     Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
     shared, with,
 };
-pub(crate) use spawn::{only, queue_new, spawn_eager, spawn_local};
+pub(crate) use spawn::{only, queue_new, queue_stealable, spawn_eager, spawn_local, worker};
 pub(crate) use worker::Worker;
 
 /// Polls of tasks between two turns of the driver, at most.
@@ -326,9 +326,14 @@ impl Context {
         if self.worker().is_none() || runnable.is_local() {
             self.push_local(runnable);
         } else {
-            let pushed = self.push(runnable, Order::Yielded);
-            debug_assert!(pushed.is_ok(), "a worker takes every stealable task");
+            self.push_stealable(runnable, Order::Yielded);
         }
+    }
+
+    /// Queues a stealable task on a worker.
+    fn push_stealable(&self, runnable: Runnable, order: Order) {
+        let pushed = self.push(runnable, order);
+        debug_assert!(pushed.is_ok(), "a worker takes every stealable task");
     }
 
     /// Leaves a worker's stealable tasks to the others: it ends before them. Who has

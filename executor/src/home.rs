@@ -1,6 +1,7 @@
 //! Home: the thread that a local task belongs to, as other threads see it.
 
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,7 +47,7 @@ impl Home {
     }
 }
 
-/// Where the local tasks of a thread live: one count for each of them.
+/// Where the tasks of a thread come from: one count for each of them.
 pub(crate) struct Place {
     pub(crate) home: Arc<Home>,
     pub(crate) shared: Arc<Shared>,
@@ -64,12 +65,18 @@ impl Place {
         })
     }
 
-    /// The scheduler of a new task. The caller is at home.
+    /// A count for a new task. The caller is at home.
     #[inline]
-    pub(crate) fn local(self: &Arc<Place>) -> Local {
+    pub(crate) fn count(self: &Arc<Place>) -> Count {
         debug_assert!(task::is_home(self.home.address()));
         let place = self.take_left().unwrap_or_else(|| Arc::clone(self));
-        Local(ManuallyDrop::new(place))
+        Count(ManuallyDrop::new(place))
+    }
+
+    /// The scheduler of a new task that stays here. The caller is at home.
+    #[inline]
+    pub(crate) fn local(self: &Arc<Place>) -> Local {
+        Local(self.count())
     }
 
     /// Gives all counts back that were left: nobody is at home any more.
@@ -84,15 +91,24 @@ impl Place {
         // Relaxed, here and below: one thread only, or the last to have it.
         let left = self.left.load(Relaxed).checked_sub(1)?;
         self.left.store(left, Relaxed);
-        // SAFETY: the drop of a `Local` left this count, and it is taken once.
+        // SAFETY: the drop of a `Count` left this one, and it is taken once.
         Some(unsafe { Arc::from_raw(Arc::as_ptr(self)) })
     }
 }
 
-/// The scheduler of a local task: everything goes to its home.
-pub(crate) struct Local(ManuallyDrop<Arc<Place>>);
+/// A task's count of the place where it was spawned.
+pub(crate) struct Count(ManuallyDrop<Arc<Place>>);
 
-impl Drop for Local {
+impl Deref for Count {
+    type Target = Place;
+
+    #[inline]
+    fn deref(&self) -> &Place {
+        &self.0
+    }
+}
+
+impl Drop for Count {
     #[inline]
     fn drop(&mut self) {
         let place = &*self.0;
@@ -103,6 +119,16 @@ impl Drop for Local {
             // SAFETY: this is the one drop, and nobody has it afterwards.
             unsafe { ManuallyDrop::drop(&mut self.0) };
         }
+    }
+}
+
+/// The scheduler of a local task: everything goes to its home.
+pub(crate) struct Local(Count);
+
+impl Local {
+    #[inline(always)]
+    pub(crate) fn place(&self) -> &Place {
+        &self.0
     }
 }
 

@@ -64,6 +64,7 @@ mod home;
 mod idle;
 pub mod join_set;
 mod metrics;
+mod padded;
 mod poll_once;
 #[allow(
     unsafe_code,
@@ -137,7 +138,7 @@ where
     let here = Location::caller();
     match context::only(|_| true) {
         Some(local) => shared::Shared::spawn_by_only(future, local, || task::Origin::here(here)),
-        None => Handle::current().spawn_with(future, task::Origin::here(here)),
+        None => shared::Shared::spawn_here(future, task::Origin::here(here)),
     }
 }
 

@@ -17,7 +17,8 @@ use crate::blocking::Pool;
 use crate::context;
 use crate::debug::{Dump, Reporter};
 use crate::driver::Driver;
-use crate::home::{Home, Local};
+use crate::handle::Handle;
+use crate::home::{Count, Home, Local};
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
 use crate::queue::{Inject, Stealer};
@@ -162,7 +163,10 @@ impl Shared {
         if let Some(local) = context::only(|shared| std::ptr::eq(shared, &raw const **self)) {
             return Shared::spawn_by_only(future, local, || origin);
         }
-        let stealable = Stealable::ByAny(Arc::clone(self));
+        if let Some(place) = context::worker(|shared| std::ptr::eq(shared, &raw const **self)) {
+            return Shared::spawn_by_worker(future, place, origin);
+        }
+        let stealable = Stealable::Elsewhere(Arc::clone(self));
         let (owned, handle, runnable) = task::new(future, stealable, || origin);
         match self.owned.insert(owned) {
             Ok(()) => self.enqueue(runnable, Order::Spawned),
@@ -183,8 +187,33 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (owned, handle, runnable) = task::new(future, Stealable::ByOnly(local), origin);
+        let (owned, handle, runnable) = task::new(future, Stealable::Only(local), origin);
         context::queue_new(owned, runnable);
+        // SAFETY: `handle` is the handle's reference of a task with this output.
+        unsafe { JoinHandle::new(handle) }
+    }
+
+    /// On the executor that this thread is in.
+    #[track_caller]
+    pub(crate) fn spawn_here<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match context::worker(|_| true) {
+            Some(place) => Shared::spawn_by_worker(future, place, origin),
+            None => Handle::current().spawn_with(future, origin),
+        }
+    }
+
+    /// Of one of several workers, which this thread is: `context::worker` gave its `place`.
+    fn spawn_by_worker<F>(future: F, place: Count, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (owned, handle, runnable) = task::new(future, Stealable::Worker(place), || origin);
+        context::queue_stealable(owned, runnable);
         // SAFETY: `handle` is the handle's reference of a task with this output.
         unsafe { JoinHandle::new(handle) }
     }

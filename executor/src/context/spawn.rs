@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use super::{Kind, with};
-use crate::home::Local;
-use crate::shared::{Shared, cancel};
+use crate::home::{Count, Local};
+use crate::shared::{Order, Shared, cancel};
 use crate::task::{self, JoinHandle, Origin, Runnable, Task};
 
 /// Of code that a thread runs in its context.
@@ -50,6 +50,32 @@ pub(crate) fn only(is_wanted: impl FnOnce(&Shared) -> bool) -> Option<Local> {
         let current = current.filter(|current| matches!(current.kind, Kind::Only))?;
         is_wanted(&current.shared).then(|| current.place.local())
     })
+}
+
+/// A count of this thread's place, if it is one of several workers of an executor
+/// that is the wanted one.
+#[inline]
+pub(crate) fn worker(is_wanted: impl FnOnce(&Shared) -> bool) -> Option<Count> {
+    with(|current| {
+        let current = current.filter(|current| matches!(current.kind, Kind::Worker(_)))?;
+        is_wanted(&current.shared).then(|| current.place.count())
+    })
+}
+
+/// Queues a new task that any worker may run, on this one.
+#[inline]
+pub(crate) fn queue_stealable(owned: Task, runnable: Runnable) {
+    let refused = with(|current| {
+        let current = current.expect(STAYS);
+        if let Err(task) = current.shared.owned.insert(owned) {
+            return Some((task, runnable));
+        }
+        current.push_stealable(runnable, Order::Spawned);
+        None
+    });
+    if let Some((task, runnable)) = refused {
+        cancel(&task, runnable);
+    }
 }
 
 /// Queues a new task of this thread, which is at its home.

@@ -30,6 +30,7 @@
 
 use std::{cell::Cell, fmt, marker::PhantomData, ptr, ptr::NonNull};
 
+use crate::padded::Padded;
 use crate::sync::{
     Arc,
     atomic::{
@@ -239,7 +240,8 @@ struct Ring<T> {
     /// The oldest position that nobody has taken. Whoever moves it, by `take`,
     /// has what it passes.
     head: Padded<AtomicU64>,
-    /// One past the newest position. The owner writes it.
+    /// One past the newest position. The owner writes it, and thieves who read `head`
+    /// do not slow that.
     tail: Padded<AtomicU64>,
     /// The buffer in use, first of a list of all that were. The owner writes it.
     buffer: AtomicPtr<Buffer<T>>,
@@ -334,8 +336,3 @@ impl<T> Buffer<T> {
 fn queued<T>(item: *mut T) -> NonNull<T> {
     NonNull::new(item).unwrap_or_else(|| unreachable!("a slot was taken before it was filled"))
 }
-
-/// Alone on its cache lines (two: they are fetched in pairs), so that a thief
-/// that reads `head` does not slow the owner's writes of `tail`.
-#[repr(align(128))]
-struct Padded<A>(A);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use crate::home::Local;
+use crate::home::{Count, Local};
 use crate::task::{Header, Runnable, Schedule, Task};
 
 /// Where a task comes from, which decides how far forward it goes.
@@ -23,56 +23,68 @@ pub(crate) fn cancel(task: &Task, runnable: Runnable) {
     runnable.end();
 }
 
-/// The scheduler of tasks that may be run by any worker.
+/// The scheduler of tasks that any worker may run, by where they were spawned.
 pub(super) enum Stealable {
-    /// And are.
-    ByAny(Arc<Shared>),
-    /// Spawned by the only worker: at home there, they cost one atomic operation, at
-    /// their end.
-    ByOnly(Local),
+    /// By a thread that is none of the workers.
+    Elsewhere(Arc<Shared>),
+    /// By one of several workers: at the one count of the executor these would meet,
+    /// twice for each task.
+    Worker(Count),
+    /// By the only worker: at home there, they cost one atomic operation, at their end.
+    Only(Local),
+}
+
+impl Stealable {
+    #[inline(always)]
+    fn shared(&self) -> &Arc<Shared> {
+        let place = match self {
+            Stealable::Elsewhere(shared) => return shared,
+            Stealable::Worker(place) => place,
+            Stealable::Only(local) => local.place(),
+        };
+        &place.shared
+    }
 }
 
 impl Schedule for Stealable {
     #[inline]
     fn schedule(&self, runnable: Runnable) {
         match self {
-            Stealable::ByAny(shared) => shared.enqueue(runnable, Order::Woken),
-            Stealable::ByOnly(local) => local.schedule(runnable),
+            Stealable::Only(local) => local.schedule(runnable),
+            _ => self.shared().enqueue(runnable, Order::Woken),
         }
     }
 
     #[inline(always)]
     fn disown(&self, task: &Header) -> Option<Task> {
         match self {
-            Stealable::ByAny(shared) => {
+            Stealable::Only(local) => local.disown(task),
+            _ => {
+                let shared = self.shared();
                 let task = shared.owned.remove(task);
                 shared.task_ended();
                 task
             }
-            Stealable::ByOnly(local) => local.disown(task),
         }
     }
 
     #[inline]
     fn runtime(&self) -> &Shared {
-        match self {
-            Stealable::ByAny(shared) => shared,
-            Stealable::ByOnly(local) => local.runtime(),
-        }
+        self.shared()
     }
 
     #[inline]
     fn home(&self) -> Option<usize> {
         match self {
-            Stealable::ByAny(_) => None,
-            Stealable::ByOnly(local) => local.home(),
+            Stealable::Only(local) => local.home(),
+            _ => None,
         }
     }
 
     fn keep(&self, task: Task) {
         match self {
-            Stealable::ByAny(_) => drop(task),
-            Stealable::ByOnly(local) => local.keep(task),
+            Stealable::Only(local) => local.keep(task),
+            _ => drop(task),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::running::{Running, running};
 use super::{Id, JoinHandle};
 use crate::Handle;
 use crate::debug::{Subject, SubjectKind};
+use crate::shared::Shared;
 
 /// The running task, as [`current`] tells it.
 #[derive(Clone, Debug)]
@@ -255,7 +256,7 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_on(&Handle::current(), future)
+        Shared::spawn_here(future, self.origin(Location::caller()))
     }
 
     /// Spawns `future` on the runtime of `handle`.

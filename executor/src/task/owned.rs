@@ -13,9 +13,10 @@ use wakeline_sync::lock::Lock;
 use super::cell::Header;
 use super::{Task, TaskInfo, TaskState};
 use crate::favour::Favour;
+use crate::padded::Padded;
 
 /// The tasks of an executor, which several threads spawn.
-pub(crate) type OwnedByMany = Owned<Lock<Shard>, 8>;
+pub(crate) type OwnedByMany = Owned<Padded<Lock<Shard>>, 8>;
 
 /// The local tasks of a thread, which comes to it at each spawn and each end; others
 /// only to look and to end them all.
@@ -80,9 +81,9 @@ impl Shard {
     }
 }
 
-impl Guarded for Lock<Shard> {
+impl Guarded for Padded<Lock<Shard>> {
     fn new() -> Self {
-        Lock::default()
+        Padded::default()
     }
 
     #[inline]
@@ -92,7 +93,7 @@ impl Guarded for Lock<Shard> {
 
     #[inline]
     fn with_own<R>(&self, f: impl FnOnce(&mut Shard) -> R) -> R {
-        f(&mut self.lock())
+        f(&mut self.0.lock())
     }
 }
 
