@@ -56,5 +56,5 @@ pub use late::LateWake;
 pub use poll::{Aside, Polling};
 pub use quiet::quietly;
 pub use reason::{Cause, Reason};
-pub use task::{current_task, replace_task, runs_tasks, set_runs_tasks};
+pub use task::{current_task, level, replace_level, replace_task, runs_tasks, set_runs_tasks};
 pub use waiting::{Kind, WaitingOn, beside, waiting_at, waiting_on};

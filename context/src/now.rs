@@ -20,6 +20,8 @@ pub(crate) struct Now {
     /// See `task.rs`.
     pub(crate) runs_tasks: Cell<bool>,
     pub(crate) task: Cell<u64>,
+    /// See `task.rs`: how often what the thread is inside of is set aside.
+    pub(crate) level: Cell<u32>,
     /// See `waiting.rs`: whether there is anything to tell, and the line.
     pub(crate) location: Cell<Option<&'static Location<'static>>>,
     /// The rest of it, packed; says nothing while there is no line.
@@ -34,6 +36,7 @@ thread_local! {
             any_token: Cell::new(false),
             runs_tasks: Cell::new(false),
             task: Cell::new(0),
+            level: Cell::new(0),
             location: Cell::new(None),
             what: Cell::new(0),
         }

@@ -10,7 +10,7 @@ use std::panic::Location;
 
 use crate::ambient::Ambient;
 use crate::budget::{self, Budget};
-use crate::task::replace_task;
+use crate::task::{level, replace_level, replace_task};
 use crate::waiting::{self, WaitingOn};
 
 /// A poll, on a thread that is in no other.
@@ -59,7 +59,7 @@ impl Drop for Polling {
 }
 
 /// What surrounds this thread, set aside until this is dropped: the poll that it is in,
-/// the task, its values and the cancel token.
+/// the task, its values, what was lent to it alone, and the cancel token.
 ///
 /// # Example
 ///
@@ -80,6 +80,7 @@ pub struct Aside {
     /// Only of a poll: so it may cost an allocation.
     waiting: Option<Box<WaitingOn>>,
     task: u64,
+    level: u32,
     ambient: Ambient,
     /// Of this thread.
     not_send: PhantomData<*const ()>,
@@ -102,6 +103,7 @@ impl Aside {
             budget,
             waiting,
             task: replace_task(0),
+            level: replace_level(level() + 1),
             ambient,
             not_send: PhantomData,
         }
@@ -112,6 +114,7 @@ impl Drop for Aside {
     #[inline]
     fn drop(&mut self) {
         self.ambient.exchange();
+        replace_level(self.level);
         replace_task(self.task);
         budget::replace(self.budget);
         if let Some(outer) = self.waiting.take() {

@@ -1,5 +1,6 @@
-//! Which task is being polled, for locks that know their owner; and whether the thread
-//! is one that polls any, for what must not block it.
+//! Which task is being polled, for locks that know their owner; on which level, for what
+//! is lent to it alone; and whether the thread is one that polls any, for what must not
+//! block it.
 
 use crate::now::now;
 
@@ -41,4 +42,20 @@ pub fn runs_tasks() -> bool {
 #[inline]
 pub fn set_runs_tasks(runs: bool) {
     now(|now| now.runs_tasks.set(runs));
+}
+
+/// How often what this thread is inside of is set aside: what a thread-local holds for
+/// one level is no other's.
+#[must_use]
+#[inline]
+pub fn level() -> u32 {
+    now(|now| now.level.get())
+}
+
+/// Says which level this thread is on from now on; gives the one before.
+///
+/// For the executor: the future of a `block_on` is on its caller's.
+#[inline]
+pub fn replace_level(level: u32) -> u32 {
+    now(|now| now.level.replace(level))
 }

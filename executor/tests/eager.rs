@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::Poll;
 
-use wakeline_context::{Kind, waiting_on};
+use wakeline_context::{Kind, task_local, waiting_on};
 use wakeline_executor::{Executor, Handle, spawn_eager, spawn_local, task, yield_now};
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -91,6 +91,20 @@ fn who_spawns_is_the_running_task_again_afterwards() {
         });
         outer.await.expect("no panic");
     });
+}
+
+#[test]
+fn what_was_lent_to_who_spawns_it_does_not_see() {
+    task_local! { static NUMBER: u32; }
+    block_on(NUMBER.scope(7, async {
+        let child = spawn_eager(async {
+            let before = NUMBER.try_get().is_ok();
+            NUMBER.sync_scope(8, || assert_eq!(NUMBER.get(), 8));
+            before
+        });
+        assert_eq!(NUMBER.get(), 7);
+        assert!(!child.await.expect("no panic"));
+    }));
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use wakeline_context::{Key, Locals, current_task, current_token, install_token};
+use wakeline_context::{Key, Locals, current_task, current_token, install_token, task_local};
 use wakeline_executor::{
-    Driver, Executor, Interrupt, ParkDriver, spawn_eager, spawn_local, task, yield_now,
+    Driver, Executor, Interrupt, ParkDriver, spawn_blocking, spawn_eager, spawn_local, task,
+    yield_now,
 };
 
 static NUMBER: Key = Key::new();
@@ -55,6 +56,56 @@ fn a_block_on_keeps_what_surrounds_it_for_its_future() {
         });
         assert_eq!((number(), current_token().is_some()), (Some(1), true));
     });
+}
+
+task_local! {
+    static LENT: u32;
+}
+
+#[test]
+fn what_was_lent_to_who_calls_block_on_its_future_sees_and_no_task() {
+    on_each(|executor| {
+        LENT.sync_scope(1, || {
+            executor.block_on(async {
+                let inside = LENT.scope(2, async {
+                    let task = spawn_local(async { LENT.try_get().is_ok() });
+                    (LENT.get(), task.await.unwrap())
+                });
+                assert_eq!(inside.await, (2, false));
+                assert_eq!(LENT.get(), 1);
+                let task = spawn_local(async {
+                    yield_now().await;
+                    LENT.try_get().is_ok()
+                });
+                assert!(!task.await.unwrap());
+                assert_eq!(LENT.get(), 1);
+            });
+            assert_eq!(LENT.get(), 1);
+        });
+    });
+}
+
+#[test]
+fn a_job_that_an_abort_drops_sees_nothing_of_what_was_lent_to_who_aborts() {
+    struct Sees(mpsc::Sender<bool>);
+    impl Drop for Sees {
+        fn drop(&mut self) {
+            let _ = self.0.send(LENT.try_get().is_ok());
+        }
+    }
+    let executor = Executor::builder().workers(1).blocking_threads(1).build();
+    let executor = executor.expect("an executor");
+    let (tell, told) = mpsc::channel();
+    executor.block_on(async {
+        let (go, gone) = mpsc::channel::<()>();
+        let first = spawn_blocking(move || assert!(gone.recv().is_err()));
+        let sees = Sees(tell);
+        let queued = spawn_blocking(move || drop(sees));
+        LENT.sync_scope(1, || queued.abort());
+        drop(go);
+        first.await.expect("no panic");
+    });
+    assert_eq!(told.recv(), Ok(false));
 }
 
 #[test]

@@ -14,8 +14,9 @@
 //! place; what a child sets its parent does not see.
 //!
 //! How it works: a task local is a thread-local slot that the scope fills for
-//! the length of a poll, by swapping. A context local is a key of the list of
-//! values ([`Locals`]) that the executor hands from task to task.
+//! the length of a poll, by swapping; it says for which level, as another task may
+//! run in the midst of that ([`Aside`](crate::Aside)). A context local is a key of
+//! the list of values ([`Locals`]) that the executor hands from task to task.
 
 mod context_local;
 mod task_local;

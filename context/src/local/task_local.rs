@@ -1,6 +1,6 @@
 //! `task_local!`: a value that a scope lends to a future, and to nobody else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use std::thread::LocalKey;
 use pin_project_lite::pin_project;
 
 use super::AccessError;
+use crate::task::level;
 
 /// Declares variables that belong to a future: see [`TaskLocal`](crate::local::TaskLocal).
 ///
@@ -42,12 +43,19 @@ macro_rules! task_local {
 
 /// The place of a variable on one thread; for the macro.
 #[doc(hidden)]
-pub struct Slot<T>(RefCell<Option<T>>);
+pub struct Slot<T> {
+    value: RefCell<Option<T>>,
+    /// For whom: who is run in the midst of that one sees nothing.
+    level: Cell<u32>,
+}
 
 impl<T> Slot<T> {
     #[must_use]
     pub const fn empty() -> Slot<T> {
-        Slot(RefCell::new(None))
+        Slot {
+            value: RefCell::new(None),
+            level: Cell::new(0),
+        }
     }
 }
 
@@ -132,7 +140,11 @@ impl<T: 'static> TaskLocal<T> {
     ///
     /// Without a scope around, or while the thread ends.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
-        let shown = self.slot.try_with(|slot| slot.0.borrow().as_ref().map(f));
+        let shown = self.slot.try_with(|slot| {
+            let theirs = slot.level.get() == level();
+            let value = slot.value.borrow();
+            value.as_ref().filter(|_| theirs).map(f)
+        });
         shown.ok().flatten().ok_or(AccessError(()))
     }
 
@@ -168,26 +180,33 @@ impl<T: 'static> TaskLocal<T> {
         struct Lent<'a, T: 'static> {
             local: &'static TaskLocal<T>,
             value: &'a mut Option<T>,
+            level: u32,
         }
         impl<T: 'static> Drop for Lent<'_, T> {
             fn drop(&mut self) {
                 // It worked on the way in. A borrow that is new since then would
                 // be a `with` around this very guard, and its closure has ended.
-                let swapped = self.local.swap(self.value);
+                let swapped = self.local.swap(self.value, self.level);
                 debug_assert!(swapped.is_ok(), "a task local was not given back");
             }
         }
-        self.swap(value)?;
-        let _lent = Lent { local: self, value };
+        let before = self.swap(value, level())?;
+        let _lent = Lent {
+            local: self,
+            value,
+            level: before,
+        };
         Ok(f())
     }
 
-    fn swap(&'static self, value: &mut Option<T>) -> Result<(), NotLent> {
+    /// The level of the value that comes out.
+    fn swap(&'static self, value: &mut Option<T>, level: u32) -> Result<u32, NotLent> {
         self.slot
             .try_with(|slot| {
-                let mut slot = slot.0.try_borrow_mut().map_err(|_| NotLent::Borrowed)?;
-                std::mem::swap(&mut *slot, value);
-                Ok(())
+                let there = slot.value.try_borrow_mut();
+                let mut there = there.map_err(|_| NotLent::Borrowed)?;
+                std::mem::swap(&mut *there, value);
+                Ok(slot.level.replace(level))
             })
             .unwrap_or(Err(NotLent::ThreadEnds))
     }

@@ -91,6 +91,24 @@ fn destructors_see_the_value_on_completion_on_abort_and_unpolled() {
 }
 
 #[test]
+fn who_is_run_in_the_midst_of_a_scope_sees_nothing_of_it() {
+    NUMBER.sync_scope(1, || {
+        {
+            let _aside = crate::Aside::new();
+            assert!(NUMBER.try_get().is_err());
+            let mut scope = pin!(NUMBER.scope(2, async {
+                assert_eq!(NUMBER.get(), 2);
+                let _aside = crate::Aside::new();
+                NUMBER.try_get().is_err()
+            }));
+            assert_eq!(poll(scope.as_mut()), Poll::Ready(true));
+            assert!(NUMBER.try_get().is_err());
+        }
+        assert_eq!(NUMBER.get(), 1);
+    });
+}
+
+#[test]
 fn a_panic_leaves_nothing_behind() {
     let mut scope = Box::pin(NUMBER.scope(1, async { panic!("in a scope") }));
     assert!(catch_unwind(AssertUnwindSafe(|| poll::<_>(scope.as_mut()))).is_err());

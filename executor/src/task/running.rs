@@ -6,6 +6,7 @@
 //!     task id   = the task's               task id   = the root's, of its own
 //!     locals    = those of its spawn       locals    = those of the call
 //!     token     = none                     token     = that of the call
+//!     level     = the thread's             level     = that of the call
 //! ```
 //!
 //! A thread that runs tasks has none of it in between: what it is inside of then is
@@ -19,7 +20,9 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-use wakeline_context::{Ambient, Locals, WaitingOn, replace_locals, replace_task};
+use wakeline_context::{
+    Ambient, Locals, WaitingOn, level, replace_level, replace_locals, replace_task,
+};
 use wakeline_sync::cancel::Node;
 
 use super::Id;
@@ -144,6 +147,8 @@ pub(crate) struct Root<'a> {
     /// In force where `block_on` was called, and while the future is polled; the tasks
     /// that the thread runs meanwhile are not under it.
     ambient: Cell<Ambient>,
+    /// The same, of what was lent to the caller alone.
+    level: u32,
     runtime: &'a Node,
     node: OnceLock<Node>,
     /// The line that called `block_on`.
@@ -157,6 +162,7 @@ impl<'a> Root<'a> {
         Root {
             id: Id::next(),
             ambient: Cell::new(Ambient::current()),
+            level: level(),
             runtime,
             node: OnceLock::new(),
             at,
@@ -202,7 +208,10 @@ impl<'a> Root<'a> {
         ROOT.set(Some(NonNull::from(self).cast()));
         replace_task(self.id.get());
         self.exchange();
-        EnteredRoot(self)
+        EnteredRoot {
+            root: self,
+            level: replace_level(self.level),
+        }
     }
 
     #[inline]
@@ -216,13 +225,17 @@ impl<'a> Root<'a> {
 }
 
 /// The guard of [`Root::enter`].
-pub(crate) struct EnteredRoot<'a>(&'a Root<'a>);
+pub(crate) struct EnteredRoot<'a> {
+    root: &'a Root<'a>,
+    /// Of the loop around it.
+    level: u32,
+}
 
 impl Drop for EnteredRoot<'_> {
     #[inline]
     fn drop(&mut self) {
-        let EnteredRoot(root) = self;
-        root.exchange();
+        self.root.exchange();
+        replace_level(self.level);
         replace_task(0);
         ROOT.set(None);
     }
