@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::Location;
+use std::slice;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -169,9 +170,7 @@ impl<T> Entries<T> {
     }
 
     pub(crate) fn cancel_all(&mut self, reason: &Reason) {
-        for entry in &self.tasks {
-            entry.handle.cancel(reason.clone());
-        }
+        Uncancelled(self.tasks.iter(), reason).cancel();
     }
 
     /// Drops all handles and outputs.
@@ -189,6 +188,23 @@ impl<T> Entries<T> {
             std::mem::take(&mut self.tasks),
             std::mem::replace(&mut self.returned, Returned(VecDeque::new())),
         ));
+    }
+}
+
+/// Those that a cancel of all has not come to: the rest of them, where a waker panics.
+struct Uncancelled<'a, T>(slice::Iter<'a, Entry<T>>, &'a Reason);
+
+impl<T> Uncancelled<'_, T> {
+    fn cancel(&mut self) {
+        for entry in self.0.by_ref() {
+            entry.handle.cancel(self.1.clone());
+        }
+    }
+}
+
+impl<T> Drop for Uncancelled<'_, T> {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }
 

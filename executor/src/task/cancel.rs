@@ -24,7 +24,6 @@ use wakeline_sync::cancel::Node;
 
 use super::refs::Task;
 use super::running::{Running, running};
-use super::state::Wake;
 
 /// The node of the running task in the cancel tree, or that of the `block_on`;
 /// nothing outside of both.
@@ -116,21 +115,32 @@ impl Task {
         let header = self.header();
         if !header.life.is_complete() {
             let node = header.node_to_cancel(self.as_raw(), &reason);
-            self.aborted(tell_and_abort(node, || header.life.abort(), reason));
+            tell_and_abort(node, || self.abort(), reason);
         }
     }
 }
 
-/// First the reason, then the abort: who sees the abort finds the reason.
-pub(super) fn tell_and_abort(
-    node: Option<&Node>,
-    abort: impl FnOnce() -> Wake,
-    reason: Reason,
-) -> Wake {
-    if let Some(node) = node {
-        node.cancel(reason);
+/// First the reason, then the abort: who sees the abort finds the reason. It comes also
+/// if a waker of those who are told panics, and then that goes on.
+#[inline]
+pub(super) fn tell_and_abort(node: Option<&Node>, abort: impl FnOnce(), reason: Reason) {
+    struct Then<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Then<F> {
+        fn drop(&mut self) {
+            self.0.take().into_iter().for_each(|abort| abort());
+        }
     }
-    abort()
+    #[cold]
+    #[inline(never)]
+    fn tell(node: &Node, abort: impl FnOnce(), reason: Reason) {
+        let then = Then(Some(abort));
+        node.cancel(reason);
+        drop(then);
+    }
+    match node {
+        Some(node) => tell(node, abort, reason),
+        None => abort(),
+    }
 }
 
 /// Why a task ends that was aborted with no words: its runtime knows, or who spawned it.

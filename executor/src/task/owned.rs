@@ -7,7 +7,7 @@
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use wakeline_context::Reason;
+use wakeline_context::{Reason, quietly};
 use wakeline_sync::lock::Lock;
 
 use super::cell::Header;
@@ -179,7 +179,8 @@ impl<L: Guarded, const SHARDS: usize> Owned<L, SHARDS> {
         // the lock of a list that it takes tasks out of.
         for task in self.snapshot() {
             match reason {
-                Some(reason) => task.cancel(reason.clone()),
+                // Their wakers' panics are nobody's: a runtime or a `block_on` ends.
+                Some(reason) => quietly(|| task.cancel(reason.clone())),
                 None => task.abort(),
             }
         }

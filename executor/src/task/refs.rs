@@ -41,13 +41,8 @@ impl Task {
 
     /// Aborts the task without a word, as its runtime ends; else `cancel`.
     pub(crate) fn abort(&self) {
-        self.aborted(self.header().life.abort());
-    }
-
-    /// Sees to a task that was just aborted.
-    pub(super) fn aborted(&self, wake: Wake) {
         let header = self.header();
-        match wake {
+        match header.life.abort() {
             // SAFETY: `Enqueue` made us the one who queues it.
             Wake::Enqueue => unsafe { (header.vtable.schedule)(self.0) },
             // SAFETY: we hold a counted reference to this very task.

@@ -204,13 +204,14 @@ fn loom_who_ends_a_cancelled_task_finds_the_reason() {
         let node = Node::root();
         let canceller = thread::spawn({
             let (state, node) = (Arc::clone(&state), node.clone());
-            move || tell_and_abort(Some(&node), || state.abort(), Reason::new("stop"))
+            let abort = move || drop(state.abort());
+            move || tell_and_abort(Some(&node), abort, Reason::new("stop"))
         });
         if state.pause() == Pause::Requeue {
             assert_eq!(state.start(), Start::Cancel);
             assert!(node.is_cancelled(), "ended, and nobody knows why");
         }
-        let _ = canceller.join().unwrap();
+        canceller.join().unwrap();
         assert!(node.is_cancelled());
     });
 }
