@@ -190,7 +190,8 @@ impl Handle {
     }
 
     /// Makes this runtime the current one of a thread that runs no tasks, so
-    /// that free functions such as [`spawn`](crate::spawn) find it.
+    /// that free functions such as [`spawn`](crate::spawn) find it. Of several the last
+    /// that is entered counts; they are left in any order.
     #[must_use = "the thread leaves the runtime when the guard is dropped"]
     pub fn enter(&self) -> EnterGuard {
         EnterGuard {

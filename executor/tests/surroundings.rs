@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use wakeline_context::{Key, Locals, current_task, current_token, install_token, task_local};
 use wakeline_executor::{
-    Driver, Executor, Interrupt, ParkDriver, spawn_blocking, spawn_eager, spawn_local, task,
-    yield_now,
+    Driver, Executor, Handle, Interrupt, ParkDriver, spawn, spawn_blocking, spawn_eager,
+    spawn_local, task, yield_now,
 };
 
 static NUMBER: Key = Key::new();
@@ -281,4 +281,23 @@ fn what_another_thread_has_left_to_end_here_is_dropped_under_no_token() {
     other.block_on(async {});
     assert_eq!(told.recv(), Ok(false));
     assert!(current_token().is_some());
+}
+
+#[test]
+fn a_thread_leaves_the_runtimes_that_it_has_entered_in_any_order() {
+    let one = Executor::builder().workers(1).build();
+    let two = Executor::builder().workers(1).build();
+    let (one, two) = (one.expect("an executor"), two.expect("an executor"));
+    let first = one.handle().enter();
+    let second = two.handle().enter();
+    drop(first);
+    let task = spawn(async { 7 });
+    assert_eq!(two.handle().tasks().len(), 1, "it is in the other one yet");
+    let third = one.handle().enter();
+    drop(second);
+    drop(spawn(async {}));
+    assert_eq!(one.handle().tasks().len(), 1);
+    drop(third);
+    assert!(Handle::try_current().is_none());
+    assert_eq!(two.block_on(task).expect("no panic"), 7);
 }

@@ -18,8 +18,9 @@ thread_local! {
     /// Each wake looks here. It needs no destructor, as it owns nothing: the
     /// `Entered` that put it here does.
     static CURRENT: Cell<Option<NonNull<Context>>> = const { Cell::new(None) };
-    /// The executor of a thread that runs no tasks: a blocking job's, say.
-    static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+    /// The executors of a thread that runs no tasks: a blocking job's, say. The last
+    /// counts; each has a number of its own, by which its guard finds it.
+    static ENTERED: RefCell<Vec<(u64, Arc<Shared>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `f` with this thread's context. `f` must not run foreign code.
@@ -38,10 +39,8 @@ pub(crate) fn is_entered() -> bool {
 /// Whether the runtime of this thread is in debug mode.
 pub(crate) fn has_debug() -> bool {
     let entered = || {
-        let debug = |shared: &Option<Arc<Shared>>| {
-            shared.as_ref().is_some_and(|shared| shared.debug.is_some())
-        };
-        ENTERED.try_with(|entered| debug(&entered.borrow()))
+        let debug = |(_, shared): &(u64, Arc<Shared>)| shared.debug.is_some();
+        ENTERED.try_with(|entered| entered.borrow().last().is_some_and(debug))
     };
     with(|current| current.map(|current| current.shared.debug.is_some()))
         .unwrap_or_else(|| entered().unwrap_or(false))
@@ -50,10 +49,9 @@ pub(crate) fn has_debug() -> bool {
 /// The executor that this thread belongs to, if any.
 pub(crate) fn shared() -> Option<Arc<Shared>> {
     let entered = || {
-        ENTERED
-            .try_with(|entered| entered.borrow().clone())
-            .ok()
-            .flatten()
+        let last = |(_, shared): &(u64, Arc<Shared>)| Arc::clone(shared);
+        let found = ENTERED.try_with(|entered| entered.borrow().last().map(last));
+        found.ok().flatten()
     };
     with(|current| current.map(|current| Arc::clone(&current.shared))).or_else(entered)
 }
@@ -100,21 +98,32 @@ impl Drop for Entered {
 
 /// Makes an executor findable on a thread that runs no tasks.
 pub(crate) fn enter_shared(shared: Arc<Shared>) -> EnteredShared {
+    let number = ENTERED.with(|entered| {
+        let mut entered = entered.borrow_mut();
+        let number = entered.last().map_or(0, |(last, _)| last + 1);
+        entered.push((number, shared));
+        number
+    });
     EnteredShared {
-        before: ENTERED.with(|entered| entered.replace(Some(shared))),
+        number,
         not_send: PhantomData,
     }
 }
 
+/// Guards of one thread are dropped in any order.
 pub(crate) struct EnteredShared {
-    before: Option<Arc<Shared>>,
+    number: u64,
     /// Belongs to the thread whose entry it takes back.
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnteredShared {
     fn drop(&mut self) {
-        let before = self.before.take();
-        drop(ENTERED.try_with(|entered| entered.replace(before)));
+        let left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let place = entered.iter().rposition(|(it, _)| *it == self.number)?;
+            Some(entered.remove(place))
+        });
+        drop(left);
     }
 }
