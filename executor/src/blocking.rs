@@ -60,6 +60,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use wakeline_context::{LateWake, quietly};
 
+use crate::context;
 use crate::shared::Shared;
 use crate::task::{OwnedByMany, Runnable};
 
@@ -162,8 +163,10 @@ impl Pool {
         self.desk.ended(count, || shared.interrupt_only());
     }
 
-    /// Waits until every thread has dropped what it had of the executor, at most for `limit`; how many jobs still run.
-    pub(crate) fn wait(&self, limit: Duration) -> usize {
-        self.desk.wait(limit)
+    /// Waits until every thread has dropped what it had of the executor, at most for `limit`;
+    /// how many jobs still run. A job that calls this does not wait for itself.
+    pub(crate) fn wait(&self, shared: &Shared, limit: Duration) -> usize {
+        let own = usize::from(context::is_passing_of(shared));
+        self.desk.wait(own, limit)
     }
 }

@@ -45,7 +45,7 @@ impl Executor {
     ///
     /// A one-worker executor must be shut down by the thread that it is bound to
     /// for its tasks to go on in the meantime. Inside a task nothing is waited
-    /// for.
+    /// for, and in a blocking job of its own all but that job.
     #[must_use = "the report tells who did not finish; drop the executor if nobody asks"]
     #[track_caller]
     pub fn shutdown(self, grace: Duration) -> ShutdownReport {
@@ -77,7 +77,8 @@ impl Executor {
             at.saturating_duration_since(Instant::now())
         });
         let waits = wait_for_jobs && may_wait;
-        report.blocking_jobs_left = shared.pool.wait(if waits { left } else { Duration::ZERO });
+        let limit = if waits { left } else { Duration::ZERO };
+        report.blocking_jobs_left = shared.pool.wait(shared, limit);
         report.finished = before.saturating_sub(report.cut_off.len());
         shared.add_leftovers_to(&mut report);
         report

@@ -198,6 +198,24 @@ fn a_shutdown_waits_for_blocking_jobs_only_within_the_grace() {
 }
 
 #[test]
+fn a_shutdown_in_a_blocking_job_does_not_wait_for_itself() {
+    for workers in [1, 2] {
+        let executor = executor(workers);
+        let handle = executor.handle();
+        let (release, released) = mpsc::channel::<()>();
+        let other = handle.spawn_blocking(move || released.recv().is_err());
+        let job = handle.spawn_blocking(move || {
+            drop(release);
+            executor.shutdown(Duration::MAX)
+        });
+        let report = job.blocking_join(Duration::from_secs(20));
+        let report = report.expect("it ends").expect("no panic");
+        assert_eq!(report.blocking_jobs_left, 1, "itself: {report}");
+        assert!(other.is_finished());
+    }
+}
+
+#[test]
 fn a_waker_may_outlive_its_executor() {
     for workers in [1, 2] {
         let executor = executor(workers);

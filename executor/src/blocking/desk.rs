@@ -248,12 +248,12 @@ impl<J> Desk<J> {
         queue
     }
 
-    /// Waits until every thread has left, at most for `limit`; how many jobs still
-    /// run. A thread that has none may then be on its way out.
-    pub(super) fn wait(&self, limit: Duration) -> usize {
+    /// Waits until every thread has left but so many of the caller's `own`, at most for
+    /// `limit`; how many jobs still run. A thread that has none may then be on its way out.
+    pub(super) fn wait(&self, own: usize, limit: Duration) -> usize {
         let deadline = Instant::now().checked_add(limit);
         let mut state = self.lock();
-        while state.threads + state.leaving > 0 {
+        while state.threads + state.leaving > own {
             let left = deadline.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
             });

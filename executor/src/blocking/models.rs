@@ -167,7 +167,7 @@ impl Office {
     fn end(&self, jobs: usize) {
         self.ran.wait_for(jobs);
         assert_eq!(self.close(), 0);
-        assert_eq!(self.desk.wait(Duration::MAX), 0);
+        assert_eq!(self.desk.wait(0, Duration::MAX), 0);
         let state = self.desk.lock();
         let counts = [state.threads, state.starting, state.leaving];
         assert_eq!(counts, [0; 3]);
@@ -289,7 +289,7 @@ fn loom_blocking_close_against_submit_and_take() {
         let other = office.clone();
         let other = thread::spawn(move || other.submit(Job::Plain));
         let left = office.close();
-        assert_eq!(office.desk.wait(Duration::MAX), 0);
+        assert_eq!(office.desk.wait(0, Duration::MAX), 0);
         let taken = 1 + usize::from(other.join().unwrap());
         assert_eq!(office.ran.get() + left, taken, "each runs or is given back");
         assert_eq!(office.desk.lock().threads, 0);
@@ -336,7 +336,7 @@ fn loom_blocking_the_worker_hears_of_jobs_that_the_close_cancels() {
         let worker = thread::spawn(move || worker.sleep());
         office.close();
         worker.join().unwrap();
-        assert_eq!(office.desk.wait(Duration::MAX), 0);
+        assert_eq!(office.desk.wait(0, Duration::MAX), 0);
     });
 }
 
@@ -347,7 +347,7 @@ fn loom_blocking_a_thread_without_a_job_is_no_job_that_is_left() {
         // One that sleeps, and has not heard of the end.
         office.desk.lock().threads = 1;
         assert_eq!(office.close(), 0);
-        assert_eq!(office.desk.wait(Duration::ZERO), 0);
+        assert_eq!(office.desk.wait(0, Duration::ZERO), 0);
     });
 }
 

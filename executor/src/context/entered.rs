@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -66,6 +66,13 @@ pub(crate) fn set_passing() {
 /// end of an executor that is bound to it.
 pub(crate) fn is_passing() -> bool {
     PASSING.get()
+}
+
+/// Whether it is one of this executor's, which it has entered first.
+pub(crate) fn is_passing_of(shared: &Shared) -> bool {
+    let first = |(_, first): &(u64, Arc<Shared>)| ptr::eq(&raw const **first, shared);
+    let own = ENTERED.try_with(|entered| entered.borrow().first().is_some_and(first));
+    is_passing() && own.unwrap_or(false)
 }
 
 /// Makes `context` this thread's, until the guard is dropped. What it is inside of has
