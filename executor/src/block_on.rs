@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 use std::time::Duration;
 
-use wakeline_context::{Cause, Reason, outlive_the_rest};
+use wakeline_context::{Cause, Reason, outlive_the_rest, quietly};
 
 use crate::context::{self, Context, Kind};
 use crate::driver::Driver;
@@ -227,7 +227,7 @@ impl Core {
             if may_linger && shared.cleanups.len() > 0 {
                 let mut lane = UntilEmpty::all(context, shared.lane_deadline());
                 // Without a driver they cannot go on.
-                drop(worker::run(context, driver, &mut lane));
+                let _ = is_driven(driver, &mut lane);
             }
             shared.close_lane();
         } else {
@@ -246,11 +246,19 @@ impl Core {
 
 /// Runs aborted tasks, also without a driver that works.
 fn run_until(driver: &mut dyn Driver, root: &mut UntilEmpty<'_>) {
-    if worker::run(root.context, driver, root).is_err() {
+    if !is_driven(driver, root) {
         // A driver that fails now has nobody to tell; the tasks' futures are
         // what must not stay behind, and those need no driver to be dropped.
         worker::run_undriven(root.context, || root.is_empty());
     }
+}
+
+/// Runs tasks at the end of their thread; false if the driver failed. So does one that
+/// panics: the thread may be unwinding already, perhaps for the same reason.
+fn is_driven(driver: &mut dyn Driver, root: &mut UntilEmpty<'_>) -> bool {
+    let mut driven = false;
+    quietly(|| driven = worker::run(root.context, driver, root).is_ok());
+    driven
 }
 
 impl Drop for Core {

@@ -1,7 +1,9 @@
 //! A worker whose driver fails, or panics, ends before the others: it leaves nothing that
 //! they would have to wait for.
 
+use std::future::pending;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -9,7 +11,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use wakeline_executor::{
-    Driver, DriverReport, Executor, Interrupt, JoinHandle, ParkDriver, yield_now,
+    Driver, DriverReport, Executor, Interrupt, JoinHandle, ParkDriver, spawn_local, yield_now,
 };
 
 /// Fails on the thread that was named, or on all.
@@ -46,13 +48,17 @@ impl Driver for Failing {
 }
 
 fn two_workers(panics: bool) -> (Executor, Arc<Fault>) {
+    with_workers(2, panics)
+}
+
+fn with_workers(workers: usize, panics: bool) -> (Executor, Arc<Fault>) {
     let fault = Arc::new(Fault {
         panics,
         ..Fault::default()
     });
     let theirs = Arc::clone(&fault);
     let executor = Executor::builder()
-        .workers(2)
+        .workers(workers)
         .driver(move |_| Ok(Box::new(Failing(ParkDriver::new(), Arc::clone(&theirs)))))
         .build()
         .expect("an executor");
@@ -126,5 +132,36 @@ fn the_others_are_woken_for_what_comes_later() {
         woken.store(true, Ordering::SeqCst);
         waker.lock().unwrap().take().expect("from above").wake();
         assert_eq!(joined(waits).expect("it is woken"), 7);
+    }
+}
+
+/// So many that the end would have a turn on its way.
+#[test]
+fn who_stays_with_it_is_dropped_without_another_turn() {
+    const MANY: usize = 200;
+    for (workers, panics) in [(1, false), (1, true), (2, false), (2, true)] {
+        let (executor, fault) = with_workers(workers, panics);
+        let kept = Arc::new(());
+        let theirs = Arc::clone(&kept);
+        let fails = async move {
+            for _ in 0..MANY {
+                let kept = Arc::clone(&theirs);
+                drop(spawn_local(async move {
+                    let _kept = kept;
+                    pending::<()>().await;
+                }));
+            }
+            yield_now().await;
+            fault.all.store(true, Ordering::SeqCst);
+            yield_now().await;
+        };
+        if workers == 1 {
+            let block_on = AssertUnwindSafe(|| executor.block_on(fails));
+            assert!(catch_unwind(block_on).is_err());
+        } else {
+            drop(joined(executor.spawn(fails)));
+        }
+        drop(executor);
+        assert_eq!(Arc::strong_count(&kept), 1);
     }
 }
