@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, Reason, install_token};
+use wakeline_context::{Cause, Reason, install_token, runs_tasks};
 
 use crate::block_on;
 use crate::context;
@@ -63,7 +63,7 @@ impl Executor {
         let _none = install_token(None);
         self.ended.store(true, Relaxed);
         let before = shared.task_count();
-        let may_wait = !context::is_entered();
+        let may_wait = !runs_tasks();
         let grace = if may_wait { grace } else { Duration::ZERO };
         let deadline = Instant::now().checked_add(grace);
         shared.set_grace(deadline);

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -163,5 +163,31 @@ fn who_stays_with_it_is_dropped_without_another_turn() {
         }
         drop(executor);
         assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}
+
+#[test]
+fn a_task_that_has_the_executor_is_cancelled_with_the_others() {
+    struct Tells(mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    for panics in [false, true] {
+        let (executor, fault) = two_workers(panics);
+        let handle = executor.handle();
+        let (tell, told) = mpsc::channel();
+        drop(handle.spawn(async move {
+            let _both = (executor, Tells(tell.clone()));
+            tell.send(()).expect("the test waits");
+            pending::<()>().await;
+        }));
+        told.recv().expect("it waits");
+        fault.all.store(true, Ordering::SeqCst);
+        // Has a worker take a turn, which fails; its end interrupts the other one.
+        drop(handle.spawn(yield_now()));
+        let dropped = told.recv_timeout(Duration::from_secs(20));
+        dropped.expect("it does not wait for itself");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::fence;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use wakeline_context::{Cause, Reason, quietly};
+use wakeline_context::{Cause, Reason, quietly, runs_tasks, set_runs_tasks};
 
 use super::{Flavour, Leftovers, Shared};
 use crate::context;
@@ -205,6 +205,9 @@ impl Shared {
         if !left() {
             return;
         }
+        // Their destructors are on a thread that runs tasks: an end in there does not wait.
+        let before = runs_tasks();
+        set_runs_tasks(true);
         self.owned.abort_all(None);
         self.cleanups.abort_all(None);
         while left() {
@@ -213,6 +216,7 @@ impl Shared {
             // Another thread may just be queueing one.
             std::thread::yield_now();
         }
+        set_runs_tasks(before);
     }
 
     /// Blocks until `done`, looked at whenever something ended, or for `limit`.
