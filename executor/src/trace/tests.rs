@@ -137,6 +137,13 @@ fn a_name_in_text_cannot_break_the_line() {
 }
 
 #[test]
+fn a_name_in_text_may_be_longer_than_what_can_be_aligned() {
+    let name = "n".repeat(70_000);
+    let text = one(&name).timeline().to_text(1);
+    assert!(text.contains(&name));
+}
+
+#[test]
 fn json_tells_all_and_escapes_what_it_quotes() {
     let timeline = one("a\"\\\n\u{7f}</script>").timeline();
     let json = timeline.to_json();

@@ -38,7 +38,8 @@ impl Timeline {
     pub fn to_text(&self, width: usize) -> String {
         let titles: Vec<String> = self.tasks.iter().map(TaskLine::title).collect();
         let widest = titles.iter().map(|it| it.chars().count()).max();
-        let widest = widest.unwrap_or(0);
+        // More cannot be formatted.
+        let widest = widest.unwrap_or(0).min(usize::from(u16::MAX));
         let mut text = String::new();
         text.push_str(&self.summary());
         text.push('\n');
