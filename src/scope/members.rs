@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use wakeline_context::{AnyToken, Cause, Reason};
+use wakeline_context::{AnyToken, Cause, Reason, quietly};
 use wakeline_sync::children::{Key, Payload, drop_caught};
 
 use super::adopt::Orphan;
@@ -37,12 +37,11 @@ impl<F, R, E> Driver<F, R, E> {
         )
     }
 
-    /// Something failed: the others are cancelled.
+    /// Something failed: the others are cancelled. A waker that panics at that is
+    /// nobody's of these, and its panic no failure of the scope.
     fn fail(&self) {
-        self.core
-            .link
-            .token()
-            .cancel(Reason::at(Cause::Sibling, self.location));
+        let token = self.core.link.token();
+        quietly(|| _ = token.cancel(Reason::at(Cause::Sibling, self.location)));
     }
 
     fn panicked(&mut self, payload: Payload) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wakeline_context::{budget, waiting_at};
+use wakeline_context::{budget, quietly, waiting_at};
 use wakeline_executor::{JoinHandle, task, yield_now};
 use wakeline_reactor::time::{self, sleep, sleep_until};
 
@@ -269,9 +269,10 @@ fn turn_away<L: Listener>(listener: &L) -> u64 {
 struct Tasks(HashMap<u64, JoinHandle<()>>);
 
 impl Tasks {
+    /// All, though a waker that one of them calls may panic.
     fn abort(&self) {
         for task in self.0.values() {
-            task.abort();
+            quietly(|| task.abort());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! G9: a panic stays where it happened: in a task, in a destructor, in a waker.
 
+mod aborts;
 mod tasks;
 
 use crate::over_every_primitive;
