@@ -14,7 +14,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use wakeline_context::{Kind, budget};
-use wakeline_reactor::{Direction, Done, Source};
+use wakeline_reactor::{Direction, Done, Source, is_at_mark};
 
 /// Standard input, from [`stdin`].
 ///
@@ -118,7 +118,10 @@ fn try_read(fd: BorrowedFd<'_>, how: Try, buf: &mut [u8]) -> io::Result<Done<usi
         }
         Try::Socket => retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::DONTWAIT))?.0,
     };
-    Ok(look_for_more(fd, n, wanted))
+    let done = look_for_more(fd, n, wanted);
+    // A read stops at an urgent mark, and there the kernel tells of nothing behind it.
+    let at_mark = how == Try::Socket && matches!(done, Done::Short(_)) && is_at_mark(fd);
+    Ok(if at_mark { Done::Full(n) } else { done })
 }
 
 impl Drop for Stdin {
