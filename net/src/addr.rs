@@ -231,6 +231,11 @@ fn malformed(text: &str) -> io::Error {
     )
 }
 
+/// Of an empty list, which is well-formed.
+pub(crate) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "there is no address")
+}
+
 fn ask_the_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let addrs: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))?.collect();
     if addrs.is_empty() {
@@ -272,7 +277,7 @@ impl<T> Future for Bind<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<T>> {
         let addrs = ready!(self.lookup.poll_addrs(cx))?;
-        let mut last = malformed("");
+        let mut last = no_address();
         for addr in addrs {
             match (self.make)(addr) {
                 Ok(socket) => return Poll::Ready(Ok(socket)),

@@ -97,6 +97,9 @@ fn what_is_no_address_is_told() {
         assert!(error.to_string().contains("no port here"), "{error}");
         let error = TcpStream::connect(Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let error = TcpListener::bind(Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(error.to_string(), "there is no address");
         // The name is reserved for this: RFC 2606.
         let error = TcpStream::connect("nowhere.invalid:80").await.unwrap_err();
         assert!(error.to_string().contains("nowhere.invalid:80"), "{error}");

@@ -12,7 +12,7 @@
 
 use super::race::{ATTEMPT_DELAY, Event, Race, Step, interleave};
 use super::stream::TcpStream;
-use crate::addr::{LookupHost, ToSocketAddrs, lookup_host};
+use crate::addr::{LookupHost, ToSocketAddrs, lookup_host, no_address};
 use crate::error::{Context, NotConnected};
 use crate::sys::{count_received, retry};
 use rustix::io::Errno;
@@ -217,8 +217,7 @@ impl Racing {
         let doing = std::mem::take(&mut self.doing);
         let failed = std::mem::take(&mut self.failed);
         if failed.is_empty() {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "there is no address");
-            return Context::wrap(doing, source);
+            return Context::wrap(doing, no_address());
         }
         NotConnected { doing, failed }.into_error()
     }

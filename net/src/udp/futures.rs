@@ -1,7 +1,7 @@
 //! The futures of datagram sockets.
 
 use super::{UdpSocket, receive_from};
-use crate::addr::LookupHost;
+use crate::addr::{LookupHost, no_address};
 use crate::error::Context as ErrorContext;
 use crate::leaf::{Leaf, Operation, named_future};
 use crate::sys;
@@ -124,10 +124,6 @@ impl fmt::Debug for SendTo<'_> {
             .field("leaf", &self.leaf)
             .finish_non_exhaustive()
     }
-}
-
-fn no_address() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "there is no address")
 }
 
 /// The future of [`UdpSocket::connect`].
