@@ -75,6 +75,7 @@ pub mod io;
 mod leaf;
 mod methods;
 mod owned;
+mod per_process;
 pub mod pipe;
 pub mod process;
 pub mod signal;

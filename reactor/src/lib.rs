@@ -111,4 +111,6 @@ pub use reactor::{Drained, Reactor, Turn};
 pub use remote::Remote;
 pub use source::{Done, Io, Ready, Seen, Source};
 pub use state::Direction;
+#[doc(hidden)]
+pub use sys::generation as process_generation;
 pub use wakeline_context::LateWake;

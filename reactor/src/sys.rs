@@ -106,6 +106,13 @@ pub(crate) fn process_generation() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
+/// The same, for what a process has once: it counts from the first call on.
+#[must_use]
+pub fn generation() -> u32 {
+    watch_forks();
+    process_generation()
+}
+
 /// From now on, [`process_generation`] counts.
 pub(crate) fn watch_forks() {
     static ONCE: Once = Once::new();

@@ -18,6 +18,7 @@
 //! of threads or descriptors, the next spawn or drop tries again.
 
 use super::handle::Exit;
+use crate::per_process::{GENERATIONS, PerProcess};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -45,11 +46,15 @@ const LOOK_AGAIN: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-static ORPHANS: Mutex<Orphans> = Mutex::new(Orphans {
-    waiting: BTreeMap::new(),
-    next: 0,
-    epoll: None,
-});
+static ORPHANS: PerProcess<Mutex<Orphans>> = PerProcess::new(
+    [const {
+        Mutex::new(Orphans {
+            waiting: BTreeMap::new(),
+            next: 0,
+            epoll: None,
+        })
+    }; GENERATIONS],
+);
 
 struct Orphans {
     waiting: BTreeMap<u64, Orphan>,
@@ -66,7 +71,8 @@ struct Orphan {
 }
 
 fn lock() -> MutexGuard<'static, Orphans> {
-    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
+    let orphans = ORPHANS.get().lock();
+    orphans.unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes a running child over.

@@ -70,7 +70,7 @@ impl Stdin {
 pub fn stdin() -> Stdin {
     Stdin {
         watched: watched(rustix::stdio::stdin()),
-        thread: &STDIN,
+        thread: STDIN.get(),
         id: Id::new(),
     }
 }

@@ -157,7 +157,7 @@ macro_rules! outputs {
         /// ```
         #[must_use]
         pub fn $make() -> $type {
-            $type(Output::new(rustix::stdio::$make(), &$thread))
+            $type(Output::new(rustix::stdio::$make(), $thread.get()))
         }
 
         #[doc = concat!("The handle from [`", stringify!($make), "`].")]

@@ -15,6 +15,7 @@
 use super::wait_here;
 use super::waiters::{Id, Waiters};
 use crate::foreign::wake_all;
+use crate::per_process::{GENERATIONS, PerProcess};
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -48,7 +49,8 @@ pub(super) struct ThreadIn {
 }
 
 /// One for the process, as there is one standard input.
-pub(super) static STDIN: ThreadIn = ThreadIn::new();
+pub(super) static STDIN: PerProcess<ThreadIn> =
+    PerProcess::new([const { ThreadIn::new() }; GENERATIONS]);
 
 impl ThreadIn {
     const fn new() -> ThreadIn {

@@ -13,6 +13,7 @@
 use super::wait_here;
 use super::waiters::{Id, Waiters};
 use crate::foreign::wake_all;
+use crate::per_process::{GENERATIONS, PerProcess};
 use crate::sys::retry;
 use rustix::event::PollFlags;
 use std::io;
@@ -42,8 +43,12 @@ pub(super) struct ThreadOut {
     name: &'static str,
 }
 
-pub(super) static STDOUT: ThreadOut = ThreadOut::new(rustix::stdio::stdout, "wakeline-stdout");
-pub(super) static STDERR: ThreadOut = ThreadOut::new(rustix::stdio::stderr, "wakeline-stderr");
+pub(super) static STDOUT: PerProcess<ThreadOut> = PerProcess::new(
+    [const { ThreadOut::new(rustix::stdio::stdout, "wakeline-stdout") }; GENERATIONS],
+);
+pub(super) static STDERR: PerProcess<ThreadOut> = PerProcess::new(
+    [const { ThreadOut::new(rustix::stdio::stderr, "wakeline-stderr") }; GENERATIONS],
+);
 
 impl ThreadOut {
     const fn new(fd: fn() -> BorrowedFd<'static>, name: &'static str) -> ThreadOut {
