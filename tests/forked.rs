@@ -15,6 +15,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use support::{alone, for_each_backend};
 use wakeline::io::{AsyncWriteExt, stderr};
 use wakeline::process::Command;
+use wakeline::signal::unix::{SignalKind, signal};
+use wakeline::time::timeout;
 
 /// Runs `child` in a fork, for five seconds at most, and returns its verdict.
 fn in_fork(child: impl FnOnce() -> bool) -> bool {
@@ -91,5 +93,24 @@ fn a_forked_process_has_standard_streams() {
         file.rewind().expect("a file");
         file.read_to_string(&mut text).expect("text");
         assert_eq!(text, "parent child parent");
+    });
+}
+
+#[test]
+fn a_signal_of_a_forked_process_is_not_the_parents() {
+    let _alone = alone();
+    for_each_backend(|backend| {
+        backend.runtime(1).block_on(async {
+            let mut listener = signal(SignalKind::user_defined1()).expect("a listener");
+            // SAFETY: sends this process a signal that is handled.
+            let raise = || unsafe { libc::raise(libc::SIGUSR1) } == 0;
+            assert!(in_fork(raise));
+            let heard = timeout(Duration::from_millis(100), listener.recv()).await;
+            assert!(heard.is_err(), "it was the child's");
+            for _ in 0..2 {
+                assert!(in_fork(raise) && raise());
+                listener.recv().await.expect("it is ours");
+            }
+        });
     });
 }

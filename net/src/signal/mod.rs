@@ -10,7 +10,9 @@
 //! A handler may do almost nothing, so it only writes a byte (`signal-hook` owns
 //! that part). Each listener has a pipe of its own: all are woken, one that is
 //! dropped takes nothing from the others, and a signal that comes while nobody
-//! polls stays in the pipe. Several that come before a `recv` are one.
+//! polls stays in the pipe. Several that come before a `recv` are one. A forked
+//! child writes into the same pipe, so the handler also leaves a mark in memory,
+//! which is the process's own: a byte without it is not ours.
 //!
 //! After the first listener for a signal, its default action is gone for the
 //! rest of the process, also when every listener has been dropped: `Ctrl-C`

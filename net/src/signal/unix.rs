@@ -142,13 +142,22 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         None,
     )
     .map_err(|errno| ErrorContext::with_hint(doing(), error::limits(Some(errno)), errno.into()))?;
-    let id = signal_hook::low_level::pipe::register(kind.0, there)
+    let came = Arc::new(AtomicBool::new(false));
+    // Handlers run in the order of registration: the mark is there before the byte.
+    let mark = flag::register(kind.0, Arc::clone(&came))
         .map_err(|source| ErrorContext::wrap(doing(), source))?;
-    Ok(Signal {
-        source: Source::new(here),
-        kind,
-        id,
-    })
+    match signal_hook::low_level::pipe::register(kind.0, there) {
+        Ok(byte) => Ok(Signal {
+            source: Source::new(here),
+            kind,
+            came,
+            handlers: [byte, mark],
+        }),
+        Err(source) => {
+            signal_hook::low_level::unregister(mark);
+            Err(ErrorContext::wrap(doing(), source))
+        }
+    }
 }
 
 /// Ends the process at the second signal from now on, at once and with
@@ -239,7 +248,9 @@ fn forbidden() -> io::Error {
 pub struct Signal {
     source: Source,
     kind: SignalKind,
-    id: SigId,
+    /// It came to this process. A forked child has the handlers, and the pipe as well.
+    came: Arc<AtomicBool>,
+    handlers: [SigId; 2],
 }
 
 impl Signal {
@@ -281,7 +292,16 @@ impl Signal {
         cx: &mut Context<'_>,
         location: &'static Location<'static>,
     ) -> Poll<io::Result<()>> {
-        let poll = self.source.poll_io(cx, Direction::Read, drain);
+        let came = &self.came;
+        let poll = self.source.poll_io(cx, Direction::Read, |fd| {
+            let drained = drain(fd)?;
+            // SeqCst as the handler's store, which is before its byte.
+            if came.swap(false, Ordering::SeqCst) {
+                Ok(drained)
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        });
         if poll.is_pending() {
             waiting_on(Kind::Signal, self.kind.0.unsigned_abs().into(), location);
         }
@@ -311,7 +331,9 @@ fn drain(fd: BorrowedFd<'_>) -> io::Result<Done<()>> {
 
 impl Drop for Signal {
     fn drop(&mut self) {
-        signal_hook::low_level::unregister(self.id);
+        for handler in self.handlers {
+            signal_hook::low_level::unregister(handler);
+        }
     }
 }
 
