@@ -28,7 +28,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use wakeline_context::{Kind, waiting_on};
+use wakeline_context::{Kind, budget, waiting_on};
 use wakeline_reactor::time::{Sleep, sleep};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -165,10 +165,18 @@ impl<'a> LockFile<'a> {
                 ready!(sleep.as_mut().poll(cx));
                 self.sleep = None;
             }
+            let unit = ready!(budget::poll_proceed(cx));
             match attempt(self.file, self.how) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(TryLockError::Error(error)) => return Poll::Ready(Err(error)),
+                Ok(()) => {
+                    unit.spend();
+                    return Poll::Ready(Ok(()));
+                }
+                Err(TryLockError::Error(error)) => {
+                    unit.spend();
+                    return Poll::Ready(Err(error));
+                }
                 Err(TryLockError::WouldBlock) => {
+                    unit.refund();
                     self.sleep = Some(Box::pin(sleep(self.pause).with_location(self.location)));
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
@@ -183,7 +191,12 @@ impl Future for LockFile<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = self.poll_lock(cx);
         if result.is_pending() {
-            waiting_on(Kind::Lock, 0, self.location);
+            let kind = if budget::is_spent() {
+                Kind::Yield
+            } else {
+                Kind::Lock
+            };
+            waiting_on(kind, 0, self.location);
         }
         result
     }
