@@ -103,7 +103,8 @@ pub(crate) fn limits(errno: Option<Errno>) -> Option<&'static str> {
             "this process has all the descriptors it may have: raise its limit (ulimit -n), or close some",
         ),
         Errno::NFILE => Some("this machine has all the descriptors it may have: see fs.file-max"),
-        Errno::NOBUFS | Errno::NOMEM => Some("the kernel has no memory left for sockets"),
+        Errno::NOBUFS => Some("the kernel has no memory left for sockets"),
+        Errno::NOMEM => Some("the memory of the kernel, or of this control group, is used up"),
         _ => None,
     }
 }

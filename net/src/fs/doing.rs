@@ -89,4 +89,14 @@ mod tests {
         assert!(text.contains("copy it and remove"), "{text}");
         assert_eq!(error.kind(), io::ErrorKind::CrossesDevices);
     }
+
+    #[test]
+    fn what_memory_is_short_for_is_not_made_up() {
+        let error = Doing::one("remove file", Path::new("a")).failed(Errno::NOMEM.into());
+        let text = error.to_string();
+        assert!(
+            text.contains("memory") && !text.contains("socket"),
+            "{text}"
+        );
+    }
 }
