@@ -141,7 +141,7 @@ pub(crate) fn read_owned<B: IoBufMut>(
     match family {
         Family::Tcp => {
             let (n, left) = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
-            Ok(received(n, left, wanted))
+            Ok(counted(fd, n, left, wanted))
         }
         Family::Pipe | Family::QuietTcp => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
@@ -168,7 +168,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 #[inline]
 fn receive_counted(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Done<usize>> {
     let (n, left) = uninterrupted(|| wakeline_reactor::recv_counted(fd, bufs))?;
-    Ok(received(n, left, length(bufs)))
+    Ok(counted(fd, n, left, length(bufs)))
 }
 
 /// `n` of `wanted` bytes were read, and `left` were not, if the kernel tells.
@@ -178,6 +178,18 @@ fn received(n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
         Some(0) if n > 0 => Done::Short(n),
         Some(_) => Done::Full(n),
         None => transferred(n, wanted),
+    }
+}
+
+/// The same, where the kernel may not have been asked to tell: the stream connected before
+/// its listener was ours. It is asked from here on, and this read proves nothing.
+#[inline]
+fn counted(fd: BorrowedFd<'_>, n: usize, left: Option<usize>, wanted: usize) -> Done<usize> {
+    match received(n, left, wanted) {
+        Done::Short(n) if left.is_none() && wakeline_reactor::count_received(fd).is_ok() => {
+            Done::Full(n)
+        }
+        done => done,
     }
 }
 

@@ -191,6 +191,32 @@ fn every_way_to_a_stream_has_its_bytes_counted() {
     });
 }
 
+/// As where a service is handed its listener, with a queue.
+#[test]
+fn a_stream_older_than_our_listener_is_counted_once_it_matters() {
+    on_each_driver(|| async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let there = TcpStream::connect(listener.local_addr()?).await?;
+        let listener = TcpListener::from_std(listener)?;
+        let (here, _) = listener.accept().await?;
+        let mut buf = [0; 64];
+        for _ in 0..3 {
+            there.write(b"abc").await?;
+            SockRef::from(&there).send_out_of_band(b"!")?;
+            there.write(b"def").await?;
+            yield_times(3).await;
+            let mut all = Vec::new();
+            while all.len() < 6 {
+                let n = here.read(&mut buf).await?;
+                assert_ne!(n, 0);
+                all.extend_from_slice(&buf[..n]);
+            }
+            assert_eq!(all, b"abcdef");
+        }
+        Ok(())
+    });
+}
+
 #[test]
 fn a_buffer_that_is_filled_exactly_does_not_stall_the_reader() {
     on_each_driver(|| async {
