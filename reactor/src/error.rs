@@ -94,6 +94,8 @@ pub(crate) fn not_watched(error: io::Error) -> io::Error {
     let hint = match error.raw_os_error() {
         // It is no refusal of the kernel's, and tells its story.
         None => return error,
+        // Of the duplicate that epoll is given for an operation.
+        Some(libc::EMFILE | libc::ENFILE) => &hint(&error),
         Some(libc::ENOSPC) => {
             "this user has as many descriptors watched by epoll as sysctl fs.epoll.max_user_watches allows: raise it, or use driver uring"
         }

@@ -163,7 +163,7 @@ impl Epoll {
             Attempt::Block => return Ok(None),
             Attempt::Wait(direction) => direction,
         };
-        let fd = op.duplicate_fd()?;
+        let fd = op.duplicate_fd().map_err(not_watched)?;
         let interest = match direction {
             Direction::Read => Interest::READABLE,
             Direction::Write => Interest::WRITABLE,
