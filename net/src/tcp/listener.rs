@@ -234,6 +234,9 @@ impl TcpListener {
 
     /// Takes a listener of std, and makes it non-blocking.
     ///
+    /// Its options stay as they are, and its streams inherit those: `TCP_NODELAY`
+    /// is set only if it was.
+    ///
     /// # Errors
     ///
     /// When the mode cannot be set.
