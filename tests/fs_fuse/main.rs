@@ -10,13 +10,16 @@ mod server;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use futures_lite::future;
-use server::{FLUSH, Fuse, GETATTR, MKDIR, OPEN, READ, TEXT, WRITE};
+use server::{FLUSH, Fuse, GETATTR, MKDIR, OPEN, READ, SETLK, TEXT, WRITE};
 use support::{alone, for_each_backend};
-use wakeline::fs::{self, AtomicFile, File, create_dir};
+use wakeline::fs::{self, AtomicFile, File, LockFile, create_dir};
 use wakeline::io::AsyncWriteExt;
 use wakeline::task::yield_now;
+use wakeline::time::sleep;
 use wakeline_reactor::op::Descriptor;
 
 /// Runs `test` with a server, on one worker; where nothing may be mounted it says so.
@@ -183,4 +186,65 @@ fn who_says_that_it_was_cancelled_is_asked_once() {
         assert_eq!(fuse.failed(), 2);
         file.close().await
     });
+}
+
+#[test]
+fn a_lock_is_asked_for_elsewhere() {
+    with_fuse("lock", async |fuse| {
+        let file = File::open(fuse.file()).await?;
+        beside(fuse, SETLK, file.lock()).await?;
+        assert_eq!(fuse.locks(), 1);
+        file.unlock()
+    });
+}
+
+/// Whether it is told of so many calls about locks, within some seconds.
+async fn has_locks(fuse: &Fuse, calls: u32) -> bool {
+    let late = Instant::now() + Duration::from_secs(5);
+    while fuse.locks() < calls && Instant::now() < late {
+        yield_now().await;
+    }
+    fuse.locks() == calls
+}
+
+/// Begins to wait for a lock, about which the server thinks then.
+async fn begin_to_lock<'a>(fuse: &Fuse, file: &'a File) -> Pin<Box<LockFile<'a>>> {
+    fuse.think_about(SETLK);
+    let mut lock = Box::pin(file.lock());
+    assert!(future::poll_once(&mut lock).await.is_none());
+    while !fuse.is_asked() {
+        yield_now().await;
+    }
+    lock
+}
+
+#[test]
+fn a_lock_that_comes_to_nobody_is_let_go() {
+    with_fuse("no lock", async |fuse| {
+        let file = File::open(fuse.file()).await?;
+        drop(begin_to_lock(fuse, &file).await);
+        fuse.go_on();
+        assert!(has_locks(fuse, 2).await, "taken, and let go of");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_lock_that_nobody_took_is_let_go_unless_it_was_asked_for_again() {
+    for again in [false, true] {
+        with_fuse("late lock", async |fuse| {
+            let file = File::open(fuse.file()).await?;
+            let lock = begin_to_lock(fuse, &file).await;
+            fuse.go_on();
+            sleep(Duration::from_millis(50)).await; // the thread has it
+            if again {
+                file.try_lock()?;
+            }
+            drop(lock);
+            assert!(has_locks(fuse, 2).await);
+            sleep(Duration::from_millis(50)).await;
+            assert_eq!(fuse.locks(), 2, "taken, and let go of or taken again");
+            Ok(())
+        });
+    }
 }

@@ -29,9 +29,15 @@ pub(crate) const FLUSH: u32 = 25;
 const INIT: u32 = 26;
 const OPENDIR: u32 = 27;
 const RELEASEDIR: u32 = 29;
+pub(crate) const SETLK: u32 = 32;
+/// Also to let go.
+const SETLKW: u32 = 33;
 const CREATE: u32 = 35;
 const BATCH_FORGET: u32 = 42;
 const RENAME2: u32 = 45;
+
+/// It is told of locks by flock(2).
+const FLOCK_LOCKS: u32 = 1 << 10;
 
 pub(crate) const TEXT: &[u8] = b"hello";
 /// How long it thinks at most: a test in which that is over has failed.
@@ -57,6 +63,8 @@ struct Shared {
     failing: AtomicU32,
     errno: AtomicI32,
     failed: AtomicU32,
+    /// Locks that were taken or let go of.
+    locks: AtomicU32,
 }
 
 impl Shared {
@@ -128,6 +136,11 @@ impl Fuse {
         self.shared.failed.load(Ordering::SeqCst)
     }
 
+    /// How often it was told that a lock is taken, or let go of.
+    pub(crate) fn locks(&self) -> u32 {
+        self.shared.locks.load(Ordering::SeqCst)
+    }
+
     /// Whether it has ever answered without having been told to.
     pub(crate) fn was_forsaken(&self) -> bool {
         self.shared.forsaken.load(Ordering::SeqCst)
@@ -173,6 +186,9 @@ fn serve(mut device: File, shared: &Shared, told: &Receiver<()>) {
                 shared.forsaken.store(true, Ordering::SeqCst);
             }
         }
+        if matches!(kind, SETLK | SETLKW) {
+            shared.locks.fetch_add(1, Ordering::SeqCst);
+        }
         let answer = match shared.fails(kind) {
             Some(errno) => Some(Err(errno)),
             None => answer(kind, &request[16..24], &request[40..n]),
@@ -197,7 +213,7 @@ fn answer(kind: u32, node: &[u8], body: &[u8]) -> Option<Result<(i32, Vec<u8>), 
             7,
             31,
             65536,
-            0,
+            FLOCK_LOCKS,
             0x000c_0010,
             65536,
             1,
@@ -219,6 +235,7 @@ fn answer(kind: u32, node: &[u8], body: &[u8]) -> Option<Result<(i32, Vec<u8>), 
         READ => TEXT.to_vec(),
         WRITE => words32(&[body.len() as u32 - 40, 0]),
         RELEASE | RELEASEDIR | FLUSH | RENAME | RENAME2 | UNLINK => Vec::new(),
+        SETLK | SETLKW => Vec::new(),
         FORGET | BATCH_FORGET => return None,
         _ => return Some(Err(libc::ENOSYS)),
     };

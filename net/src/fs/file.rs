@@ -1,6 +1,7 @@
 //! An open file.
 
 use super::cursor::Cursor;
+use super::lock::Locks;
 use super::now::Now;
 use super::open_options::{Open, OpenOptions};
 use rustix::fs::OFlags;
@@ -68,6 +69,7 @@ pub struct File {
     /// be gone since.
     writes: AtomicU64,
     changes: Changes,
+    pub(super) locks: Locks,
     /// `set_permissions` was called.
     new_rights: AtomicBool,
     pub(super) cursor: Cursor,
@@ -157,6 +159,7 @@ impl File {
             now: Now::new(flags),
             writes: AtomicU64::new(0),
             changes,
+            locks: Locks::default(),
             new_rights: AtomicBool::new(false),
             cursor: Cursor::at(position),
         }
@@ -227,7 +230,11 @@ impl File {
     pub fn try_clone(&self) -> io::Result<File> {
         let fd = self.fd.as_fd().try_clone_to_owned()?;
         let (position, changes) = (self.cursor.position(), self.changes.clone());
-        Ok(File::opened_at(fd, self.flags, position, changes))
+        let clone = File::opened_at(fd, self.flags, position, changes);
+        Ok(File {
+            locks: self.locks.clone(),
+            ..clone
+        })
     }
 
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
