@@ -182,17 +182,17 @@ impl Config {
         if self.driver != DriverKind::Auto {
             return Ok(self.driver);
         }
-        match std::env::var("WAKELINE_DRIVER") {
-            Ok(name) => name.parse().map_err(|source| {
-                SetupError::new(
-                    "read WAKELINE_DRIVER",
-                    source,
-                    "unset it or use one of these names",
-                )
-                .into()
-            }),
-            Err(_) => Ok(DriverKind::Auto),
-        }
+        let Some(name) = std::env::var_os("WAKELINE_DRIVER") else {
+            return Ok(DriverKind::Auto);
+        };
+        name.to_string_lossy().parse().map_err(|source| {
+            SetupError::new(
+                "read WAKELINE_DRIVER",
+                source,
+                "unset it or use one of these names",
+            )
+            .into()
+        })
     }
 }
 

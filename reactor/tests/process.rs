@@ -3,6 +3,8 @@
 mod common;
 use common::deny::{URING, deny};
 use common::*;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -277,7 +279,7 @@ fn the_inner_test_of_the_environment() {
             let backend = probe(&Config::default()).unwrap();
             assert_eq!(backend.to_string(), "epoll (asked for)");
         }
-        "env kqueue" => {
+        "env kqueue" | "env \u{fffd}" => {
             let error = probe(&Config::default()).unwrap_err();
             assert!(
                 error.to_string().starts_with("read WAKELINE_DRIVER"),
@@ -296,11 +298,12 @@ fn the_inner_test_of_the_environment() {
 
 #[test]
 fn the_environment_decides_where_the_program_does_not() {
-    for name in ["epoll", "kqueue"] {
+    for name in [&b"epoll"[..], b"kqueue", b"\xff"] {
+        let expected = format!("env {}", String::from_utf8_lossy(name));
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_inner_test_of_the_environment"])
-            .env("WAKELINE_TEST_REFUSED", format!("env {name}"))
-            .env("WAKELINE_DRIVER", name)
+            .env("WAKELINE_TEST_REFUSED", expected)
+            .env("WAKELINE_DRIVER", OsStr::from_bytes(name))
             .output()
             .unwrap();
         assert!(
