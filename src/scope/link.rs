@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use wakeline_context::level;
 use wakeline_sync::children::Nudge;
 use wakeline_sync::lane::Lane;
 
@@ -221,6 +222,8 @@ pub(super) struct Current {
     /// Which child, or the body.
     id: u64,
     runs: Runs,
+    /// A task that runs in the midst of its poll is on another.
+    level: u32,
 }
 
 /// Where the code of a scope runs.
@@ -251,18 +254,22 @@ thread_local! {
 }
 
 fn current() -> Option<Current> {
-    CURRENT
-        .try_with(|current| current.borrow().clone())
-        .ok()
-        .flatten()
+    with_current(|current| current.cloned()).flatten()
 }
 
 fn is_polling(link: &Link) -> bool {
     let here =
         |current: &Current| current.runs.is_in_the_poll() && std::ptr::eq(&*current.link, link);
+    with_current(|current| current.is_some_and(here)).unwrap_or(false)
+}
+
+fn with_current<R>(look: impl FnOnce(Option<&Current>) -> R) -> Option<R> {
     CURRENT
-        .try_with(|current| current.borrow().as_ref().is_some_and(here))
-        .unwrap_or(false)
+        .try_with(|current| {
+            let current = current.borrow();
+            look(current.as_ref().filter(|here| here.level == level()))
+        })
+        .ok()
 }
 
 /// Says that code of child `id` of `link` runs here, until the guard is dropped.
@@ -271,6 +278,7 @@ pub(super) fn enter(link: &Arc<Link>, id: u64, runs: Runs) -> Entered {
         link: Arc::clone(link),
         id,
         runs,
+        level: level(),
     };
     let before = CURRENT.try_with(|current| current.replace(Some(entered)));
     Entered {

@@ -6,7 +6,8 @@ use std::task::Poll;
 
 use wakeline::local::{AccessError, Locals};
 use wakeline::{
-    Handle, context_local, spawn, spawn_blocking, spawn_local, task, task_local, yield_now,
+    Handle, context_local, spawn, spawn_blocking, spawn_eager, spawn_local, task, task_local,
+    yield_now,
 };
 
 use crate::{on_every_runtime, with_every_runtime};
@@ -247,6 +248,55 @@ fn a_block_on_sees_its_caller_and_the_tasks_beside_it_do_not() {
             });
         });
         assert_eq!(REQUEST.get(), 0);
+    });
+}
+
+#[test]
+fn a_task_that_is_polled_where_it_is_spawned_sees_no_transaction_either() {
+    on_every_runtime(|| async {
+        let spawns = async {
+            let eager = spawn_eager(async {
+                let first = both();
+                let own = TRANSACTION.sync_scope(3, both);
+                yield_now().await;
+                [first, own, both()]
+            });
+            assert_eq!(both(), (Ok(1), 2), "the spawner's own is as it was");
+            let [first, own, second] = eager.await.unwrap();
+            assert!(
+                first.0.is_err() && second.0.is_err(),
+                "{first:?} {second:?}"
+            );
+            assert_eq!((own, first.1, second.1), ((Ok(3), 2), 2, 2));
+        };
+        TRANSACTION.scope(1, REQUEST.scope(2, spawns)).await;
+    });
+}
+
+#[test]
+fn a_transaction_around_a_block_on_is_its_futures_and_no_tasks() {
+    with_every_runtime(|runtime| {
+        TRANSACTION.sync_scope(1, || {
+            runtime.block_on(async {
+                assert_eq!(TRANSACTION.get(), 1);
+                assert!(
+                    spawn(async { TRANSACTION.try_get() })
+                        .await
+                        .unwrap()
+                        .is_err()
+                );
+                let local = spawn_local(async { TRANSACTION.try_get() });
+                assert!(local.await.unwrap().is_err());
+                // And of one on a thread of its own.
+                let handle = Handle::current();
+                let nested = spawn_blocking(move || {
+                    TRANSACTION.sync_scope(2, || handle.block_on(async { TRANSACTION.get() }))
+                });
+                assert_eq!(nested.await.unwrap(), 2);
+                assert_eq!(TRANSACTION.get(), 1);
+            });
+            assert_eq!(TRANSACTION.get(), 1);
+        });
     });
 }
 

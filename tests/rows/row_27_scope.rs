@@ -14,7 +14,7 @@ use wakeline::sync::{Event, oneshot};
 use wakeline::time::{sleep, timeout};
 use wakeline::{
     CancelToken, ChildError, FutureExt, OnPanic, Scope, ScopeError, checkpoint, current_deadline,
-    current_token, scope, scope_local, spawn, spawn_blocking, yield_now,
+    current_token, scope, scope_local, spawn, spawn_blocking, spawn_eager, yield_now,
 };
 
 type Plain<T> = Result<T, ScopeError<&'static str>>;
@@ -863,6 +863,34 @@ fn a_scope_on_a_blocking_thread_hears_the_cancel_and_ends() {
         })
         .await;
         assert!(result.unwrap_err().is_cancelled());
+    });
+}
+
+/// It is a task like any other, and so no part of what spawns it.
+#[test]
+fn a_scope_of_an_eager_task_is_not_below_that_of_its_spawner() {
+    on_every_runtime(|| async {
+        let (go, gone) = oneshot::channel::<()>();
+        let result = scope(|s| async move {
+            s.cleanup_grace(Duration::ZERO);
+            let graced = spawn_eager(scope(|s| async move {
+                let _guard = s.guard((), |()| sleep(Duration::from_millis(1)));
+                s.cancel("enough");
+                pending::<Result<(), &'static str>>().await
+            }));
+            let graced = graced.await.unwrap().unwrap_err();
+            assert!(graced.is_cancelled(), "the grace is its own: {graced}");
+            let aborted = spawn_eager(scope(|s| async move {
+                let _guard = s.guard_static(gone, |gone| async { _ = gone.await });
+                pending::<Result<(), &'static str>>().await
+            }));
+            aborted.abort();
+            assert!(aborted.await.is_err());
+            Ok::<_, &'static str>(())
+        });
+        let left = timeout(Duration::from_secs(60), result).await;
+        left.expect("what it left is not waited for here").unwrap();
+        go.send(()).expect("the runtime has it");
     });
 }
 
