@@ -200,6 +200,8 @@ macro_rules! methods {
             /// The job can ask [`checkpoint`](crate::checkpoint) whether it
             /// should go on.
             ///
+            /// If no thread can be started for it, that counts as a panic of the child.
+            ///
             /// # Panics
             ///
             /// Outside of a runtime, with advice.

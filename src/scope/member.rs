@@ -98,7 +98,9 @@ pub(super) enum Kind<F, E> {
 /// How a member ended.
 pub(super) enum End {
     Done,
-    /// It was cancelled: it has neither a value nor an error.
+    /// A task that was asked to end: it has neither a value nor an error.
+    Aborted,
+    /// One that was not: its runtime has ended.
     Cut,
 }
 

@@ -61,7 +61,7 @@ impl<F, R, E> Driver<F, R, E> {
         let place = self.place(id);
         if self.is_dropping() {
             match kind {
-                Kind::Task(task) => {
+                Kind::Task(mut task) => {
                     task.abort();
                     self.insert(id, Placed::new(Kind::Task(task), place));
                 }
@@ -237,7 +237,7 @@ impl<F, R, E> Driver<F, R, E> {
                 self.story.body_failed(error, turn);
             }
             // It says that it gave up: a scope without a body is cancelled.
-            Ok(Ok(End::Cut) | Err(_)) => self.story.body_cut(turn),
+            Ok(Ok(End::Aborted | End::Cut) | Err(_)) => self.story.body_cut(turn),
             Err(payload) => self.story.body_panicked(payload, turn),
         }
         self.fail();
@@ -246,8 +246,8 @@ impl<F, R, E> Driver<F, R, E> {
     fn child_ended(&mut self, end: Result<Result<End, E>, Payload>) {
         match end {
             Ok(Ok(End::Done)) => {}
-            Ok(Ok(End::Cut)) if self.is_dropping() => self.story.cut(),
-            Ok(Ok(End::Cut)) => {}
+            Ok(Ok(End::Aborted)) if !self.is_dropping() => {} // by its handle
+            Ok(Ok(End::Aborted | End::Cut)) => self.story.cut(),
             Ok(Err(error)) if self.core.is_cancellation(&error) => {
                 if self.story.is_cancelled() {
                     self.story.cut();

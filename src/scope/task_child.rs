@@ -25,6 +25,8 @@ pub(super) struct TaskChild<E> {
     result: Arc<Mutex<Option<Result<(), E>>>>,
     link: Arc<Link>,
     location: &'static Location<'static>,
+    /// The scope has aborted it, or the child's handle.
+    aborted: bool,
 }
 
 impl<E: Send + 'static> TaskChild<E> {
@@ -46,6 +48,7 @@ impl<E: Send + 'static> TaskChild<E> {
             result,
             link,
             location: Location::caller(),
+            aborted: false,
         }
     }
 
@@ -66,12 +69,14 @@ impl<E: Send + 'static> TaskChild<E> {
             result,
             link,
             location: Location::caller(),
+            aborted: false,
         }
     }
 }
 
 impl<E> TaskChild<E> {
-    pub(super) fn abort(&self) {
+    pub(super) fn abort(&mut self) {
+        self.aborted = true;
         if let Some(handle) = &self.handle {
             handle.abort();
         }
@@ -86,9 +91,14 @@ impl<E> TaskChild<E> {
                 Some(Err(error)) => Err(error),
                 _ => Ok(End::Done),
             },
+            Err(error) if error.is_cancelled() => Ok(match self.aborted {
+                true => End::Aborted,
+                false => End::Cut,
+            }),
             Err(error) => match error.try_into_panic() {
                 Ok(payload) => resume_unwind(payload),
-                Err(_cancelled) => Ok(End::Cut),
+                // As with std's scopes. There is no `E` that could say it.
+                Err(error) => panic!("the child spawned at {}: {error}", self.location),
             },
         })
     }

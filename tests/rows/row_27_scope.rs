@@ -3,11 +3,12 @@
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::support::{deny::deny, for_each_backend};
 use crate::{on_every_runtime, with_every_runtime};
 use wakeline::cancel::Cause;
 use wakeline::sync::{Event, oneshot};
@@ -838,6 +839,55 @@ fn a_timeout_around_a_scope_drops_it_at_once() {
         });
         assert!(timeout(Duration::from_millis(1), work).await.is_err());
         assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_job_that_no_thread_can_be_had_for_is_no_success() {
+    for_each_backend(|backend| {
+        // What is denied here is denied to no other thread.
+        let denied = std::thread::spawn(move || {
+            let runtime = backend.runtime(1);
+            deny(libc::EAGAIN, &[libc::SYS_clone, libc::SYS_clone3]).expect("a filter");
+            runtime.block_on(async {
+                let result: Plain<()> = scope(|s| async move {
+                    s.on_panic(OnPanic::Collect);
+                    s.spawn_blocking(|| Err::<(), _>("it runs"));
+                    Ok(())
+                })
+                .await;
+                let error = result.unwrap_err().to_string();
+                assert!(error.contains("could not be started"), "{error}");
+            });
+        });
+        denied.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_task_that_ends_with_its_runtime_is_cut_off() {
+    for_each_backend(|backend| {
+        let runtime = backend.runtime(2);
+        let (started, is_started) = mpsc::channel();
+        let handle = runtime.handle();
+        // On a thread of its own, which the runtime does not end.
+        let left = std::thread::spawn(move || {
+            let scope = scope(|s| async move {
+                s.signal_grace(Duration::from_secs(60));
+                s.spawn_task(pending::<Result<(), &str>>());
+                s.spawn(async move {
+                    yield_now().await; // the body has its value by now
+                    started.send(()).expect("the test waits");
+                    Ok(())
+                });
+                Ok(())
+            });
+            handle.block_on(scope) as Plain<()>
+        });
+        is_started.recv().expect("it is sent");
+        drop(runtime.shutdown(Duration::ZERO));
+        let left = left.join().expect("no panic");
+        assert!(left.unwrap_err().is_cancelled());
     });
 }
 
