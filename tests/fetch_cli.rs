@@ -12,7 +12,11 @@ use std::{
     io::Write,
     net::SocketAddr,
     process::{Command, Stdio},
-    sync::{Mutex, mpsc},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
 };
 
 use fetch_run::{Directory, Run, drivers, fetch, run};
@@ -125,6 +129,27 @@ fn a_report_that_cannot_be_written_is_a_failure() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("cannot write the report"), "{stderr}");
+}
+
+#[test]
+fn what_nobody_reads_of_the_progress_fails_no_url() {
+    for driver in drivers() {
+        let calls = AtomicUsize::new(0);
+        let server = Server::start(move |_, wire| match calls.fetch_add(1, SeqCst) {
+            0 => {
+                wire.write_all(b"HTTP/1.1 503 No\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n")?;
+                Ok(Then::Keep)
+            }
+            _ => answer(wire, "", b"at last"),
+        });
+        let (reader, nobody) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut fetch = fetch(driver);
+        let output = fetch.arg("--json").arg(server.url("/")).stderr(nobody);
+        let run = Run::new(&output.output().unwrap());
+        assert_eq!((run.code, run.kind(0)), (Some(0), ""), "{}", run.report);
+        assert_eq!(run.result(0)["retries"], 1);
+    }
 }
 
 #[test]

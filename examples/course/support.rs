@@ -47,7 +47,7 @@ pub(crate) fn ms_since(start: Instant) -> u128 {
 
 /// A runtime of one worker, its clock paused, and what else `choose` chooses.
 pub(crate) fn runtime(choose: impl FnOnce(Builder) -> Builder) -> Runtime {
-    if let Some(surplus) = std::env::args().nth(1) {
+    if let Some(surplus) = std::env::args_os().nth(1) {
         eprintln!("a part of the course takes no arguments, and so not {surplus:?}");
         exit(2);
     }

@@ -58,6 +58,7 @@ use wakeline::Runtime;
 
 use self::{
     args::{Args, Plan},
+    progress::tell,
     report::Report,
 };
 
@@ -69,7 +70,7 @@ fn main() -> ExitCode {
     let plan = match args.plan() {
         Ok(plan) => plan,
         Err(message) => {
-            eprintln!("fetch: {message}");
+            tell(&format!("fetch: {message}"));
             return ExitCode::from(2);
         }
     };
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("fetch: cannot start the runtime: {error}");
+            tell(&format!("fetch: cannot start the runtime: {error}"));
             return ExitCode::from(1);
         }
     };
@@ -105,7 +106,7 @@ fn main() -> ExitCode {
     match printed {
         // Nobody reads to the end, as in `fetch … | head -1`: no failure of the fetches.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("fetch: cannot write the report: {error}");
+            tell(&format!("fetch: cannot write the report: {error}"));
             ExitCode::from(1)
         }
         _ => ExitCode::from(code),
@@ -145,7 +146,7 @@ async fn fetch_all(plan: Plan, sequential: bool, backend: String) -> Report {
 /// Ready at Ctrl-C; never, if the signal cannot be watched: then it ends the program as usual.
 async fn interrupt() {
     if let Err(error) = wakeline::signal::ctrl_c().await {
-        eprintln!("fetch: Ctrl-C will lose the summary: {error}");
+        tell(&format!("fetch: Ctrl-C will lose the summary: {error}"));
         std::future::pending::<()>().await;
     }
 }

@@ -4,7 +4,7 @@
 //! these go through the same `MultiProgress`, which prints them above the bars.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -66,7 +66,7 @@ impl Progress {
         match &self.shown {
             // An error here means that the terminal is gone: nobody reads the line.
             Some(shown) => drop(shown.bars.println(line)),
-            None => eprintln!("{line}"),
+            None => tell(line),
         }
     }
 
@@ -117,6 +117,11 @@ impl Drop for Bar<'_> {
             shown.total.inc(1);
         }
     }
+}
+
+/// A line for the user; if stderr is closed, there is nobody to tell.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -20,7 +20,7 @@ mod address;
 mod cli;
 mod relay;
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("proxy: {message}");
+            tell(&message);
             ExitCode::FAILURE
         }
     }
@@ -88,7 +88,7 @@ async fn proxy(options: &Options) -> Result<(), String> {
     let report = serve(listener, handler)
         .max_connections(options.max_connections.map_or(usize::MAX, |n| n.get()))
         .grace(options.grace)
-        .on_error(|error| eprintln!("proxy: {error}"))
+        .on_error(|error| tell(&error.to_string()))
         .with_shutdown(stopped(interrupt, terminate))
         .await;
 
@@ -113,6 +113,11 @@ async fn stopped(mut interrupt: Signal, mut terminate: Signal) {
         _ = terminate.recv() => "SIGTERM",
     };
     say(&format!("stopping on {first}"));
+}
+
+/// What went wrong, for whoever reads that.
+fn tell(what: &str) {
+    let _ = writeln!(stderr().lock(), "proxy: {what}");
 }
 
 /// A line for whoever reads our output, if anybody still does.
