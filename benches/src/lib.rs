@@ -2,3 +2,6 @@
 
 pub mod child;
 pub mod descriptors;
+mod print;
+
+pub use print::print;

@@ -47,6 +47,22 @@ fn every_chosen_server_has_a_figure_in_every_cell() {
 }
 
 #[test]
+fn the_figures_are_written_also_where_nobody_reads_the_table() {
+    let json = std::env::temp_dir().join(format!("wakeline-unread-{}.json", std::process::id()));
+    let (reader, nobody) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_compare"))
+        .args(["--rounds", "1", "--window", "50", "--cells", "1x64x1"])
+        .args(["--servers", "raw-epoll", "--base", "raw-epoll", "--json"])
+        .arg(&json)
+        .stdout(nobody)
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    std::fs::remove_file(&json).expect("it was written");
+}
+
+#[test]
 fn memory_storms_and_imbalance_have_figures_of_their_own() {
     // The last is for two processors.
     let two = std::thread::available_parallelism().is_ok_and(|several| several.get() > 1);

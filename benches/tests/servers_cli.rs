@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -122,4 +123,32 @@ fn it_ends_by_itself_at_the_last_message() {
         let status = server.child.wait().expect("a child");
         assert!(status.success(), "{name}: {status}");
     }
+}
+
+#[test]
+fn a_server_whose_address_nobody_reads_serves() {
+    let path = std::env::temp_dir().join(format!("wakeline-unread-{}.sock", std::process::id()));
+    let (reader, nobody) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_servers"))
+        .arg("raw-epoll")
+        .arg(format!("unix:{}", path.display()))
+        .stdout(nobody)
+        .spawn()
+        .expect("it starts");
+    let start = Instant::now();
+    let connected = loop {
+        match UnixStream::connect(&path) {
+            Err(_) if start.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(1)),
+            connected => break connected,
+        }
+    };
+    let echoed = connected.and_then(|mut stream| {
+        stream.write_all(b"x")?;
+        stream.read_exact(&mut [0])
+    });
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    let _gone = std::fs::remove_file(&path);
+    echoed.expect("it serves");
 }

@@ -121,7 +121,7 @@ impl FromStr for Cell {
             .collect();
         match numbers[..] {
             [connections, bytes, depth]
-                if connections * bytes * depth > 0 && rest.matches('x').count() == 2 =>
+                if is_some(connections, bytes, depth) && rest.matches('x').count() == 2 =>
             {
                 Ok(Cell {
                     unix,
@@ -131,6 +131,14 @@ impl FromStr for Cell {
             _ => Err("neither CONNECTIONSxBYTESxDEPTH, such as 50x64x1, nor churn, idle, storm or imbalance".to_owned()),
         }
     }
+}
+
+/// Neither nothing, nor more than can be held.
+fn is_some(connections: usize, bytes: usize, depth: usize) -> bool {
+    let under_way = bytes
+        .checked_mul(depth)
+        .and_then(|each| each.checked_mul(connections));
+    under_way.is_some_and(|bytes| bytes > 0)
 }
 
 impl fmt::Display for Cell {
@@ -169,6 +177,7 @@ mod tests {
             "",
             "1x2",
             "0x1x1",
+            "4294967296x4294967296x1",
             "axbxc",
             "1x2x3x4",
             "1xx2x3",

@@ -39,6 +39,7 @@ mod svg;
 use std::process::ExitCode;
 
 use clap::Parser;
+use wakeline_benches::print;
 
 fn main() -> ExitCode {
     let options = args::Options::parse();
@@ -83,8 +84,6 @@ fn run(options: &args::Options) -> Result<(), String> {
             }
         }
     }
-    let text = results.markdown();
-    print!("{text}");
     if let Some(path) = &options.json {
         let json = results.json()?;
         std::fs::write(path, json)
@@ -94,5 +93,5 @@ fn run(options: &args::Options) -> Result<(), String> {
         std::fs::write(path, svg::svg(&results))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    Ok(())
+    print(&results.markdown())
 }

@@ -35,6 +35,8 @@ mod servers;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use wakeline_benches::print;
+
 use baseline::Baseline;
 
 const USAGE: &str = "usage: counts [--check FILE | --write FILE | --servers] [NAME]...";
@@ -124,15 +126,15 @@ fn count(options: Options) -> Result<bool, String> {
         };
         now.set(row.name, figure);
     }
-    print!("{}", now.table(before.as_ref()));
+    let printed = print(&now.table(before.as_ref()));
     match (options.task, before) {
-        (Task::Write(file), _) => now.write(&file).map(|()| true),
+        (Task::Write(file), _) => now.write(&file).and(printed).map(|()| true),
         (_, Some(before)) => {
             let required = std::env::var("WAKELINE_TEST_REQUIRE").is_ok_and(|it| it == "uring");
             let is_due = |row: &str| is_asked(row) && (required || !lacking.contains(&row));
             let (all, within) = (now.has_all(&before, is_due), now.is_within(&before));
-            Ok(all && within)
+            printed.map(|()| all && within)
         }
-        _ => Ok(true),
+        _ => printed.map(|()| true),
     }
 }

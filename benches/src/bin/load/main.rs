@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use wakeline_benches::descriptors;
+use wakeline_benches::{descriptors, print};
 
 use cli::{Client, Mode, Options};
 use live::Seen;
@@ -37,7 +37,7 @@ use run::Run;
 use speak::Script;
 use tally::Tally;
 use target::Target;
-use tell::{Files, print, tell};
+use tell::{Files, tell};
 
 /// Busier than this, and the client is what is measured.
 const BUSY: f64 = 0.9;

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use wakeline_benches::print;
+
 use crate::cli::Options;
 use crate::report::{self, Summary};
 
@@ -94,18 +96,4 @@ impl Drop for Output<'_> {
 
 fn cannot(path: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {error}", path.display())
-}
-
-/// To stdout; whoever reads it may have seen enough.
-pub(crate) fn print(text: &str) -> Result<(), String> {
-    let mut stdout = io::stdout();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(format!("cannot print: {error}"))
-        }
-        _ => Ok(()),
-    }
 }

@@ -116,8 +116,8 @@ fn main() -> ExitCode {
 
 fn start(arguments: &[String]) -> Result<(), String> {
     match arguments {
-        [only] if only == "--list" => SERVERS.iter().for_each(|(name, ..)| println!("{name}")),
-        [only] if only == "--rounds" => println!("{}", work::rounds()),
+        [only] if only == "--list" => SERVERS.iter().for_each(|(name, ..)| say(name)),
+        [only] if only == "--rounds" => say(&work::rounds().to_string()),
         [name, address, numbers @ ..] => return serve(name, address, numbers),
         _ => return Err("a name and an address are needed".to_owned()),
     }
@@ -166,9 +166,14 @@ pub(crate) fn announce() {
         return;
     };
     if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-        println!("listening on {address}");
-        let _ = io::stdout().flush(); // nobody reads it: it serves all the same
+        say(&format!("listening on {address}"));
     }
+}
+
+/// A line; if nobody reads it, it serves all the same.
+fn say(line: &str) {
+    let mut out = io::stdout();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// A listener a thread, all at one address: the kernel spreads the connections.
