@@ -27,7 +27,8 @@ use follow::Stop;
     name = "tail_follow",
     version,
     after_help = "A file that is cut off is read from its beginning again; one that is replaced \
-        (a log that is rotated) is read to its end, and then the new one.\n\n\
+        (a log that is rotated) is read to its end, and then the new one. One that does not tell \
+        how long it is (of /proc, of /sys) is written from its beginning.\n\n\
         It goes on until Ctrl-C, or until nobody reads its output.\n\n\
         Exit code: 0 nobody reads the output any more, or --no-follow has written all; 1 failure; \
         2 wrong usage."
