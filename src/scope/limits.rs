@@ -89,7 +89,9 @@ macro_rules! limits {
 
             /// The scope's own token, a child of the one in force around it.
             ///
-            /// It is in force in the body and in the children.
+            /// It is in force in the body and in the children. Where it is asked for before
+            /// the scope was polled, it is a child of the one in force there; so with what
+            /// needs it: a cancel, a deadline, a task or a job as a child.
             ///
             /// # Example
             ///

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use wakeline_context::level;
+use wakeline_context::{Reason, current_task, level};
 use wakeline_sync::children::Nudge;
 use wakeline_sync::lane::Lane;
 
@@ -29,6 +29,8 @@ pub(super) const BODY: u64 = 0;
 pub(crate) struct Link {
     /// Found when the scope is entered, or earlier if somebody asks.
     place: OnceLock<Place>,
+    /// The task that has made it.
+    made_by: u64,
     /// Cleanup that scopes further down have left behind.
     pub(super) orphans: Arc<Lane<Orphan>>,
     nudge: Nudge,
@@ -75,6 +77,7 @@ impl Link {
     pub(super) fn new(nudge: Nudge, location: &'static Location<'static>) -> Link {
         Link {
             place: OnceLock::new(),
+            made_by: current_task(),
             orphans: Arc::new(Lane::new(Some(nudge.clone()))),
             nudge,
             settings: Mutex::default(),
@@ -102,6 +105,15 @@ impl Link {
     /// The scope's own token.
     pub(super) fn token(&self) -> &CancelToken {
         &self.place().token
+    }
+
+    /// Why it is cancelled. One that is not entered yet is not, for those who only hold
+    /// its handle: they must not say where it belongs.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        if self.place.get().is_none() && self.made_by != current_task() {
+            return None;
+        }
+        self.token().reason()
     }
 
     /// The token that was in force around the scope.

@@ -80,7 +80,7 @@ impl<F, E> Core<F, E> {
 
     /// Why no child is taken in, if so: `Some(None)` means the scope has ended.
     pub(super) fn refusal(&self) -> Option<Option<Reason>> {
-        if let Some(reason) = self.link.token().reason() {
+        if let Some(reason) = self.link.reason() {
             return Some(Some(reason));
         }
         lock(&self.inner).closed.then_some(None)

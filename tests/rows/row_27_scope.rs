@@ -945,6 +945,31 @@ fn a_scope_of_an_eager_task_is_not_below_that_of_its_spawner() {
 }
 
 #[test]
+fn who_spawns_into_a_scope_before_its_first_poll_does_not_say_where_it_belongs() {
+    on_every_runtime(|| async {
+        let (tell, told) = oneshot::channel();
+        let scope = scope(|s: Scope<'static, &'static str>| {
+            assert!(tell.send(s).is_ok());
+            pending::<Result<(), &'static str>>()
+        });
+        let elsewhere = spawn(async move {
+            let scope = told.await.expect("it is sent");
+            drop(scope.spawn(async { Ok(()) }));
+        });
+        elsewhere.await.unwrap();
+        let token = CancelToken::new();
+        let under = scope.with_token(token.clone());
+        drop(spawn(async move {
+            sleep(Duration::from_millis(1)).await;
+            token.cancel("stop");
+        }));
+        let ended = timeout(Duration::from_secs(60), under).await;
+        let ended = ended.expect("it hears the token in force where it is polled");
+        assert!(ended.unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
 fn a_scope_that_has_left_a_cancelled_one_ends_where_it_is_awaited() {
     on_every_runtime(|| async {
         let moved: Plain<_> = scope(|s| async move {
