@@ -14,6 +14,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use wakeline_context::budget;
 
+use crate::future::__support::{poll_budget, spend};
 use crate::time::{Elapsed, Sleep, sleep, timeout};
 
 /// A timer that runs or does not.
@@ -188,8 +189,14 @@ impl<S: Stream> Stream for ChunksTimeout<S> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Vec<S::Item>>> {
         let mut this = self.project();
         while let Some(stream) = this.stream.as_mut().as_pin_mut() {
-            match stream.poll_next(cx) {
+            // A stream that never waits must not keep the time from passing.
+            let polled = match poll_budget(cx) {
+                Poll::Ready(()) => stream.poll_next(cx),
+                Poll::Pending => Poll::Pending,
+            };
+            match polled {
                 Poll::Ready(Some(item)) => {
+                    spend(cx);
                     this.limit.start();
                     this.chunk.push(item);
                     if this.chunk.len() == *this.most {

@@ -146,3 +146,14 @@ fn a_chunk_is_not_cut_short_where_the_share_is_used_up() {
         assert_eq!(chunks.next().await, Some(vec![1, 2]));
     });
 }
+
+#[test]
+fn a_chunk_of_a_stream_that_never_waits_comes_in_time() {
+    on_every_runtime(|| async {
+        let start = Instant::now();
+        let within = move || (start.elapsed() < Duration::from_secs(60)).then_some(());
+        let chunks = iter(std::iter::from_fn(within)).chunks_timeout(usize::MAX, MS);
+        let chunk = pin!(chunks).next().await.expect("it has not ended");
+        assert!(!chunk.is_empty() && within().is_some());
+    });
+}
