@@ -13,6 +13,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 #[path = "../../executor/src/queue/deque.rs"]
 #[allow(dead_code, missing_docs, reason = "the executor uses the rest")]
 mod deque;
+#[path = "../../executor/src/padded.rs"]
+mod padded;
 
 /// What the ring finds in the executor: std's, as there is no model here.
 mod sync {

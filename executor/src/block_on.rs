@@ -3,9 +3,9 @@
 //! Three kinds of thread call it:
 //!
 //! 1. the thread that a one-worker executor is bound to (the first that
-//!    called, unless it is one of a blocking pool): it *is* the worker while it is here. Queues and driver stay
-//!    with the thread between calls, in [`BOUND`], as local tasks may hold
-//!    what must not leave it;
+//!    called, unless it is one of its own blocking pool): it *is* the worker
+//!    while it is here. Queues and driver stay with the thread between calls, in
+//!    [`BOUND`], as local tasks may hold what must not leave it;
 //! 2. any other thread: it polls its own future and what that spawns locally,
 //!    with a driver of its own that ends with the call;
 //! 3. a thread that already runs tasks: refused, since it would stop them.
@@ -132,7 +132,7 @@ pub(crate) fn make_core(shared: &Arc<Shared>) -> io::Result<Box<Core>> {
     if let Flavour::One(only) = &shared.flavour
         && only.bound.get().is_none()
         && !shared.is_closing()
-        && !context::is_passing()
+        && !context::is_passing(shared)
     {
         let driver = (shared.worker_driver)(0)?;
         let home = Home::new(driver.interrupt());

@@ -166,7 +166,7 @@ impl Pool {
     /// Waits until every thread has dropped what it had of the executor, at most for `limit`;
     /// how many jobs still run. A job that calls this does not wait for itself.
     pub(crate) fn wait(&self, shared: &Shared, limit: Duration) -> usize {
-        let own = usize::from(context::is_passing_of(shared));
+        let own = usize::from(context::is_passing(shared));
         self.desk.wait(own, limit)
     }
 }

@@ -29,8 +29,8 @@ use crate::task::{self, Header, Received, Runnable, Task};
 use deferred::Deferred;
 pub(crate) use deferred::defer;
 pub(crate) use entered::{
-    Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, is_passing_of,
-    set_passing, shared, with,
+    Entered, EnteredShared, enter, enter_shared, has_debug, is_entered, is_passing, set_passing,
+    shared, with,
 };
 pub(crate) use spawn::{only, queue_new, queue_stealable, spawn_eager, spawn_local, worker};
 pub(crate) use worker::Worker;

@@ -235,6 +235,23 @@ fn an_executor_is_not_bound_to_a_thread_of_the_pool() {
     assert_eq!(executor.block_on(task).expect("no panic"), 2);
 }
 
+/// A job that makes itself one has no other thread for its tasks.
+#[test]
+fn an_executor_is_bound_to_a_thread_of_anothers_pool() {
+    let outer = executor(1);
+    let job = outer.handle().spawn_blocking(|| {
+        let inner = executor(1);
+        let handle = inner.handle();
+        let nested = inner.block_on(async move {
+            let task = handle.spawn(async { 1 });
+            task.await.expect("no panic")
+        });
+        nested + inner.block_on(inner.spawn(async { 2 })).expect("no panic")
+    });
+    let joined = job.blocking_join(std::time::Duration::from_secs(60));
+    assert_eq!(joined.expect("its tasks run").expect("no panic"), 3);
+}
+
 /// Queues so many plain jobs when it is woken; each says on which thread it runs,
 /// when all of them do.
 struct HasMore {

@@ -222,7 +222,7 @@ impl Driver for Looks {
 fn a_turn_of_the_driver_is_inside_of_nothing() {
     let (tell, told) = mpsc::channel();
     let tell = Mutex::new(tell);
-    let builder = Executor::builder().workers(1).root_driver(move || {
+    let builder = Executor::builder().workers(2).root_driver(move || {
         let tell = tell.lock().expect("no panic").clone();
         let park = ParkDriver::new();
         Ok(Box::new(Looks { park, tell }))

@@ -44,9 +44,9 @@ impl Builder {
     }
 
     /// How many workers run tasks. One runs them on the thread that first calls
-    /// `block_on`, which is then its own: from another, tasks run only while that one is
-    /// in a `block_on`, and they end with it. A runtime for several threads, as in a
-    /// `static`, needs two.
+    /// `block_on` and is none of its own blocking pool; that thread is then its own: from
+    /// another, tasks run only while that one is in a `block_on`, and they end with it. A
+    /// runtime for several threads, as in a `static`, needs two.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wakeline::{Handle, spawn, spawn_blocking, task, yield_now};
+use wakeline::{FutureExt, Handle, spawn, spawn_blocking, task, yield_now};
 use wakeline_context::{Cause, install_token};
 use wakeline_sync::cancel::Node;
 
@@ -90,6 +90,20 @@ fn until_cancelled() -> Option<Cause> {
     }
     let reason = task::cancel_node().and_then(|node| node.reason());
     reason.map(|reason| reason.cause())
+}
+
+#[test]
+fn a_job_may_have_a_runtime_of_its_own() {
+    for_each_backend(|backend| {
+        backend.runtime(2).block_on(async {
+            let job = spawn_blocking(move || {
+                let own = backend.runtime(1);
+                own.block_on(async { spawn(yield_now()).await.map(|()| 7) })
+            });
+            let ended = job.timeout(LONG).await.expect("its tasks run");
+            assert_eq!(ended.unwrap().unwrap(), 7);
+        });
+    });
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Drop for SignsOff {
 /// pool, which ends the thread.
 fn serve(shared: Arc<Shared>, standby: bool) {
     let _entered = context::enter_shared(Arc::clone(&shared));
-    context::set_passing();
+    context::set_passing(&shared);
     let mut surround = None;
     // Foreign code: the thread is counted, and goes on without it.
     quietly(|| surround = shared.pool.surround.as_ref().map(|make| make()));

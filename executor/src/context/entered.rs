@@ -13,8 +13,9 @@ use crate::shared::Shared;
 use crate::task;
 
 thread_local! {
-    /// A thread of the blocking pool: it comes and goes.
-    static PASSING: Cell<bool> = const { Cell::new(false) };
+    /// Of a thread of a blocking pool, which comes and goes: whose pool that is. For its
+    /// whole life the executor's shared part lives.
+    static PASSING: Cell<*const Shared> = const { Cell::new(ptr::null()) };
     /// Each wake looks here. It needs no destructor, as it owns nothing: the
     /// `Entered` that put it here does.
     static CURRENT: Cell<Option<NonNull<Context>>> = const { Cell::new(None) };
@@ -56,23 +57,17 @@ pub(crate) fn shared() -> Option<Arc<Shared>> {
     with(|current| current.map(|current| Arc::clone(&current.shared))).or_else(entered)
 }
 
-/// Marks a thread of the blocking pool, for its whole life.
-pub(crate) fn set_passing() {
-    PASSING.set(true);
+/// Marks a thread of this executor's blocking pool, for its whole life.
+pub(crate) fn set_passing(shared: &Shared) {
+    PASSING.set(shared);
     task::keep_no_memory();
 }
 
-/// Whether this thread is one of a blocking pool, whose idle end would be the
-/// end of an executor that is bound to it.
-pub(crate) fn is_passing() -> bool {
-    PASSING.get()
-}
-
-/// Whether it is one of this executor's, which it has entered first.
-pub(crate) fn is_passing_of(shared: &Shared) -> bool {
-    let first = |(_, first): &(u64, Arc<Shared>)| ptr::eq(&raw const **first, shared);
-    let own = ENTERED.try_with(|entered| entered.borrow().first().is_some_and(first));
-    is_passing() && own.unwrap_or(false)
+/// Whether this thread is one of the executor's own blocking pool, whose idle end
+/// would be the end of it, were it bound to it. Another one, which a job has made for
+/// itself say, has no other thread.
+pub(crate) fn is_passing(shared: &Shared) -> bool {
+    ptr::eq(PASSING.get(), shared)
 }
 
 /// Makes `context` this thread's, until the guard is dropped. What it is inside of has
