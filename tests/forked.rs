@@ -18,14 +18,14 @@ use wakeline::process::Command;
 use wakeline::signal::unix::{SignalKind, signal};
 use wakeline::time::timeout;
 
-/// Runs `child` in a fork, for five seconds at most, and returns its verdict.
+/// Runs `child` in a fork, for a minute at most, and returns its verdict.
 fn in_fork(child: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child runs `child`, which allocates, starts threads and makes system
     // calls (glibc permits these after a fork), and leaves by `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: takes an integer; its signal ends a child that waits for ever.
-        unsafe { libc::alarm(5) };
+        unsafe { libc::alarm(60) };
         let verdict = catch_unwind(AssertUnwindSafe(child));
         // SAFETY: ends the process.
         unsafe { libc::_exit(i32::from(!matches!(verdict, Ok(true)))) }
@@ -36,10 +36,10 @@ fn in_fork(child: impl FnOnce() -> bool) -> bool {
     libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// Whether `pid`, a child of this process, is reaped within some seconds.
+/// Whether `pid`, a child of this process, is reaped within half a minute.
 fn is_reaped(pid: Pid) -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    (0..300).any(|_| {
+    (0..3_000).any(|_| {
         thread::sleep(Duration::from_millis(10));
         matches!(waitid(WaitId::Pid(pid), look), Err(Errno::CHILD))
     })
