@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use wakeline_executor::{Handle, JoinHandle};
+use wakeline_executor::{Handle, JoinHandle, spawn};
 
 use super::adopt::{Orphan, Owned, adopt};
 use super::link::{Link, lock};
@@ -39,7 +39,7 @@ impl<E: Send + 'static> TaskChild<E> {
         let link = Arc::clone(&place.link);
         let future = Placed::new(Box::pin(future), place);
         let slot = Arc::clone(&result);
-        let handle = Handle::current().spawn(async move {
+        let handle = spawn(async move {
             let result = future.await;
             *lock(&slot) = Some(result);
         });
