@@ -11,6 +11,7 @@ use crate::moments::Moments;
 use crate::notes::{Notes, outcome, told};
 use crate::support::Chance;
 use crate::{Played, Script};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use wakeline::io::owned::{ReadOwned, ReadVectoredOwned, WriteAllOwned, WriteAllVectoredOwned};
 use wakeline::io::{AsyncBufRead, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wakeline::io::{BufReader, BufferPool, ReadFromPool};
@@ -364,12 +365,12 @@ impl Streams {
             End::Read => {
                 drop(reader);
                 // It is closed when the kernel has let go of it, which may take a turn.
-                let told = loop {
-                    match writer.write(b"for nobody").await {
-                        Ok(_) => wakeline::yield_now().await,
-                        told => break told,
-                    }
-                };
+                // Nothing is written until then: of a Unix stream that is closed with
+                // bytes unread, a write that meets the close may be told of a reset.
+                while !is_closed(writer.as_fd())? {
+                    wakeline::yield_now().await;
+                }
+                let told = writer.write(b"for nobody").await;
                 notes.note(outcome(&told));
             }
         }
@@ -416,6 +417,14 @@ async fn write<W: Writes>(
         }
     };
     Ok(done.transpose()?.unwrap_or(0))
+}
+
+/// Whether nobody can read what would be written.
+fn is_closed(writer: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut poll = [PollFd::new(&writer, PollFlags::OUT)];
+    rustix::event::poll(&mut poll, Some(&Timespec::default()))?;
+    let told = poll[0].revents();
+    Ok(told.intersects(PollFlags::HUP | PollFlags::ERR))
 }
 
 /// A write by somebody else, who does not wait.
