@@ -42,6 +42,16 @@ impl File {
     }
 }
 
+/// A duplicate, whose close tells what the last one would have to tell. `None`: there is
+/// no descriptor for it, and the close of what is kept here has nothing to tell.
+pub(super) fn duplicate(fd: &Descriptor) -> io::Result<Option<Descriptor>> {
+    match fd.as_fd().try_clone_to_owned() {
+        Ok(own) => Ok(Some(own.into())),
+        Err(_none_left) if fd.is_local() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The future of [`File::close`].
 #[derive(Debug)]
 #[must_use = "dropping it closes the file without a word about errors"]
@@ -75,13 +85,14 @@ impl CloseFile {
             // Nothing was written: there is nothing to wait for or to tell. But a
             // FUSE server is told of each close.
             Ok(own) if !writable && own.is_local() => return,
-            Ok(own) => Ok(own),
+            Ok(own) => Ok(Some(own)),
             // An operation whose future was dropped has it too, and closes it
-            // when it is done. What a close tells, that of a duplicate tells.
-            Err(shared) => shared.as_fd().try_clone_to_owned().map(Descriptor::from),
+            // when it is done.
+            Err(shared) => duplicate(&shared),
         };
         self.state = match own {
-            Ok(own) => Stage::Closing(Started::new(self.location, op::CloseFile::new(own))),
+            Ok(Some(own)) => Stage::Closing(Started::new(self.location, op::CloseFile::new(own))),
+            Ok(None) => return,
             Err(error) => Stage::Closed(Some(Err(error))),
         };
     }

@@ -3,7 +3,7 @@
 use super::waits::Side;
 use super::{File, NO_OFFSET};
 use crate::fs::chunk::{self, Chunk};
-use crate::fs::now;
+use crate::fs::{close, now};
 use rustix::fs::OFlags;
 use std::io;
 use std::os::fd::AsFd;
@@ -189,10 +189,12 @@ impl File {
                 Some(closing) => closing,
                 none => {
                     begun_here = true;
-                    let duplicate = self.fd.as_fd().try_clone_to_owned()?;
+                    let Some(duplicate) = close::duplicate(&self.fd)? else {
+                        return Poll::Ready(Ok(()));
+                    };
                     none.insert(op::submit_from(
                         Location::caller(),
-                        op::CloseFile::new(duplicate.into()),
+                        op::CloseFile::new(duplicate),
                     ))
                 }
             };
