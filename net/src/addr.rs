@@ -5,7 +5,9 @@
 //! (`wakeline_reactor::offload`). What is asked lives in [`Query`], the asking
 //! in [`LookupHost`].
 
-use crate::error::Context;
+use crate::error::{self, Context};
+use rustix::event::EventfdFlags;
+use rustix::io::Errno;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::pin::Pin;
@@ -214,7 +216,10 @@ impl LookupHost {
                     let answer = ready!(Pin::new(job).poll(cx)).flatten();
                     let doing = format!("look up {name}");
                     self.state = LookupState::Answered;
-                    return Poll::Ready(answer.map_err(|error| Context::wrap(doing, error)));
+                    return Poll::Ready(answer.map_err(|error| {
+                        let hint = error::limits(Errno::from_io_error(&error));
+                        Context::with_hint(doing, hint, error)
+                    }));
                 }
                 LookupState::Answered => panic!("a lookup was polled after it was ready"),
             }
@@ -237,7 +242,8 @@ pub(crate) fn no_address() -> io::Error {
 }
 
 fn ask_the_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let addrs: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))?.collect();
+    let answer = std::net::ToSocketAddrs::to_socket_addrs(&(host, port));
+    let addrs: Vec<SocketAddr> = answer.map_err(unless_out_of_descriptors)?.collect();
     if addrs.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
@@ -245,6 +251,15 @@ fn ask_the_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         ));
     }
     Ok(addrs)
+}
+
+/// The system asks files and servers, and where it gets no descriptor for that it tells
+/// that it does not know the name. So whether there is one is asked here.
+fn unless_out_of_descriptors(error: io::Error) -> io::Error {
+    match rustix::event::eventfd(0, EventfdFlags::CLOEXEC) {
+        Err(none @ (Errno::MFILE | Errno::NFILE)) => none.into(),
+        _ => error,
+    }
 }
 
 impl Future for LookupHost {
