@@ -19,7 +19,8 @@ use wakeline_reactor::{OffloadFuture, offload};
 ///
 /// Numbers (`SocketAddr`, `(IpAddr, u16)`, a list of `SocketAddr`) are used as
 /// they are; texts (`"host:port"`, `("host", port)`) are looked up if they are
-/// names. It cannot be implemented elsewhere.
+/// names. An IPv6 address that holds on one link has its interface behind it:
+/// `"[fe80::1%eth0]:80"`. It cannot be implemented elsewhere.
 ///
 /// # Example
 ///
@@ -62,7 +63,9 @@ impl Query {
             .rsplit_once(':')
             .map(|(host, port)| (host, port.parse()))
         {
-            Some((host, Ok(port))) if !host.is_empty() => Query::from_pair(host, port),
+            Some((host, Ok(port))) if !host.is_empty() => {
+                Query::from_pair(without_brackets(host), port)
+            }
             _ => Query::Malformed(text.to_owned()),
         }
     }
@@ -84,10 +87,20 @@ impl Query {
                 Some(addr) => addr.to_string(),
                 None => "an empty list of addresses".to_owned(),
             },
+            Query::Name { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             Query::Name { host, port } => format!("{host}:{port}"),
             Query::Malformed(text) => text.clone(),
         }
     }
+}
+
+/// An IPv6 address with the name of an interface is for the system to read, which knows no
+/// brackets.
+fn without_brackets(host: &str) -> &str {
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inside.filter(|host| host.contains(':')).unwrap_or(host)
 }
 
 macro_rules! to_socket_addrs {

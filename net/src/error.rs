@@ -91,9 +91,17 @@ pub(crate) fn bind(addr: SocketAddr, source: io::Error) -> io::Error {
             "no interface of this machine has this address: try 0.0.0.0 or [::] for all of them",
         ),
         Some(Errno::AFNOSUPPORT) => Some("this machine has no such address family: try IPv4"),
+        Some(Errno::INVAL) if lacks_interface(addr) => Some(LACKS_INTERFACE),
         other => limits(other),
     };
     Context::with_hint(format!("bind {addr}"), hint, source)
+}
+
+const LACKS_INTERFACE: &str =
+    "a link-local address needs its interface, as in [fe80::1%eth0]:80 or by its scope id";
+
+fn lacks_interface(addr: SocketAddr) -> bool {
+    matches!(addr, SocketAddr::V6(addr) if addr.ip().is_unicast_link_local() && addr.scope_id() == 0)
 }
 
 /// What to try when descriptors run out.
@@ -130,7 +138,7 @@ impl NotConnected {
             } else {
                 format!("{} ({addr})", self.doing)
             };
-            let hint = connect_hint(&source);
+            let hint = connect_hint(addr, &source);
             return Context::with_hint(doing, hint, source);
         }
         let kind = self
@@ -141,8 +149,9 @@ impl NotConnected {
     }
 }
 
-fn connect_hint(source: &io::Error) -> Option<&'static str> {
+fn connect_hint(addr: SocketAddr, source: &io::Error) -> Option<&'static str> {
     match Errno::from_io_error(source) {
+        Some(Errno::INVAL) if lacks_interface(addr) => Some(LACKS_INTERFACE),
         Some(Errno::CONNREFUSED) => Some("nothing listens there"),
         Some(Errno::ADDRNOTAVAIL) => {
             Some("no free local port, or an address that cannot be reached from here")
