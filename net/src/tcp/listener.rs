@@ -205,7 +205,7 @@ impl TcpListener {
         sys::internet(rustix::net::getsockname(&self.source)?)
     }
 
-    /// Sets the time to live, or hop limit, of what it and its streams send.
+    /// Sets the time to live of what it and its streams send over IPv4, in hops.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl TcpListener {
         SockRef::from(&self.source).set_ttl_v4(ttl)
     }
 
-    /// The time to live of what it sends.
+    /// The time to live of what it sends over IPv4, in hops.
     ///
     /// # Errors
     ///
