@@ -3,6 +3,8 @@
 //! Everything that is true of *every* call is said here once:
 //!
 //! - `EINTR` is retried, so no caller sees it;
+//! - every call on a socket that can carries `MSG_DONTWAIT`: the mode belongs to all
+//!   duplicates together, and who has one (a child process, say) may change it;
 //! - every send carries `MSG_NOSIGNAL`, so a closed peer is an error and never
 //!   a `SIGPIPE`; for a write to a pipe there is no such flag, and it is the
 //!   start of every Rust program that has the signal ignored;
@@ -12,7 +14,7 @@
 //! It knows no future and no reactor.
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags};
 use rustix::net::{SocketAddrAny, SocketFlags};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -51,6 +53,9 @@ pub(crate) enum Family {
     /// So after a short read we ask.
     ForeignPipe,
 }
+
+/// How each send is done.
+const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 
 /// Calls until the result is something else than "interrupted".
 pub(crate) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
@@ -107,7 +112,7 @@ pub(crate) fn read(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Re
 }
 
 pub(crate) fn receive_plain(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
-    retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::empty())).map(|(n, _)| n)
+    retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::DONTWAIT)).map(|(n, _)| n)
 }
 
 /// Reads from a stream into several buffers, in order.
@@ -120,15 +125,27 @@ pub(crate) fn read_vectored(
     let bufs = &mut bufs[..most];
     match family {
         Family::Tcp => receive_counted(fd, bufs),
-        Family::Pipe | Family::QuietTcp => {
+        Family::QuietTcp => Ok(transferred(receive_vectored(fd, bufs)?, length(bufs))),
+        Family::Pipe => {
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(transferred(n, length(bufs)))
         }
-        Family::Unix | Family::ForeignPipe => {
+        Family::Unix => {
+            let n = receive_vectored(fd, bufs)?;
+            Ok(look_for_more(fd, n, length(bufs)))
+        }
+        Family::ForeignPipe => {
             let n = retry(|| rustix::io::readv(fd, bufs))?;
             Ok(look_for_more(fd, n, length(bufs)))
         }
     }
+}
+
+/// Without room for what a peer may send along, which the kernel then closes.
+fn receive_vectored(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let mut control = RecvAncillaryBuffer::default();
+    let received = retry(|| rustix::net::recvmsg(fd, bufs, &mut control, RecvFlags::DONTWAIT))?;
+    Ok(received.bytes)
 }
 
 /// Reads from a stream into the room of owned buffers, which is `wanted` bytes.
@@ -143,11 +160,19 @@ pub(crate) fn read_owned<B: IoBufMut>(
             let (n, left) = uninterrupted(|| wakeline_reactor::recv_owned(fd, bufs))?;
             Ok(counted(fd, n, left, wanted))
         }
-        Family::Pipe | Family::QuietTcp => {
+        Family::QuietTcp => {
+            let n = uninterrupted(|| wakeline_reactor::recv_owned_uncounted(fd, bufs))?;
+            Ok(transferred(n, wanted))
+        }
+        Family::Pipe => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(transferred(n, wanted))
         }
-        Family::Unix | Family::ForeignPipe => {
+        Family::Unix => {
+            let n = uninterrupted(|| wakeline_reactor::recv_owned_uncounted(fd, bufs))?;
+            Ok(look_for_more(fd, n, wanted))
+        }
+        Family::ForeignPipe => {
             let n = uninterrupted(|| wakeline_reactor::read_owned(fd, bufs))?;
             Ok(look_for_more(fd, n, wanted))
         }
@@ -206,7 +231,7 @@ pub(crate) fn look_for_more(fd: BorrowedFd<'_>, n: usize, wanted: usize) -> Done
 
 /// Reads without taking anything out; so it never drains the descriptor.
 pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Done<usize>> {
-    let (n, _) = retry(|| rustix::net::recv(fd, &mut *buf, RecvFlags::PEEK))?;
+    let (n, _) = retry(|| rustix::net::recv(fd, &mut *buf, receive_flags(true)))?;
     Ok(Done::Full(n))
 }
 
@@ -216,7 +241,7 @@ pub(crate) fn write(fd: BorrowedFd<'_>, family: Family, buf: &[u8]) -> io::Resul
     let buf = &buf[..faults::length(buf.len())];
     let n = match family {
         Family::Tcp | Family::QuietTcp | Family::Unix => {
-            retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL))?
+            retry(|| rustix::net::send(fd, buf, SEND))?
         }
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::write(fd, buf))?,
     };
@@ -234,7 +259,7 @@ pub(crate) fn write_vectored(
     let n = match family {
         Family::Tcp | Family::QuietTcp | Family::Unix => {
             let mut control = SendAncillaryBuffer::default();
-            retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SendFlags::NOSIGNAL))?
+            retry(|| rustix::net::sendmsg(fd, bufs, &mut control, SEND))?
         }
         Family::Pipe | Family::ForeignPipe => retry(|| rustix::io::writev(fd, bufs))?,
     };
@@ -244,7 +269,7 @@ pub(crate) fn write_vectored(
 /// Sends one datagram to the connected peer. It goes whole or not at all, and
 /// says nothing about the next one.
 pub(crate) fn send(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<Done<usize>> {
-    retry(|| rustix::net::send(fd, buf, SendFlags::NOSIGNAL)).map(Done::Full)
+    retry(|| rustix::net::send(fd, buf, SEND)).map(Done::Full)
 }
 
 /// Sends one datagram to `to`.
@@ -253,7 +278,7 @@ pub(crate) fn send_to(
     buf: &[u8],
     to: &impl rustix::net::addr::SocketAddrArg,
 ) -> io::Result<Done<usize>> {
-    retry(|| rustix::net::sendto(fd, buf, SendFlags::NOSIGNAL, to)).map(Done::Full)
+    retry(|| rustix::net::sendto(fd, buf, SEND, to)).map(Done::Full)
 }
 
 /// Receives one datagram, or looks at it; what does not fit is cut off.
@@ -274,9 +299,9 @@ pub(crate) fn receive_from(
 
 fn receive_flags(peek: bool) -> RecvFlags {
     if peek {
-        RecvFlags::PEEK
+        RecvFlags::PEEK | RecvFlags::DONTWAIT
     } else {
-        RecvFlags::empty()
+        RecvFlags::DONTWAIT
     }
 }
 

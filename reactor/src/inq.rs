@@ -91,7 +91,8 @@ pub fn count_received(fd: BorrowedFd<'_>) -> io::Result<()> {
 ///
 /// At the end of the stream 1 is left, though only the end is.
 ///
-/// Descriptors that a peer sends along, on a Unix stream, are closed.
+/// Descriptors that a peer sends along, on a Unix stream, are closed. It waits for
+/// nothing, in whichever mode the socket is.
 ///
 /// # Errors
 ///
@@ -200,6 +201,43 @@ pub fn read_owned<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result
     Ok(n)
 }
 
+/// Receives into the room of `bufs` as [`recv_owned`] does, and counts nothing.
+///
+/// What a peer sends along, the kernel drops.
+///
+/// # Errors
+///
+/// The kernel's, untouched: also `Interrupted`, also `WouldBlock`.
+///
+/// # Example
+///
+/// ```
+/// use std::io::Write;
+/// use std::os::fd::AsFd;
+/// use std::os::unix::net::UnixStream;
+/// use wakeline_reactor::recv_owned_uncounted;
+///
+/// let (here, mut there) = UnixStream::pair()?;
+/// there.write_all(b"hello")?;
+/// let mut buf: Vec<u8> = Vec::with_capacity(64);
+/// let n = recv_owned_uncounted(here.as_fd(), std::slice::from_mut(&mut buf))?;
+/// assert_eq!((n, &buf[..]), (5, &b"hello"[..]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn recv_owned_uncounted<B: IoBufMut>(fd: BorrowedFd<'_>, bufs: &mut [B]) -> io::Result<usize> {
+    let n = with_room(bufs, |parts, count| {
+        // SAFETY: as in `receive`: zero is a value of each field.
+        let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        message.msg_iov = parts;
+        message.msg_iovlen = count.min(1024) as _;
+        // SAFETY: `message` names the rooms of the buffers, all of which are borrowed
+        // mutably until this returns.
+        check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) })
+    })?;
+    share_out(bufs, n);
+    Ok(n)
+}
+
 /// Calls with the rooms of `bufs`, which may be written until it returns.
 fn with_room<B: IoBufMut, R>(bufs: &mut [B], call: impl FnOnce(*mut libc::iovec, usize) -> R) -> R {
     if let [buf] = bufs {
@@ -233,7 +271,7 @@ unsafe fn receive(
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
     // What a peer may send along on a Unix stream is for no child.
-    let flags = libc::MSG_CMSG_CLOEXEC;
+    let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
     // SAFETY: `message` names `control`, borrowed mutably by this function
     // until it returns, and the memory of the caller's promise.
     let bytes = check_len(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
