@@ -77,15 +77,21 @@ async fn work(run: &Arc<Run>, nth: usize, links: Vec<Option<Link>>, desk: &Rc<De
     let tasks: Vec<_> = connections
         .map(|(nth, link)| {
             let (run, desk) = (Arc::clone(run), Rc::clone(desk));
-            let task = async move { connection(&run, &desk, nth, link).await };
+            let task = async move {
+                connection(&run, &desk, nth, link).await;
+                desk.ended.set(desk.ended.get() + 1);
+            };
             spawn_local(task).abort_on_drop()
         })
         .collect();
+    let all = tasks.len();
     let ended = before_stop(run, timeout_at(desk.window.patience, join_all(tasks))).await;
     if let Some(Err(_elapsed)) = ended {
-        desk.tally
-            .borrow_mut()
-            .failed(&Fault::unanswered(), &run.live);
+        for _ in desk.ended.get()..all {
+            desk.tally
+                .borrow_mut()
+                .failed(&Fault::unanswered(), &run.live);
+        }
     }
 }
 
@@ -255,6 +261,28 @@ mod tests {
             run.sampled.cancel("sampled");
             assert_eq!(idle.await, Ok(()));
         });
+    }
+
+    #[test]
+    fn each_connection_that_is_not_answered_is_an_error() {
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = Address::Tcp(deaf.local_addr().expect("its address"));
+        let arguments = "load a:1 -c 3 -w 0s -t 10ms --drain 0s";
+        let (size, first) = (1, None);
+        for mode in ["stream", "churn", "storm"] {
+            let arguments = format!("{arguments} --mode {mode}");
+            let options = Options::parse_from(arguments.split(' '));
+            let run = Run::new(&options, address.clone(), Script::Echo { size, first });
+            let runtime = runtime(&run).expect("it starts");
+            let run = Arc::new(run);
+            let main = Arc::clone(&run);
+            let tally = std::thread::scope(|scope| {
+                scope.spawn(move || main.start.wait());
+                thread(&run, 0, runtime)
+            });
+            let errors: Vec<_> = tally.errors.values().map(|all| all.count).collect();
+            assert_eq!(errors, [3], "{mode}: {:?}", tally.errors);
+        }
     }
 
     #[test]

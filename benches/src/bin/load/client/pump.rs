@@ -1,6 +1,6 @@
 //! Asks and listens on one connection, both at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +16,8 @@ use crate::tally::{Fault, Tally, Window};
 
 /// How much is read at once: a whole large message, or many small ones.
 const READ: usize = 64 << 10;
+/// How much may wait to be sent: beyond it nothing more is asked, however deep.
+const AHEAD: usize = 256 << 10;
 
 /// What a thread's connections share.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Desk {
     /// Nobody holds it beyond a poll, so one is enough for all connections.
     buffer: RefCell<Vec<u8>>,
     pub(crate) window: Window,
+    /// Connections that have nothing to wait for any more.
+    pub(crate) ended: Cell<usize>,
 }
 
 impl Desk {
@@ -32,6 +36,7 @@ impl Desk {
             tally: RefCell::new(tally),
             buffer: RefCell::new(vec![0; READ]),
             window,
+            ended: Cell::new(0),
         }
     }
 }
@@ -95,17 +100,36 @@ impl<'a> Pump<'a> {
         self
     }
 
+    /// Whether one more may be asked, as far as the connection goes.
+    fn has_room(&self) -> bool {
+        self.due.len() < self.run.depth && self.out.len() - self.sent < AHEAD
+    }
+
     fn ask(&mut self, now: Instant) {
-        while self.left > 0 && self.due.len() < self.run.depth {
+        while self.left > 0 && self.has_room() {
             let Some(due) = self.pace.take(now, self.desk.window.until) else {
                 return;
             };
-            if self.sent == self.out.len() {
-                self.out.clear();
+            // What is sent goes as soon as it is the larger part: a socket that is
+            // always full never takes all.
+            if self.sent >= self.out.len() - self.sent {
+                self.out.drain(..self.sent);
                 self.sent = 0;
             }
             self.asker.ask(&mut self.out);
             self.due.push_back(due);
+        }
+    }
+
+    /// Asks and sends, until nothing is due or the socket is full.
+    fn ask_and_send(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Fault> {
+        loop {
+            self.ask(now);
+            let ahead = self.out.len() - self.sent >= AHEAD;
+            self.send(cx)?;
+            if !ahead || self.sent < self.out.len() {
+                return Ok(());
+            }
         }
     }
 
@@ -171,12 +195,12 @@ impl<'a> Pump<'a> {
 
     /// Waits for what time brings; true if that has come.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let room = self.due.len() < self.run.depth;
+        let room = self.has_room();
         let until = self.desk.window.until;
         let at = match self.pace.wait_until(until) {
             Some(at) if room => at,
             _ if self.due.is_empty() => until,
-            // The next answer wakes it, and at the end the thread does.
+            // The next answer wakes it, or room in the socket, and at the end the thread does.
             _ => return false,
         };
         let timer = self.timer.get_or_insert_with(|| sleep_until(at));
@@ -194,11 +218,10 @@ impl Future for Pump<'_> {
         let this = &mut *self;
         loop {
             let now = Instant::now();
-            this.ask(now);
+            this.ask_and_send(cx, now)?;
             if this.is_done(now) {
                 return Poll::Ready(Ok(End::Done));
             }
-            this.send(cx)?;
             match this.receive(cx)? {
                 Poll::Ready(Some(end)) => return Poll::Ready(Ok(end)),
                 Poll::Ready(None) => continue,
@@ -233,21 +256,43 @@ mod tests {
         }
     }
 
+    /// A listener that nobody accepts from, and a run against it.
+    fn deaf(arguments: &str, size: usize) -> (std::net::TcpListener, Run) {
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = Address::Tcp(deaf.local_addr().expect("its address"));
+        let options = Options::parse_from(arguments.split(' '));
+        let run = Run::new(&options, address, Script::Echo { size, first: None });
+        (deaf, run)
+    }
+
+    #[test]
+    fn what_a_socket_does_not_take_is_not_made_ahead() {
+        let (deaf, run) = deaf("load a:1 -d 10000000 -c 1 -t 1h -w 0s", 4096);
+        let runtime = super::super::ours::runtime(&run).expect("it starts");
+        runtime.block_on(async {
+            let mut link = Link::connect(&run.address).await.expect("it listens");
+            let (mut peer, _) = deaf.accept().expect("it has connected");
+            let desk = Desk::new(Tally::new(), run.window());
+            let mut pace = run.pace(0);
+            let mut pump = Pump::new(&run, &desk, &mut link, 0, &mut pace);
+            let mut taken = 0;
+            let mut part = vec![0; 64 << 10];
+            while taken < 64 << 20 {
+                let polled = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut pump).poll(cx)));
+                assert!(polled.await.is_pending());
+                assert!(pump.out.len() <= 4 * AHEAD, "{}", pump.out.len());
+                // The server takes a part, and the socket is never empty.
+                taken += std::io::Read::read(&mut peer, &mut part).expect("it is sent");
+                wakeline::task::yield_now().await;
+            }
+            assert!(pump.due.len() * 4096 >= taken);
+        });
+    }
+
     #[test]
     fn when_nothing_is_asked_any_more_the_clock_is_not_looked_at() {
         // The system connects; nobody reads or answers.
-        let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = Address::Tcp(deaf.local_addr().expect("its address"));
-        let arguments = "load a:1 --rate 1000 -c 1 -t 10ms -w 0s";
-        let options = Options::parse_from(arguments.split(' '));
-        let run = Run::new(
-            &options,
-            address,
-            Script::Echo {
-                size: 1,
-                first: None,
-            },
-        );
+        let (_deaf, run) = deaf("load a:1 --rate 1000 -c 1 -t 10ms -w 0s", 1);
         let runtime = super::super::ours::runtime(&run).expect("it starts");
         runtime.block_on(async {
             let mut link = Link::connect(&run.address).await.expect("it listens");
