@@ -4,4 +4,4 @@ pub mod child;
 pub mod descriptors;
 mod print;
 
-pub use print::print;
+pub use print::{help, note, print};

@@ -1,5 +1,6 @@
-//! What a benchmark has to say, to stdout.
+//! What a benchmark has to say.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 /// To stdout; whoever reads it may have seen enough.
@@ -18,4 +19,24 @@ pub fn print(text: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// A line to stderr, whether or not anybody reads it: what is measured counts.
+pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Whether help is asked for, which is `text`; then it is printed.
+///
+/// # Errors
+///
+/// As those of [`print`].
+pub fn help(text: &str) -> Result<bool, String> {
+    let asked = std::env::args()
+        .skip(1)
+        .any(|arg| arg == "--help" || arg == "-h");
+    if asked {
+        print(text)?;
+    }
+    Ok(asked)
 }

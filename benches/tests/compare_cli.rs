@@ -148,3 +148,17 @@ fn what_is_not_there_is_told() {
     );
     assert_eq!(compare(&["--cells", "many"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_it_is_measured() {
+    for flag in ["--json", "--svg"] {
+        let path = "/nonexistent/directory/figures";
+        let small = ["--rounds", "1", "--window", "50", "--cells", "1x64x1"];
+        let one = ["--servers", "raw-epoll", "--base", "raw-epoll", flag, path];
+        let output = compare(&[small, one].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("there is no directory"), "{said}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
+}

@@ -40,6 +40,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
 use wakeline_benches::child::{allowed, pin};
+use wakeline_benches::{note, print};
 
 use servers::{SERVERS, Server};
 use testers::{Figure, Tester};
@@ -107,7 +108,7 @@ fn main() -> ExitCode {
         Ok(Ended::Well | Ended::Skipped) => ExitCode::SUCCESS,
         Ok(Ended::Off) => ExitCode::FAILURE,
         Err(message) => {
-            eprintln!("agree: {message}");
+            note(format_args!("agree: {message}"));
             ExitCode::FAILURE
         }
     }
@@ -115,11 +116,11 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<Ended, String> {
     if !is_there("wrk", "-v") {
-        println!("skipped: wrk is not installed (apt-get install wrk)");
+        print("skipped: wrk is not installed (apt-get install wrk)\n")?;
         return Ok(Ended::Skipped);
     }
     let [server_cpu, tester_cpu, ..] = allowed() else {
-        println!("skipped: server and tester need a processor each, and there is one");
+        print("skipped: server and tester need a processor each, and there is one\n")?;
         return Ok(Ended::Skipped);
     };
     let place = Scratch::new()?;
@@ -142,7 +143,7 @@ fn run(options: &Options) -> Result<Ended, String> {
     }
     for kind in kinds {
         if !kind.is_there() {
-            println!("{}: skipped: {}\n", kind.name, kind.lacks);
+            print(&format!("{}: skipped: {}\n\n", kind.name, kind.lacks))?;
             continue;
         }
         pin(&[*server_cpu])?;
@@ -152,11 +153,12 @@ fn run(options: &Options) -> Result<Ended, String> {
     if results.is_empty() {
         return Ok(Ended::Skipped);
     }
-    print!("{}", results.markdown());
+    let printed = print(&results.markdown());
     let off = options.check.map(|percent| results.off_by(percent));
     for line in off.iter().flatten() {
-        eprintln!("agree: {line}");
+        note(format_args!("agree: {line}"));
     }
+    printed?;
     Ok(match off.is_none_or(|off| off.is_empty()) {
         true => Ended::Well,
         false => Ended::Off,
@@ -172,10 +174,10 @@ fn cell(
     results: &mut report::Results,
 ) -> Result<(), String> {
     for connections in &options.connections {
-        eprintln!(
+        note(format_args!(
             "{name}: {connections} connections, {} rounds",
             options.rounds
-        );
+        ));
         for round in 0..options.rounds {
             let mut figures: [Option<Figure>; 2] = [None; 2];
             let first = round as usize % 2;

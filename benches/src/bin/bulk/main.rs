@@ -22,6 +22,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use wakeline_benches::{help, note, print};
+
+const ABOUT: &str = "What it costs to hand a stream on, by buffers or by splice.
+
+usage: bulk [--rounds N] [--mib N] [--message BYTES]
+
+--rounds N       how often each way is measured [default: 5]
+--mib N          how much is handed on [default: 256]
+--message BYTES  how much is written at once [default: 262144]
+";
 
 /// Copies from the first to the second, until the end.
 pub(crate) type Way = (
@@ -47,10 +57,7 @@ fn options() -> Result<Options, String> {
             "--rounds" => &mut options.rounds,
             "--mib" => &mut options.mib,
             "--message" => &mut options.message,
-            _ => {
-                let usage = "usage: bulk [--rounds N] [--mib N] [--message BYTES]";
-                return Err(format!("{arg}: unknown; {usage}"));
-            }
+            _ => return Err(format!("{arg}: unknown; see --help")),
         };
         let number = args.next().ok_or_else(|| format!("{arg} needs a number"))?;
         *target = number
@@ -122,11 +129,11 @@ fn median(figures: &mut [f64]) -> f64 {
     figures[figures.len() / 2]
 }
 
-fn run(options: &Options) -> std::io::Result<()> {
+fn run(options: &Options) -> std::io::Result<String> {
     let ways = ways::all();
     let mut figures = vec![(Vec::new(), Vec::new()); ways.len()];
     for round in 0..options.rounds {
-        eprintln!("round {} of {}", round + 1, options.rounds);
+        note(format_args!("round {} of {}", round + 1, options.rounds));
         for at in 0..ways.len() {
             // Another one begins each time.
             let at = (at + round) % ways.len();
@@ -135,31 +142,41 @@ fn run(options: &Options) -> std::io::Result<()> {
             figures[at].1.push(rate);
         }
     }
-    println!(
-        "{:24} {:>9} {:>17} {:>7} {:>7}",
+    let mut table = format!(
+        "{:24} {:>9} {:>17} {:>7} {:>7}\n",
         "way", "us/MiB", "spread", "ratio", "MiB/s"
     );
     let base = median(&mut figures[0].0);
     for ((name, _), (busy, rate)) in ways.iter().zip(&mut figures) {
         let middle = median(busy);
-        println!(
-            "{name:24} {middle:9.1} {:8.1}{:9.1} {:7.2} {:7.0}",
+        table += &format!(
+            "{name:24} {middle:9.1} {:8.1}{:9.1} {:7.2} {:7.0}\n",
             busy[0],
             busy[busy.len() - 1],
             middle / base,
             median(rate)
         );
     }
-    Ok(())
+    Ok(table)
 }
 
 fn main() -> ExitCode {
-    let done = options().and_then(|options| run(&options).map_err(|error| error.to_string()));
-    match done {
+    match start() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::from(2)
+        Err((code, message)) => {
+            note(format_args!("bulk: {message}"));
+            ExitCode::from(code)
         }
     }
+}
+
+/// The exit code and what to say, if it fails.
+fn start() -> Result<(), (u8, String)> {
+    let (wrong, failed) = (|error| (2, error), |error| (1, error));
+    if help(ABOUT).map_err(failed)? {
+        return Ok(());
+    }
+    let options = options().map_err(wrong)?;
+    let table = run(&options).map_err(|error| failed(error.to_string()))?;
+    print(&table).map_err(failed)
 }

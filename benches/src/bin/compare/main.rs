@@ -36,23 +36,29 @@ mod report;
 mod servers;
 mod svg;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use wakeline_benches::print;
+use wakeline_benches::{note, print};
 
 fn main() -> ExitCode {
     let options = args::Options::parse();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("compare: {message}");
+            note(format_args!("compare: {message}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(options: &args::Options) -> Result<(), String> {
+    let files = [&options.json, &options.svg];
+    files
+        .into_iter()
+        .flatten()
+        .try_for_each(|path| look(path))?;
     let cells = options.cells();
     let names = servers::choose(&options.servers, &options.base)?;
     let mut results = report::Results::new(options, &names);
@@ -64,7 +70,11 @@ fn run(options: &args::Options) -> Result<(), String> {
                 "{cell} is for servers with two threads: none is chosen"
             ));
         }
-        eprintln!("{cell}: {} servers, {} rounds", names.len(), options.rounds);
+        note(format_args!(
+            "{cell}: {} servers, {} rounds",
+            names.len(),
+            options.rounds
+        ));
         let start = |name: &str| servers::Server::start(name, cell, options.cpus);
         let mut kept = Vec::new();
         if !cell.is_fresh() {
@@ -84,14 +94,34 @@ fn run(options: &args::Options) -> Result<(), String> {
             }
         }
     }
-    if let Some(path) = &options.json {
-        let json = results.json()?;
-        std::fs::write(path, json)
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    // All of them, whichever fails: it took minutes to measure.
+    let json = write(options.json.as_deref(), || results.json());
+    let svg = write(options.svg.as_deref(), || Ok(svg::svg(&results)));
+    print(&results.markdown()).and(json).and(svg)
+}
+
+/// Refuses a file that could not be written in the end.
+fn look(path: &Path) -> Result<(), String> {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let dir = parent.unwrap_or(Path::new("."));
+    match (path.is_dir(), dir.is_dir()) {
+        (true, _) => Err(format!(
+            "cannot write {}: it is a directory",
+            path.display()
+        )),
+        (_, true) => Ok(()),
+        _ => Err(format!(
+            "cannot write {}: there is no directory {}",
+            path.display(),
+            dir.display()
+        )),
     }
-    if let Some(path) = &options.svg {
-        std::fs::write(path, svg::svg(&results))
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    }
-    print(&results.markdown())
+}
+
+fn write(path: Option<&Path>, text: impl FnOnce() -> Result<String, String>) -> Result<(), String> {
+    let Some(path) = path else {
+        return Ok(());
+    };
+    std::fs::write(path, text()?)
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

@@ -46,8 +46,12 @@ pub(crate) fn choose(parts: &[String], base: &str) -> Result<Vec<String>, String
     if names.iter().any(|name| name == base) {
         Ok(names)
     } else {
+        let peers = match text.lines().any(|name| name == "tokio-ct") {
+            true => "",
+            false => " (the peers are built by `--features peers`)",
+        };
         Err(format!(
-            "{base} is not there; --base names one of: {}",
+            "{base} is not there; --base names one of: {}{peers}",
             text.split_whitespace().collect::<Vec<_>>().join(", ")
         ))
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
+use wakeline_benches::note;
 
 /// What a figure may be above the one written down.
 const BOUND: f64 = 0.03;
@@ -72,13 +73,17 @@ impl Baseline {
         let mut within = true;
         for (row, now) in &self.instructions {
             let Some(then) = before.instructions.get(row) else {
-                eprintln!("{row}: no figure is written down; `--write` does it");
+                note(format_args!(
+                    "{row}: no figure is written down; `--write` does it"
+                ));
                 within = false;
                 continue;
             };
             if *now > self.most(row, before) {
                 let by = 100.0 * (now / then - 1.0);
-                eprintln!("{row}: {now} instructions, {by:.1} % above the {then} written down");
+                note(format_args!(
+                    "{row}: {now} instructions, {by:.1} % above the {then} written down"
+                ));
                 within = false;
             }
         }
@@ -90,7 +95,9 @@ impl Baseline {
         let mut all = true;
         for row in before.instructions.keys().filter(|row| is_due(row)) {
             if !self.instructions.contains_key(row) {
-                eprintln!("{row}: a figure is written down, and here is none");
+                note(format_args!(
+                    "{row}: a figure is written down, and here is none"
+                ));
                 all = false;
             }
         }

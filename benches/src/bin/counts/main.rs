@@ -35,10 +35,21 @@ mod servers;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use wakeline_benches::print;
+use wakeline_benches::{help, note, print};
 
 use baseline::Baseline;
 
+const ABOUT: &str = "Counts the instructions of each operation, by valgrind.
+
+usage: counts [--check FILE | --write FILE | --servers] [NAME]...
+
+--check FILE  fail where one is above what is written in FILE
+--write FILE  write the figures of all rows
+--servers     instructions per message of the servers, instead of the rows
+NAME          those with this in their names [default: all]
+
+Exit code: 0 done, 1 a figure is above its bound or missing, 2 wrong usage, or it cannot be counted.
+";
 const USAGE: &str = "usage: counts [--check FILE | --write FILE | --servers] [NAME]...";
 
 enum Task {
@@ -84,11 +95,15 @@ fn main() -> ExitCode {
     if args.next_if(|arg| arg == "--run").is_some() {
         return rows::run(args);
     }
-    match options(args).and_then(count) {
+    let told = help(ABOUT);
+    if matches!(told, Ok(true)) {
+        return ExitCode::SUCCESS;
+    }
+    match told.and_then(|_| options(args)).and_then(count) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
-            eprintln!("counts: {message}");
+            note(format_args!("counts: {message}"));
             ExitCode::from(2)
         }
     }
@@ -120,7 +135,7 @@ fn count(options: Options) -> Result<bool, String> {
             _ => f64::MAX,
         };
         let Some(figure) = callgrind::per_operation(row, enough)? else {
-            eprintln!("{}: not to be had here", row.name);
+            note(format_args!("{}: not to be had here", row.name));
             lacking.push(row.name);
             continue;
         };

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use wakeline::{Builder, Driver};
+use wakeline_benches::note;
 
 /// The exit code of a row whose driver cannot be had on this machine.
 pub(crate) const NOT_HERE: u8 = 77;
@@ -57,13 +58,13 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) -> ExitCode {
     let (name, ops) = (args.next(), args.next());
     let row = ROWS.iter().find(|row| Some(row.name) == name.as_deref());
     let (Some(row), Some(Ok(ops))) = (row, ops.map(|ops| ops.parse())) else {
-        eprintln!("--run needs a row and a number of operations");
+        note("--run needs a row and a number of operations");
         return ExitCode::from(2);
     };
     match (row.run)(ops) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", row.name);
+            note(format_args!("{}: {error}", row.name));
             match row.name.ends_with("io_uring") && !has_uring() {
                 true => ExitCode::from(NOT_HERE),
                 false => ExitCode::FAILURE,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use wakeline_benches::child::beside;
+use wakeline_benches::{note, print};
 
 use crate::callgrind;
 
@@ -43,13 +44,13 @@ pub(crate) fn count(parts: &[String]) -> Result<(), String> {
         return Err("no server of one thread is called like that; see servers --list".to_owned());
     }
     if !text.lines().any(|name| name == "tokio-ct") {
-        eprintln!("skipped: the peers' servers were not built; `--features peers` does it");
+        note("skipped: the peers' servers were not built; `--features peers` does it");
     }
-    println!("| server | instructions per message |\n|---|---:|");
+    print("| server | instructions per message |\n|---|---:|\n")?;
     for name in names {
         match per_message(name) {
-            Ok(figure) => println!("| {name} | {figure:.0} |"),
-            Err(error) => println!("| {name} | not to be had: {error} |"),
+            Ok(figure) => print(&format!("| {name} | {figure:.0} |\n"))?,
+            Err(error) => print(&format!("| {name} | not to be had: {error} |\n"))?,
         }
     }
     Ok(())

@@ -29,6 +29,9 @@ mod ring;
 use data::Data;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use wakeline_benches::{help, note, print};
+
+const USAGE: &str = "usage: files [--rounds N] [--dir PATH] [ROW]...";
 
 /// What is measured, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,9 +86,7 @@ fn options() -> Result<Options, String> {
             }
             "--dir" => options.dir = args.next().ok_or("--dir needs a path")?.into(),
             _ if arg.starts_with('-') => {
-                return Err(format!(
-                    "{arg}: unknown; usage: files [--rounds N] [--dir PATH] [row]..."
-                ));
+                return Err(format!("{arg}: unknown; {USAGE}"));
             }
             _ => options.names.push(arg),
         }
@@ -112,13 +113,33 @@ fn contestants() -> Vec<Contestant> {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::from(2);
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) => {
+            note(format_args!("files: {message}"));
+            ExitCode::from(code)
         }
-    };
+    }
+}
+
+fn about() -> String {
+    let names = Row::ALL.map(Row::name).join("\n  ");
+    format!(
+        "What a file that is in the page cache costs, and an fsync: microseconds per operation.\n\n{USAGE}\n\n\
+         --rounds N  how often each is measured [default: 5]\n\
+         --dir PATH  where the files are made for the run: one of 32 MiB, 10,000 small ones [default: {}]\n\
+         ROW         those with this in their names [default: all]:\n  {names}\n",
+        std::env::temp_dir().display()
+    )
+}
+
+/// The exit code and what to say, if it fails.
+fn start() -> Result<(), (u8, String)> {
+    let (wrong, failed) = (|error| (2, error), |error| (1, error));
+    if help(&about()).map_err(failed)? {
+        return Ok(());
+    }
+    let options = options().map_err(wrong)?;
     let asked = |row: &Row| {
         options.names.is_empty()
             || options
@@ -128,23 +149,19 @@ fn main() -> ExitCode {
     };
     let rows: Vec<Row> = Row::ALL.into_iter().filter(asked).collect();
     if rows.is_empty() {
-        eprintln!("no row is called like that");
-        return ExitCode::from(2);
+        return Err(wrong("no row is called like that; see --help".to_owned()));
     }
     let data = match Data::new(&options.dir) {
         Ok(data) => data,
         Err(error) => {
-            eprintln!(
-                "cannot make the files in {}: {error}",
-                options.dir.display()
-            );
-            return ExitCode::FAILURE;
+            let dir = options.dir.display();
+            return Err(failed(format!("cannot make the files in {dir}: {error}")));
         }
     };
     let contestants = contestants();
     let mut figures = report::Figures::default();
     for round in 0..options.rounds {
-        eprintln!("round {} of {}", round + 1, options.rounds);
+        note(format_args!("round {} of {}", round + 1, options.rounds));
         for row in &rows {
             for at in 0..contestants.len() {
                 let contestant = &contestants[(at + round) % contestants.len()];
@@ -155,6 +172,5 @@ fn main() -> ExitCode {
         }
     }
     let names: Vec<_> = contestants.iter().map(|one| one.name).collect();
-    print!("{}", figures.table(&rows, &names));
-    ExitCode::SUCCESS
+    print(&figures.table(&rows, &names)).map_err(failed)
 }

@@ -1,6 +1,6 @@
 //! The command line: what may be asked for, and what is refused at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -160,6 +160,9 @@ impl Options {
             Mode::Idle if self.depth.is_some() => "--depth: an idle run asks nothing",
             Mode::Idle if has(Gate::is_of_answers) => {
                 "--fail-if: an idle run asks nothing, and has only errors"
+            }
+            _ if self.html.as_deref() == Some(Path::new("-")) => {
+                "--html needs a file; only --json can go to stdout"
             }
             _ if !open && has(Gate::is_of_an_open_loop) => {
                 "--fail-if missing: only an open loop knows what is missing; see --rate"

@@ -58,7 +58,7 @@ pub(crate) async fn watch(run: &Run, options: &Options) -> Seen {
         () = show(run, shown) => unreachable!("it shows for ever"),
     }
     if shown {
-        eprint!("\r\x1b[K");
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
     let end = sample();
     let minus = |end: Option<u64>, start: Option<u64>| Some(end?.saturating_sub(start?));

@@ -92,13 +92,19 @@ fn authority(text: &str, port: Option<u16>) -> Result<String, String> {
             (&text[..text.len() - number.len() - 1], text.to_owned())
         }
         (None, Some(port)) => (text, format!("{text}:{port}")),
+        (Some((_, number)), _) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            return Err(format!("{number:?} is not a port; the last is 65535"));
+        }
         _ => {
             return Err(
                 "neither HOST:PORT, unix:PATH nor http://HOST/; try 127.0.0.1:7777".to_owned(),
             );
         }
     };
-    if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
+    if host.is_empty() {
+        return Err("there is no host in it; try 127.0.0.1:7777".to_owned());
+    }
+    if host.contains(':') && !host.starts_with('[') {
         return Err("write an IPv6 address in brackets: [::1]:7777".to_owned());
     }
     Ok(text)
@@ -179,6 +185,22 @@ mod tests {
             "http://u@h/",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_what_is_told() {
+        for (text, told) in [
+            (":80", "no host"),
+            ("http://", "no host"),
+            ("http://:80/", "no host"),
+            ("host:99999", "\"99999\" is not a port"),
+            ("host:", "\"\" is not a port"),
+            ("::1:7777", "brackets"),
+            ("host", "HOST:PORT"),
+        ] {
+            let error = text.parse::<Target>().expect_err(text);
+            assert!(error.contains(told), "{text}: {error}");
         }
     }
 

@@ -21,6 +21,10 @@ mod runtimes;
 
 use std::process::ExitCode;
 
+use wakeline_benches::{help, note, print};
+
+const USAGE: &str = "usage: primitives [--rounds N] [ROW]...";
+
 struct Options {
     rounds: usize,
     names: Vec<String>,
@@ -41,9 +45,7 @@ fn options() -> Result<Options, String> {
                 .filter(|rounds| *rounds > 0)
                 .ok_or_else(|| format!("--rounds {number}: not a number above 0"))?;
         } else if arg.starts_with('-') {
-            return Err(format!(
-                "{arg}: unknown; usage: primitives [--rounds N] [row]..."
-            ));
+            return Err(format!("{arg}: unknown; {USAGE}"));
         } else {
             options.names.push(arg);
         }
@@ -52,14 +54,33 @@ fn options() -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
-    let options = match options() {
-        Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::from(2);
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) => {
+            note(format_args!("primitives: {message}"));
+            ExitCode::from(code)
         }
-    };
+    }
+}
+
+fn about(runtimes: &[rows::Runtime]) -> String {
+    let names: Vec<&str> = runtimes[0].rows.iter().map(|(name, _)| *name).collect();
+    let names = names.join("\n  ");
+    format!(
+        "What each primitive costs on one thread: nanoseconds per operation.\n\n{USAGE}\n\n\
+         --rounds N  how often each is measured [default: 3]\n\
+         ROW         those with this in their names [default: all]:\n  {names}\n"
+    )
+}
+
+/// The exit code and what to say, if it fails.
+fn start() -> Result<(), (u8, String)> {
+    let (wrong, failed) = (|error| (2, error), |error| (1, error));
     let runtimes = runtimes::all();
+    if help(&about(&runtimes)).map_err(failed)? {
+        return Ok(());
+    }
+    let options = options().map_err(wrong)?;
     let rows: Vec<&str> = runtimes[0]
         .rows
         .iter()
@@ -73,12 +94,11 @@ fn main() -> ExitCode {
         })
         .collect();
     if rows.is_empty() {
-        eprintln!("no row is called like that");
-        return ExitCode::from(2);
+        return Err(wrong("no row is called like that; see --help".to_owned()));
     }
     let mut figures = report::Figures::default();
     for round in 0..options.rounds {
-        eprintln!("round {} of {}", round + 1, options.rounds);
+        note(format_args!("round {} of {}", round + 1, options.rounds));
         for row in &rows {
             // Another one begins each time.
             for at in 0..runtimes.len() {
@@ -90,6 +110,5 @@ fn main() -> ExitCode {
         }
     }
     let names: Vec<&str> = runtimes.iter().map(|runtime| runtime.name).collect();
-    print!("{}", figures.table(&rows, &names));
-    ExitCode::SUCCESS
+    print(&figures.table(&rows, &names)).map_err(failed)
 }

@@ -31,6 +31,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use wakeline_benches::note;
+
 use work::Work;
 
 /// Connections that may wait to be accepted, where the runtime lets that be set:
@@ -101,21 +103,26 @@ fn main() -> ExitCode {
     match start(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            let names: Vec<&str> = SERVERS.iter().map(|(name, ..)| *name).collect();
-            eprintln!(
-                "servers: {message}\nusage: servers NAME ADDRESS [BUFFER [ROUNDS [MESSAGES]]]; NAME: {}\n\
-                 ROUNDS of a computation are made before a message that begins with 0xff is answered;\n\
-                 it ends at the last of MESSAGES, if that is not 0;\n\
-                 servers --rounds tells how many take a millisecond, servers --list the names",
-                names.join(", ")
-            );
+            note(format_args!("servers: {message}\n{}", usage()));
             ExitCode::from(2)
         }
     }
 }
 
+fn usage() -> String {
+    let names: Vec<&str> = SERVERS.iter().map(|(name, ..)| *name).collect();
+    format!(
+        "usage: servers NAME ADDRESS [BUFFER [ROUNDS [MESSAGES]]]; NAME: {}\n\
+         ROUNDS of a computation are made before a message that begins with 0xff is answered;\n\
+         it ends at the last of MESSAGES, if that is not 0;\n\
+         servers --rounds tells how many take a millisecond, servers --list the names",
+        names.join(", ")
+    )
+}
+
 fn start(arguments: &[String]) -> Result<(), String> {
     match arguments {
+        [only] if only == "--help" || only == "-h" => say(&usage()),
         [only] if only == "--list" => SERVERS.iter().for_each(|(name, ..)| say(name)),
         [only] if only == "--rounds" => say(&work::rounds().to_string()),
         [name, address, numbers @ ..] => return serve(name, address, numbers),
@@ -149,7 +156,7 @@ fn serve(name: &str, address: &str, numbers: &[String]) -> Result<(), String> {
         // Nobody waits for it: both serve until they are killed.
         std::thread::spawn(move || {
             if let Err(error) = serve(job) {
-                eprintln!("servers: {name}: {error}");
+                note(format_args!("servers: {name}: {error}"));
                 std::process::exit(1);
             }
         });
