@@ -66,6 +66,7 @@ fn only_a_stale_socket_is_replaced() {
 
         let error = UnixListener::bind_replacing_stale(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "a server runs there");
+        assert!(error.to_string().contains("a server listens"), "{error}");
         // It has seen the attempt as a connection that ended at once.
         let (attempt, _) = listener.accept().await?;
         assert_eq!(attempt.read(&mut [0; 8]).await?, 0);
@@ -75,6 +76,9 @@ fn only_a_stale_socket_is_replaced() {
         std::fs::write(&file, "data")?;
         let error = UnixListener::bind_replacing_stale(&file).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "it is no socket");
+        let text = error.to_string();
+        assert!(text.contains("is no socket"), "{text}");
+        assert!(!text.contains("bind_replacing_stale"), "{text}");
         assert_eq!(std::fs::read_to_string(&file)?, "data");
         Ok(())
     });

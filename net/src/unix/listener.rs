@@ -135,16 +135,28 @@ impl UnixListener {
     /// ```
     pub fn bind_replacing_stale(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let path = path.as_ref();
-        let explain =
-            |doing: &str, source| ErrorContext::wrap(format!("{doing} {}", path.display()), source);
-        let bound = UnixListener::bind(path);
-        let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
-        if !bound.as_ref().is_err_and(in_use)
-            || !is_stale(path).map_err(|source| explain("find out who has", source))?
-        {
-            return bound;
+        let explain = |doing: &str, hint, source| {
+            ErrorContext::with_hint(format!("{doing} {}", path.display()), hint, source)
+        };
+        let error = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
+            bound => return bound,
+        };
+        let taken = |hint| Err(explain("bind", Some(hint), Errno::ADDRINUSE.into()));
+        match who_has(path).map_err(|source| explain("find out who has", None, source))? {
+            Holder::Server => {
+                return taken("a server listens there: stop it, or take another path");
+            }
+            Holder::File => return taken("what is there is no socket: take another path"),
+            Holder::Unknown => return Err(error),
+            Holder::Nobody => {}
+            Holder::Stale => match std::fs::remove_file(path) {
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+                removed => {
+                    removed.map_err(|source| explain("remove the stale socket", None, source))?;
+                }
+            },
         }
-        std::fs::remove_file(path).map_err(|source| explain("remove the stale socket", source))?;
         UnixListener::bind(path)
     }
 
@@ -320,23 +332,40 @@ fn socket() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Whether `path` is a socket that nobody listens on; an unconnectable one is
-/// told by `ConnectionRefused`, a full queue by `WouldBlock`.
-fn is_stale(path: &Path) -> io::Result<bool> {
+/// Who has a path that could not be bound.
+#[derive(Debug, PartialEq, Eq)]
+enum Holder {
+    /// It has gone meanwhile.
+    Nobody,
+    /// A socket that nobody listens on.
+    Stale,
+    Server,
+    /// No socket at all.
+    File,
+    /// A socket of another type, or one that may not be connected to.
+    Unknown,
+}
+
+/// A socket that nobody listens on refuses; one whose queue is full says
+/// `WouldBlock`.
+fn who_has(path: &Path) -> io::Result<Holder> {
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,
-        // Gone meanwhile: the second bind will show.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
         Err(error) => return Err(error),
     };
     if !found.file_type().is_socket() {
-        return Ok(false);
+        return Ok(Holder::File);
     }
     let addr = addr::from_std(&addr::of_path("connect", path)?)?;
     let socket = socket()?;
-    let refused = sys::retry(|| rustix::net::connect(&socket, &addr))
-        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    Ok(refused)
+    let kind = sys::retry(|| rustix::net::connect(&socket, &addr)).map_err(|error| error.kind());
+    Ok(match kind {
+        Err(io::ErrorKind::ConnectionRefused) => Holder::Stale,
+        Err(io::ErrorKind::NotFound) => Holder::Nobody,
+        Ok(()) | Err(io::ErrorKind::WouldBlock) => Holder::Server,
+        Err(_) => Holder::Unknown,
+    })
 }
 
 fn accept(source: &Source, fd: BorrowedFd<'_>) -> io::Result<Done<(UnixStream, SocketAddr)>> {
@@ -373,5 +402,27 @@ impl AsFd for UnixListener {
 impl AsRawFd for UnixListener {
     fn as_raw_fd(&self) -> RawFd {
         self.source.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_has_gone_meanwhile_is_nobodys() -> io::Result<()> {
+        let dir = std::env::temp_dir().join(format!("wakeline-gone-{}", std::process::id()));
+        std::fs::create_dir_all(&dir)?;
+        let path = dir.join("a.sock");
+        assert_eq!(who_has(&path)?, Holder::Nobody);
+        let server = net::UnixListener::bind(&path)?;
+        assert_eq!(who_has(&path)?, Holder::Server);
+        drop(server);
+        assert_eq!(who_has(&path)?, Holder::Stale);
+        assert_eq!(who_has(&dir)?, Holder::File);
+        std::fs::remove_file(&path)?;
+        let _datagrams = net::UnixDatagram::bind(&path)?;
+        assert_eq!(who_has(&path)?, Holder::Unknown);
+        std::fs::remove_dir_all(&dir)
     }
 }
