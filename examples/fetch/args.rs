@@ -220,11 +220,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(number) => (number, 1e-3),
         None => (text.strip_suffix('s').unwrap_or(text), 1.0),
     };
-    let seconds = number
-        .parse::<f64>()
-        .map_err(|_| "not a time; try 30, 2.5s or 500ms")?
-        * unit;
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    let wrong = "not a time from 0 to 10^19 seconds; try 30, 2.5s or 500ms";
+    let seconds = number.parse::<f64>().map_err(|_| wrong)? * unit;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| wrong)?;
     if duration.is_zero() {
         Err("must be more than zero".into())
     } else {

@@ -67,10 +67,9 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
 
 /// A number of seconds, whole or not, not negative.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let wrong = || "not a number of seconds from 0 to 10^19, such as 5 or 0.5".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
 /// The same, and some time at all.

@@ -47,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) fail_fast: bool,
 
     /// Stop a command after so many seconds.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = limit)]
     pub(crate) timeout: Option<Duration>,
 
     /// How many seconds a command may take to end after SIGTERM, until SIGKILL.
@@ -122,10 +122,18 @@ fn bytes(text: &str) -> Result<usize, String> {
 
 /// A number of seconds, whole or not, not negative.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let wrong = || "not a number of seconds from 0 to 10^19, such as 5 or 0.5".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// The same, and some time at all: in none, no command does anything.
+fn limit(text: &str) -> Result<Duration, String> {
+    let limit = seconds(text)?;
+    if limit.is_zero() {
+        return Err("more than 0 seconds".to_owned());
+    }
+    Ok(limit)
 }
 
 #[cfg(test)]
