@@ -115,3 +115,20 @@ fn a_socket_of_std_comes_and_goes() {
         Ok(())
     });
 }
+
+#[test]
+fn of_several_addresses_one_is_taken_that_the_socket_can_send_to() {
+    on_each_driver(|| async {
+        let (a, b) = pair().await?;
+        let to = b.local_addr()?;
+        // As a name may have them, the IPv6 one first.
+        let both_families = [SocketAddr::from(([0_u16; 8], to.port())), to];
+        assert_eq!(a.send_to(b"hello", &both_families).await?, 5);
+        let mut buf = [0; 8];
+        assert_eq!(b.recv_from(&mut buf).await?, (5, a.local_addr()?));
+        let other = &both_families[..1];
+        let error = a.send_to(b"hello", other).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(97), "no such address family");
+        Ok(())
+    });
+}

@@ -95,8 +95,17 @@ pub(super) enum Destination {
 /// The future of [`UdpSocket::send_to`]: how many bytes were sent.
 #[must_use = "futures do nothing unless awaited"]
 pub struct SendTo<'a> {
+    pub(super) socket: &'a UdpSocket,
     pub(super) leaf: Leaf<'a, SendToOp<'a>>,
     pub(super) to: Destination,
+}
+
+/// The first address; but an IPv4 socket can send to no other family.
+fn reachable(socket: &UdpSocket, addrs: &[SocketAddr]) -> Option<SocketAddr> {
+    let first = addrs.first()?;
+    let is_v4 = first.is_ipv6() && socket.local_addr().is_ok_and(|addr| addr.is_ipv4());
+    let reached = addrs.iter().find(|addr| is_v4 && addr.is_ipv4());
+    Some(*reached.unwrap_or(first))
 }
 
 impl Future for SendTo<'_> {
@@ -108,7 +117,7 @@ impl Future for SendTo<'_> {
             Destination::Known(to) => *to,
             Destination::Asked(lookup) => {
                 let addrs = ready!(lookup.poll_addrs(cx))?;
-                let to = *addrs.first().ok_or_else(no_address)?;
+                let to = reachable(this.socket, &addrs).ok_or_else(no_address)?;
                 this.to = Destination::Known(to);
                 to
             }

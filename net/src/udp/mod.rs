@@ -141,7 +141,7 @@ impl UdpSocket {
     }
 
     /// Sends one datagram to `to`; a name is looked up, and its first address
-    /// taken.
+    /// taken, of an IPv4 socket the first that is one of IPv4.
     ///
     /// # Errors
     ///
@@ -153,11 +153,15 @@ impl UdpSocket {
     #[track_caller]
     pub fn send_to<'a>(&'a self, buf: &'a [u8], to: impl ToSocketAddrs) -> SendTo<'a> {
         let to = match to.query() {
-            Query::Known(addrs) if !addrs.is_empty() => Destination::Known(addrs[0]),
+            Query::Known(addrs) if addrs.len() == 1 => Destination::Known(addrs[0]),
             query => Destination::Asked(LookupHost::of(query)),
         };
         let leaf = self.leaf(Direction::Write, SendToOp { buf, to: None });
-        SendTo { leaf, to }
+        SendTo {
+            socket: self,
+            leaf,
+            to,
+        }
     }
 
     /// Receives one datagram from the connected peer; what does not fit into
