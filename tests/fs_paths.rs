@@ -483,3 +483,24 @@ fn a_directory_that_changes_meanwhile_gives_the_rest_once() {
         Ok(())
     });
 }
+
+#[test]
+fn who_opens_a_socket_or_a_circle_of_links_is_told_so() {
+    on_each("openings", async |dir| {
+        let (socket, circle) = (dir.join("socket"), dir.join("circle"));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket)?;
+        std::os::unix::fs::symlink("circle", &circle)?;
+        let opened = fs::File::open(&socket).await.map(drop);
+        let copied = fs::copy(&socket, dir.join("copy")).await.map(drop);
+        let circled = fs::read(&circle).await.map(drop);
+        for (failed, word) in [
+            (opened, "to a socket"),
+            (copied, "to a socket"),
+            (circled, "in a circle"),
+        ] {
+            let text = failed.expect_err(word).to_string();
+            assert!(text.contains(word), "{text}");
+        }
+        Ok(())
+    });
+}

@@ -4,6 +4,7 @@
 //! that are no text: `remove file "a\nb"`. Nothing is formatted until there is
 //! an error.
 
+use super::open_options::NOT_OPENED;
 use crate::error::{Context, limits};
 use rustix::io::Errno;
 use std::io;
@@ -66,9 +67,7 @@ impl Doing {
             Some(Errno::NOENT) if self.verb == "create directory" => {
                 Some("its parent does not exist: `create_dir_all` makes that, too")
             }
-            Some(Errno::NXIO) if self.verb == "copy" => {
-                Some("a FIFO is written only while somebody has it open for reading")
-            }
+            Some(Errno::NXIO) if self.verb == "copy" => Some(NOT_OPENED),
             Some(Errno::NOSPC) => Some("the file system is full"),
             Some(Errno::ROFS) => Some("the file system is mounted read-only"),
             errno => limits(errno),

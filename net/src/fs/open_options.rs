@@ -205,11 +205,15 @@ pub(crate) fn c_path(path: &Path) -> io::Result<CString> {
     })
 }
 
+/// What ENXIO means.
+pub(super) const NOT_OPENED: &str = "a FIFO is opened for writing only while somebody has it open for reading, one connects to a socket, and a device needs its driver";
+
 /// The path is told as a string literal, as `doing.rs` does.
 fn describe(path: &OsStr, source: io::Error) -> io::Error {
     let hint = match Errno::from_io_error(&source) {
-        Some(Errno::NXIO) => {
-            Some("a FIFO is opened for writing only while somebody has it open for reading")
+        Some(Errno::NXIO) => Some(NOT_OPENED),
+        Some(Errno::LOOP) => {
+            Some("its symbolic links lead in a circle, or it is one and O_NOFOLLOW is set")
         }
         Some(Errno::ISDIR) => Some("this is a directory, which is read by `read_dir`"),
         other => crate::error::limits(other),
