@@ -5,8 +5,8 @@ mod support;
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use wakeline::stream::{self, FlowExt, StreamExt};
 use wakeline::sync::RateLimiter;
 use wakeline::task::Kind;
 use wakeline::{
-    CancelToken, FutureExt, Handle, JoinSet, future, retry, scope, spawn, time, yield_now,
+    CancelToken, ChildError, FutureExt, Handle, JoinSet, ScopeError, ScopeFut, future, retry,
+    scope, spawn, time, yield_now,
 };
 
 /// Longer than any test.
@@ -269,6 +270,110 @@ fn the_reason_names_the_line_that_built_a_runtime_whose_thread_has_ended() {
     let error = ended
         .expect("at once")
         .expect_err("there is no thread for it");
+    let reason = error.reason().expect("it was cancelled");
+    assert_eq!(
+        (reason.location().file(), reason.location().line()),
+        (file!(), line)
+    );
+}
+
+/// The reason of this token must name this line.
+#[track_caller]
+fn assert_reason_names(line: u32, token: &CancelToken) {
+    let reason = token.reason().expect("it is cancelled");
+    let told = reason.location();
+    assert_eq!((told.file(), told.line()), (file!(), line), "{reason:?}");
+}
+
+/// A scope without an end, and its token, which is there once the scope is polled.
+fn endless() -> (ScopeFut<'static, Result<(), ScopeError<()>>>, Slot) {
+    let slot = Slot::default();
+    let theirs = Arc::clone(&slot);
+    let endless = scope(|s| async move {
+        theirs.set(s.token()).expect("the only one");
+        pending().await
+    });
+    (endless, slot)
+}
+
+type Slot = Arc<OnceLock<CancelToken>>;
+
+#[test]
+fn the_reason_names_the_line_of_a_scopes_timeout() {
+    for_each_backend(|backend| {
+        let (endless, token) = endless();
+        let line = line!() + 1;
+        let limited = endless.timeout(Duration::from_nanos(1));
+        let result = backend.runtime(1).block_on(limited);
+        assert!(result.is_err_and(|error| error.is_elapsed()));
+        assert_reason_names(line, token.get().expect("it was polled"));
+    });
+}
+
+#[test]
+fn the_reason_names_the_line_of_a_scopes_deadline() {
+    for_each_backend(|backend| {
+        let (endless, token) = endless();
+        let soon = time::now() + Duration::from_nanos(1);
+        let line = line!() + 1;
+        let limited = endless.deadline(soon);
+        let result = backend.runtime(1).block_on(limited);
+        assert!(result.is_err_and(|error| error.is_elapsed()));
+        assert_reason_names(line, token.get().expect("it was polled"));
+    });
+}
+
+#[test]
+fn the_reason_names_the_line_of_a_scope_that_was_dropped() {
+    for_each_backend(|backend| {
+        let token = Slot::default();
+        let theirs = Arc::clone(&token);
+        let line = line!() + 1;
+        let endless = scope(|s| async move {
+            theirs.set(s.token()).expect("the only one");
+            pending::<Result<(), ()>>().await
+        });
+        let cut = backend
+            .runtime(1)
+            .block_on(FutureExt::timeout(endless, Duration::from_nanos(1)));
+        assert!(cut.is_err());
+        assert_reason_names(line, token.get().expect("it was polled"));
+    });
+}
+
+#[test]
+fn the_reason_names_the_line_that_aborts_a_child_of_a_scope() {
+    for_each_backend(|backend| {
+        let result: Result<_, ScopeError<()>> =
+            backend.runtime(1).block_on(scope(|s| async move {
+                let here = s.spawn(pending::<Result<(), ()>>());
+                let task = s.spawn_task(pending::<Result<(), ()>>());
+                let line = line!() + 2;
+                for child in [&here, &task] {
+                    child.abort()
+                }
+                Ok((line, [here.await, task.await]))
+            }));
+        let (line, children) = result.expect("an abort is no failure");
+        for child in children {
+            let Err(ChildError::Cancelled(reason)) = child else {
+                panic!("{child:?}");
+            };
+            let told = reason.location();
+            assert_eq!((told.file(), told.line()), (file!(), line), "{reason:?}");
+        }
+    });
+}
+
+#[test]
+fn the_reason_names_the_line_that_built_a_runtime_whose_block_on_has_ended() {
+    let line = line!() + 1;
+    let runtime = wakeline::Runtime::builder().workers(2).build().unwrap();
+    let mut task = None;
+    runtime.block_on(async { task = Some(wakeline::spawn_local(pending::<()>())) });
+    let task = task.expect("it was spawned");
+    let ended = task.blocking_join(LONG).expect("it has ended");
+    let error = ended.expect_err("it was cut off");
     let reason = error.reason().expect("it was cancelled");
     assert_eq!(
         (reason.location().file(), reason.location().line()),

@@ -231,7 +231,7 @@ impl Core {
             }
             shared.close_lane();
         } else {
-            let gone = Reason::of(Cause::Dropped);
+            let gone = Reason::at(Cause::Dropped, shared.made_at);
             context.home.owned.abort_all(Some(&gone));
         }
         run_until(driver, &mut UntilEmpty::all(context, None));

@@ -243,8 +243,17 @@ impl CancelToken {
     /// ```
     #[track_caller]
     pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.set_deadline_of(deadline, Location::caller());
+    }
+
+    /// As [`set_deadline`](CancelToken::set_deadline), for who is at this line.
+    pub(crate) fn set_deadline_of(
+        &self,
+        deadline: Option<Instant>,
+        location: &'static Location<'static>,
+    ) {
         if !self.is_cancelled() {
-            self.node.set_deadline(deadline);
+            self.node.set_deadline_of(deadline, location);
         }
     }
 

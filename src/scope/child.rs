@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use wakeline_context::Reason;
@@ -56,6 +56,8 @@ pub struct Child<T> {
     link: Arc<Link>,
     value: oneshot::Receiver<Result<T, ()>>,
     refused: Option<Reason>,
+    /// The line of the first abort.
+    aborted: OnceLock<&'static Location<'static>>,
     location: &'static Location<'static>,
 }
 
@@ -69,6 +71,7 @@ impl<T> Child<T> {
             link: Arc::clone(link),
             value,
             refused: None,
+            aborted: OnceLock::new(),
             location: Location::caller(),
         };
         (child, Report(Some(sender)))
@@ -84,6 +87,11 @@ impl<T> Child<T> {
 
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    fn why_dropped(&self) -> Reason {
+        let aborted = self.aborted.get().copied();
+        reason_of(&self.link, aborted.unwrap_or(self.location))
     }
 
     /// Drops the child where it stands, and nothing else: its scope goes on.
@@ -104,7 +112,9 @@ impl<T> Child<T> {
     /// }));
     /// assert!(result.is_ok());
     /// ```
+    #[track_caller]
     pub fn abort(&self) {
+        let _ = self.aborted.set(Location::caller());
         self.link.abort(self.id);
     }
 }
@@ -119,7 +129,7 @@ impl<T> Future for Child<T> {
         Poll::Ready(match ready!(Pin::new(&mut self.value).poll(cx)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(())) => Err(ChildError::Failed),
-            Err(_dropped) => Err(ChildError::Cancelled(reason_of(&self.link))),
+            Err(_dropped) => Err(ChildError::Cancelled(self.why_dropped())),
         })
     }
 }

@@ -35,7 +35,7 @@ use wakeline_sync::children::{Children, Key};
 
 use super::error::ScopeError;
 use super::lane::{Lines, Running};
-use super::link::{BODY, Limit, lock};
+use super::link::{BODY, lock};
 use super::member::{Kind, Placed};
 use super::patience::Patience;
 use super::shared::Core;
@@ -130,10 +130,8 @@ where
         self.phase = Phase::Running;
         let token = self.core.link.token().clone();
         let limit = self.core.link.settings().limit;
-        match limit {
-            Some(Limit::At(deadline)) => token.set_deadline(Some(deadline)),
-            Some(Limit::After(limit)) => token.set_timeout(limit),
-            None => {}
+        if let Some((limit, location)) = limit {
+            token.set_deadline_of(limit.deadline(), location);
         }
         self.stop = Some(UntilCancelled::new(token.node().clone(), self.location));
         if let Some(body) = self.body.take() {
@@ -221,7 +219,7 @@ where
                 let until = self.core.link.cleanup_until();
                 self.phase = Phase::Cleanup(until);
                 self.core.link.settings().cleanup_until = until;
-                self.cleanup.set_deadline(until);
+                self.cleanup.set_deadline_of(until, self.location);
                 self.timer = None;
                 self.patience = Patience::default();
                 until

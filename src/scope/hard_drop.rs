@@ -107,7 +107,11 @@ impl<F, R, E> Driver<F, R, E> {
         self.phase = Phase::Done;
         let link = self.core.link.clone();
         let mut upward = Upward::default();
-        upward.caught(|| _ = link.token().cancel(Reason::of(Cause::Dropped)));
+        upward.caught(|| {
+            _ = link
+                .token()
+                .cancel(Reason::at(Cause::Dropped, link.location))
+        });
         self.take_finalizers(&mut upward);
         let alive = std::mem::take(&mut self.alive);
         let body = alive.get(&BODY).copied();

@@ -18,6 +18,7 @@ use wakeline_sync::lane::Lane;
 use super::OnPanic;
 use super::adopt::Orphan;
 use crate::cancel::{CancelToken, current_token};
+use crate::time;
 
 /// How long finalizers may take after a cancel, if nobody says otherwise.
 const CLEANUP_GRACE: Duration = Duration::from_secs(1);
@@ -53,7 +54,7 @@ struct Place {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settings {
-    pub(super) limit: Option<Limit>,
+    pub(super) limit: Option<(Limit, &'static Location<'static>)>,
     pub(super) signal_grace: Duration,
     pub(super) cleanup_grace: Option<Duration>,
     pub(super) on_panic: OnPanic,
@@ -66,6 +67,16 @@ pub(super) enum Limit {
     At(Instant),
     /// Counts from the first poll.
     After(Duration),
+}
+
+impl Limit {
+    /// When it is reached, counted from now; `None` is never.
+    pub(super) fn deadline(self) -> Option<Instant> {
+        match self {
+            Limit::At(deadline) => Some(deadline),
+            Limit::After(limit) => time::now().checked_add(limit),
+        }
+    }
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -329,8 +329,9 @@ macro_rules! future {
             /// );
             /// assert!(result.unwrap_err().is_elapsed());
             /// ```
+            #[track_caller]
             pub fn deadline(self, deadline: Instant) -> Self {
-                self.link.settings().limit = Some(Limit::At(deadline));
+                self.link.settings().limit = Some((Limit::At(deadline), Location::caller()));
                 self
             }
 
@@ -347,8 +348,9 @@ macro_rules! future {
             /// );
             /// assert!(result.unwrap_err().is_elapsed());
             /// ```
+            #[track_caller]
             pub fn timeout(self, limit: Duration) -> Self {
-                self.link.settings().limit = Some(Limit::After(limit));
+                self.link.settings().limit = Some((Limit::After(limit), Location::caller()));
                 self
             }
 

@@ -206,8 +206,8 @@ impl<F, E> Drop for Hold<F, E> {
     }
 }
 
-/// Why a child that never ran, or was dropped, has no value.
-pub(super) fn reason_of(link: &Link) -> Reason {
+/// Why a child that was dropped has no value; `location` is who aborted it.
+pub(super) fn reason_of(link: &Link, location: &'static Location<'static>) -> Reason {
     let reason = link.token().reason();
-    reason.unwrap_or_else(|| Reason::of(Cause::Aborted))
+    reason.unwrap_or_else(|| Reason::at(Cause::Aborted, location))
 }

@@ -140,7 +140,7 @@ impl<E> Story<E> {
         dropped.into_iter().for_each(|panic| self.panicked(panic));
         let reason = || {
             let reason = link.token().reason();
-            reason.unwrap_or_else(|| Reason::of(Cause::Requested))
+            reason.unwrap_or_else(|| Reason::at(Cause::Requested, link.location))
         };
         Ok(Err(match exit {
             Exit::Panic => {

@@ -268,7 +268,12 @@ impl Node {
     /// or below is woken to look again. On a cancelled node it has no effect.
     #[track_caller]
     pub fn set_deadline(&self, deadline: Option<Instant>) {
-        let location = Location::caller();
+        self.set_deadline_of(deadline, Location::caller());
+    }
+
+    /// [`set_deadline`](Node::set_deadline) for somebody else, whose line the reason
+    /// then names.
+    pub fn set_deadline_of(&self, deadline: Option<Instant>, location: &'static Location<'static>) {
         self.inner.set_deadline(deadline.map(|at| (at, location)));
     }
 
