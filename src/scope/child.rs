@@ -97,7 +97,8 @@ impl<T> Child<T> {
     /// Drops the child where it stands, and nothing else: its scope goes on.
     ///
     /// It happens when the scope is polled next. A child that is done keeps its
-    /// value. A task is aborted; a blocking job that runs goes on to its end.
+    /// value. A task is aborted; a blocking job that runs goes on to its end, or until
+    /// it asks [`checkpoint`](crate::checkpoint).
     ///
     /// # Example
     ///
@@ -114,8 +115,9 @@ impl<T> Child<T> {
     /// ```
     #[track_caller]
     pub fn abort(&self) {
-        let _ = self.aborted.set(Location::caller());
-        self.link.abort(self.id);
+        let here = Location::caller();
+        let _ = self.aborted.set(here);
+        self.link.abort(self.id, here);
     }
 }
 

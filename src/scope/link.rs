@@ -37,7 +37,7 @@ pub(crate) struct Link {
     nudge: Nudge,
     settings: Mutex<Settings>,
     /// Children to drop; `None` when the scope has ended, and with it they.
-    aborts: Mutex<Option<Vec<u64>>>,
+    aborts: Mutex<Option<Vec<Abort>>>,
     next_id: AtomicU64,
     /// The line of the scope.
     pub(super) location: &'static Location<'static>,
@@ -61,6 +61,9 @@ pub(super) struct Settings {
     /// When the finalizers that run now will be dropped.
     pub(super) cleanup_until: Option<Instant>,
 }
+
+/// Which child is to be dropped, and the line that asked for it.
+type Abort = (u64, &'static Location<'static>);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limit {
@@ -188,14 +191,14 @@ impl Link {
     }
 
     /// Asks for a child to be dropped.
-    pub(super) fn abort(&self, id: u64) {
+    pub(super) fn abort(&self, id: u64, location: &'static Location<'static>) {
         if let Some(aborts) = lock(&self.aborts).as_mut() {
-            aborts.push(id);
+            aborts.push((id, location));
         }
         self.wake();
     }
 
-    pub(super) fn take_aborts(&self) -> Vec<u64> {
+    pub(super) fn take_aborts(&self) -> Vec<Abort> {
         lock(&self.aborts)
             .as_mut()
             .map(std::mem::take)
@@ -329,13 +332,13 @@ mod tests {
     fn what_is_asked_of_a_scope_that_has_ended_is_not_kept() {
         let children = wakeline_sync::children::Children::<std::future::Ready<()>>::new();
         let link = Link::new(children.nudge(), Location::caller());
-        link.abort(1);
+        link.abort(1, Location::caller());
         assert!(link.has_aborts());
-        assert_eq!(link.take_aborts(), [1]);
-        link.abort(2);
+        assert_eq!(link.take_aborts().len(), 1);
+        link.abort(2, Location::caller());
         link.close_aborts();
-        link.abort(3);
+        link.abort(3, Location::caller());
         assert!(!link.has_aborts());
-        assert_eq!(link.take_aborts(), []);
+        assert!(link.take_aborts().is_empty());
     }
 }

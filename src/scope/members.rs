@@ -3,6 +3,7 @@
 //! `driver.rs` says when; here is what happens to one of them, and what that
 //! means for the others.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use wakeline_context::{AnyToken, Cause, Reason, quietly};
@@ -62,7 +63,7 @@ impl<F, R, E> Driver<F, R, E> {
         if self.is_dropping() {
             match kind {
                 Kind::Task(mut task) => {
-                    task.abort();
+                    task.abort(self.location);
                     self.insert(id, Placed::new(Kind::Task(task), place));
                 }
                 // It had ended before it came: nobody cut it off.
@@ -135,8 +136,8 @@ impl<F, R, E> Driver<F, R, E> {
                 work: Work::Owned(work),
             });
         }
-        for id in self.core.link.take_aborts() {
-            if !self.end_child(id) {
+        for (id, by) in self.core.link.take_aborts() {
+            if !self.end_child(id, by) {
                 self.end_shield(id);
             }
         }
@@ -158,12 +159,12 @@ impl<F, R, E> Driver<F, R, E> {
 
     /// Drops the body or a child where it stands, or aborts the task; true if
     /// it was dropped.
-    fn end_child(&mut self, id: u64) -> bool {
+    fn end_child(&mut self, id: u64, by: &'static Location<'static>) -> bool {
         let Some(&key) = self.alive.get(&id) else {
             return false;
         };
         if let Some(Kind::Task(task)) = self.set.get_mut(key).and_then(Placed::get_mut) {
-            task.abort();
+            task.abort(by);
             return false;
         }
         self.alive.remove(&id);
@@ -178,11 +179,11 @@ impl<F, R, E> Driver<F, R, E> {
         self.phase = Phase::Dropped;
         let ids: Vec<u64> = self.alive.keys().copied().collect();
         for id in ids.into_iter().filter(|&id| id != BODY) {
-            if self.end_child(id) {
+            if self.end_child(id, self.location) {
                 self.story.cut();
             }
         }
-        if self.end_child(BODY) {
+        if self.end_child(BODY, self.location) {
             self.story.body_cut(self.turn);
         }
     }

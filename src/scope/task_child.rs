@@ -11,11 +11,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use wakeline_context::{Cause, Reason, quietly};
 use wakeline_executor::{Handle, JoinHandle, spawn};
 
 use super::adopt::{Orphan, Owned, adopt};
 use super::link::{Link, lock};
 use super::member::{End, Place, Placed};
+use crate::cancel::CancelToken;
 
 pub(super) struct TaskChild<E> {
     /// Taken when it has resolved, or is handed upward.
@@ -24,6 +26,8 @@ pub(super) struct TaskChild<E> {
     /// those who do not either.
     result: Arc<Mutex<Option<Result<(), E>>>>,
     link: Arc<Link>,
+    /// The token of a job, which an abort of it alone does not drop but tells.
+    token: Option<CancelToken>,
     location: &'static Location<'static>,
     /// The scope has aborted it, or the child's handle.
     aborted: bool,
@@ -47,6 +51,7 @@ impl<E: Send + 'static> TaskChild<E> {
             handle: Some(handle),
             result,
             link,
+            token: None,
             location: Location::caller(),
             aborted: false,
         }
@@ -55,8 +60,10 @@ impl<E: Send + 'static> TaskChild<E> {
     #[track_caller]
     pub(super) fn spawn_blocking(
         job: impl FnOnce() -> Result<(), E> + Send + 'static,
-        place: Place,
+        mut place: Place,
     ) -> TaskChild<E> {
+        let token = place.link.token().child();
+        place.token = token.to_any();
         let result = Arc::new(Mutex::new(None));
         let link = Arc::clone(&place.link);
         let slot = Arc::clone(&result);
@@ -68,6 +75,7 @@ impl<E: Send + 'static> TaskChild<E> {
             handle: Some(handle),
             result,
             link,
+            token: Some(token),
             location: Location::caller(),
             aborted: false,
         }
@@ -75,10 +83,16 @@ impl<E: Send + 'static> TaskChild<E> {
 }
 
 impl<E> TaskChild<E> {
-    pub(super) fn abort(&mut self) {
+    /// On request of who is at this line.
+    pub(super) fn abort(&mut self, by: &'static Location<'static>) {
         self.aborted = true;
+        let reason = Reason::at(Cause::Aborted, by);
+        if let Some(token) = &self.token {
+            // The job may wait for it: a waker that panics is not this scope's.
+            quietly(|| _ = token.cancel(reason.clone()));
+        }
         if let Some(handle) = &self.handle {
-            handle.abort();
+            handle.cancel(reason);
         }
     }
 

@@ -15,7 +15,7 @@ use wakeline::sync::{Event, oneshot};
 use wakeline::time::{sleep, timeout};
 use wakeline::{
     CancelToken, ChildError, FutureExt, OnPanic, Scope, ScopeError, checkpoint, current_deadline,
-    current_token, scope, scope_local, spawn, spawn_blocking, spawn_eager, yield_now,
+    current_token, scope, scope_local, spawn, spawn_blocking, spawn_eager, task, yield_now,
 };
 
 type Plain<T> = Result<T, ScopeError<&'static str>>;
@@ -547,6 +547,34 @@ fn a_blocking_job_is_a_child_that_is_waited_for() {
             1,
             "it has seen the cancel and ended"
         );
+    });
+}
+
+#[test]
+fn a_blocking_job_that_is_aborted_alone_hears_it_at_its_checkpoint() {
+    on_every_runtime(|| async {
+        let result: Plain<_> = scope(|s| async move {
+            let (started, is_started) = oneshot::channel();
+            let job = s.spawn_blocking(move || {
+                let _ = started.send(());
+                while !task::is_cancelled() {
+                    std::thread::yield_now();
+                }
+                Ok(checkpoint().map_err(|cancelled| cancelled.into_reason()))
+            });
+            let _ = is_started.await;
+            let line = line!() + 1;
+            job.abort();
+            let told = job.await.expect("it went on to its end").unwrap_err();
+            assert_eq!(
+                (told.cause(), told.location().file(), told.location().line()),
+                (Cause::Aborted, file!(), line)
+            );
+            assert!(checkpoint().is_ok(), "the scope goes on");
+            Ok(())
+        })
+        .await;
+        assert!(result.is_ok(), "{result:?}");
     });
 }
 
