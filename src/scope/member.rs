@@ -2,11 +2,12 @@
 //! in force and with its place known.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use wakeline_context::{AnyToken, install_token};
+use wakeline_context::{AnyToken, Cause, Reason, install_token};
 
 use super::adopt::Owned;
 use super::link::{Link, Runs, enter};
@@ -55,6 +56,17 @@ impl<T> Placed<T> {
 
     pub(super) fn get_mut(&mut self) -> Option<&mut T> {
         self.inner.as_mut()
+    }
+
+    /// It is dropped next, on request of who is at this line: its destructors are told,
+    /// if the scope goes on.
+    pub(super) fn tell_abort(&mut self, by: &'static Location<'static>) {
+        let scope = self.place.link.token();
+        if !scope.is_cancelled() {
+            let own = scope.child();
+            own.cancel(Reason::at(Cause::Aborted, by));
+            self.place.token = own.to_any();
+        }
     }
 
     /// Out of its place; nothing is dropped.

@@ -167,6 +167,9 @@ impl<F, R, E> Driver<F, R, E> {
             task.abort(by);
             return false;
         }
+        if let Some(child) = self.set.get_mut(key) {
+            child.tell_abort(by);
+        }
         self.alive.remove(&id);
         self.roles.remove(&key);
         let child = self.set.remove(key);

@@ -370,6 +370,12 @@ fn what_somebody_has_cancelled_before_it_ran_is_no_news() {
                 Ok::<(), ()>(())
             });
             drop(done.await);
+            let done = scope(|s| async move {
+                s.spawn(async { Ok(()) }).abort();
+                s.spawn_task(async { Ok(()) }).abort();
+                Ok::<(), ()>(())
+            });
+            done.await.expect("an abort is no failure");
         });
         drop(runtime);
         assert_eq!(never_ran(&told), []);
