@@ -53,6 +53,7 @@ impl Runtime {
     /// # Errors
     ///
     /// As [`Builder::build`].
+    #[track_caller]
     pub fn new() -> io::Result<Runtime> {
         Builder::new().build()
     }

@@ -19,8 +19,8 @@ use wakeline::stream::{self, FlowExt, StreamExt};
 use wakeline::sync::RateLimiter;
 use wakeline::task::Kind;
 use wakeline::{
-    CancelToken, ChildError, FutureExt, Handle, JoinSet, ScopeError, ScopeFut, future, retry,
-    scope, spawn, time, yield_now,
+    CancelToken, ChildError, FutureExt, Handle, JoinHandle, JoinSet, ScopeError, ScopeFut, future,
+    retry, scope, spawn, time, yield_now,
 };
 
 /// Longer than any test.
@@ -257,6 +257,29 @@ fn the_reason_names_the_line_that_built_a_runtime_which_is_dropped() {
         (reason.location().file(), reason.location().line()),
         (file!(), line)
     );
+}
+
+#[test]
+fn the_reason_names_the_line_that_made_a_runtime_with_the_defaults() {
+    let line = line!() + 1;
+    let runtime = wakeline::Runtime::new().unwrap();
+    let task = runtime.spawn(pending::<()>());
+    drop(runtime);
+    assert_ended_by(line, task);
+
+    let mut task = None;
+    let line = line!() + 1;
+    wakeline::block_on(async { task = Some(spawn(pending::<()>())) });
+    assert_ended_by(line, task.expect("it was spawned"));
+}
+
+/// The end of the runtime that was made on this line has cut the task off.
+#[track_caller]
+fn assert_ended_by(line: u32, task: JoinHandle<()>) {
+    let ended = task.blocking_join(LONG).expect("it has ended");
+    let error = ended.expect_err("it was cut off");
+    let told = error.reason().expect("it was cancelled").location();
+    assert_eq!((told.file(), told.line()), (file!(), line), "{error}");
 }
 
 #[test]
