@@ -201,8 +201,7 @@ impl Schedule {
         {
             return Err(GaveUp::Deadline);
         }
-        let longer = self.delay.as_secs_f64() * self.policy.factor;
-        self.delay = Duration::try_from_secs_f64(longer).unwrap_or(Duration::MAX);
+        self.delay = longer(self.delay, self.policy.factor);
         Ok(due)
     }
 
@@ -223,6 +222,14 @@ impl Schedule {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
+}
+
+/// No delay stays none, also if `factor` is infinite.
+fn longer(delay: Duration, factor: f64) -> Duration {
+    if delay.is_zero() {
+        return delay;
+    }
+    Duration::try_from_secs_f64(delay.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 /// `chance` of 2^64 parts of `whole`.

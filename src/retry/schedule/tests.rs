@@ -25,6 +25,13 @@ fn delays(policy: Retry, deadline_ms: Option<u32>) -> (Vec<Duration>, GaveUp) {
     }
 }
 
+#[test]
+fn no_delay_times_anything_is_none() {
+    let policy = Retry::fixed(Duration::ZERO).factor(f64::INFINITY);
+    let policy = policy.jitter(Jitter::None).attempts(4);
+    assert_eq!(delays(policy, None), (ms(&[0, 0, 0]), GaveUp::Attempts));
+}
+
 fn ms(delays: &[u32]) -> Vec<Duration> {
     delays.iter().map(|&delay| MS * delay).collect()
 }
