@@ -134,7 +134,9 @@ impl Handle {
     /// Runs `future` to its end on the calling thread.
     ///
     /// If that thread is the one that drives a one-worker executor, its tasks
-    /// run too; any other thread polls only this future and its local tasks.
+    /// run too; any other thread polls only this future and its local tasks. Of a
+    /// one-worker executor the first thread that calls becomes that one, unless it is of
+    /// its own blocking pool; with the end of that thread the executor ends.
     ///
     /// # Panics
     ///
