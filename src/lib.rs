@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | `wakeline-reactor` | turns kernel events into wakes; timers | `reactor/src/source.rs` |
 //! | `wakeline-executor` | runs tasks; the blocking pool | `executor/src/task/state.rs` |
-//! | `wakeline-net` | sockets, signals and buffered I/O | `net/src/tcp/stream.rs` |
+//! | `wakeline-net` | sockets, files, pipes, child processes, signals and buffered I/O | `net/src/tcp/stream.rs` |
 //! | `wakeline-sync` | locks, channels, queues, the cancel tree | `sync/src/lib.rs` |
 //! | `wakeline-context` | what surrounds the poll in progress | `context/src/lib.rs` |
 //!
@@ -35,6 +35,7 @@
 //! | go through a sequence | [`stream`] |
 //! | talk to the world | [`net`], [`fs`], [`io`], [`pipe`], [`process`], [`signal`] |
 //! | try again, or share what is dear | [`retry`](mod@retry), [`pool`] |
+//! | see what runs, what it waits for, and what nobody saw fail | [`debug`], [`Handle::dump`], [`Builder::on_unobserved`] |
 //! | see what ran when, and who woke whom | [`trace`] |
 //! | test it without waiting | [`Builder::start_paused`], [`test`](mod@test) |
 //!
