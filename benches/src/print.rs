@@ -30,7 +30,7 @@ pub fn note(line: impl Display) {
 ///
 /// # Errors
 ///
-/// As those of [`print`].
+/// As those of [`print`](print()).
 pub fn help(text: &str) -> Result<bool, String> {
     let asked = std::env::args()
         .skip(1)
