@@ -88,8 +88,10 @@ fn loans_leave_room_for_other_operations() {
             assert_eq!(loan.send(0).unwrap(), 10, "plainly, if need be");
             loans.push(loan);
         }
-        let lent = if is_uring(&reactor) { 16 } else { 0 };
-        assert_eq!(reactor.metrics().ops_in_flight, lent);
+        // Half of the completions; fewer where an ordinary user may lock little memory.
+        let lent = reactor.metrics().ops_in_flight;
+        assert!(lent <= 16, "{lent}");
+        assert_eq!(lent > 0, is_uring(&reactor));
         let fd = Arc::new(std::fs::File::open("/proc/self/exe").unwrap().into());
         let buf = Vec::with_capacity(4);
         let mut read = op::submit(op::Read { fd, buf, offset: 0 });
