@@ -80,6 +80,8 @@ fn only_a_stale_socket_is_replaced() {
         assert!(text.contains("is no socket"), "{text}");
         assert!(!text.contains("bind_replacing_stale"), "{text}");
         assert_eq!(std::fs::read_to_string(&file)?, "data");
+        let text = UnixStream::connect(&file).await.unwrap_err().to_string();
+        assert!(text.contains("no socket"), "{text}");
         Ok(())
     });
 }

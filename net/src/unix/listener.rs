@@ -112,7 +112,8 @@ impl UnixListener {
     ///
     /// Only a socket that refuses connections is removed, never another file
     /// and never the socket of a server that runs; to such a server the attempt
-    /// is a connection that ends at once.
+    /// is a connection that ends at once. Of two servers that start at the same
+    /// moment one may remove the other's: where that can be, keep a lock of your own.
     ///
     /// # Errors
     ///

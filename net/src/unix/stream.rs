@@ -281,7 +281,7 @@ impl Connect {
         let errno = Errno::from_io_error(&source);
         let hint = match errno {
             Some(Errno::NOENT) => Some("there is no such path: is the server running?"),
-            Some(Errno::CONNREFUSED) => Some("nobody listens there any more"),
+            Some(Errno::CONNREFUSED) => Some("nobody listens there any more, or it is no socket"),
             Some(Errno::ACCESS) => Some("its mode or that of a directory above forbids it"),
             other => error::limits(other),
         };
