@@ -75,6 +75,14 @@ fn a_loan_does_not_keep_its_socket_open() {
     });
 }
 
+/// Whether less memory may be locked than all the loans of a test take.
+fn locks_little() -> bool {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max locked"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3));
+    soft.is_some_and(|most| most.parse().is_ok_and(|most: u64| most < 1 << 20))
+}
+
 #[test]
 fn loans_leave_room_for_other_operations() {
     for kind in drivers() {
@@ -88,10 +96,13 @@ fn loans_leave_room_for_other_operations() {
             assert_eq!(loan.send(0).unwrap(), 10, "plainly, if need be");
             loans.push(loan);
         }
-        // Half of the completions; fewer where an ordinary user may lock little memory.
-        let lent = reactor.metrics().ops_in_flight;
-        assert!(lent <= 16, "{lent}");
-        assert_eq!(lent > 0, is_uring(&reactor));
+        let lent = if is_uring(&reactor) { 16 } else { 0 };
+        let in_flight = reactor.metrics().ops_in_flight;
+        // What is lent is locked, and an ordinary user's limit may come first.
+        assert!(
+            in_flight == lent || (in_flight < lent && locks_little()),
+            "{in_flight} of {lent}"
+        );
         let fd = Arc::new(std::fs::File::open("/proc/self/exe").unwrap().into());
         let buf = Vec::with_capacity(4);
         let mut read = op::submit(op::Read { fd, buf, offset: 0 });
