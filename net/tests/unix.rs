@@ -82,6 +82,14 @@ fn only_a_stale_socket_is_replaced() {
         assert_eq!(std::fs::read_to_string(&file)?, "data");
         let text = UnixStream::connect(&file).await.unwrap_err().to_string();
         assert!(text.contains("no socket"), "{text}");
+
+        let datagrams = dir.0.join("datagrams");
+        let _socket = std::os::unix::net::UnixDatagram::bind(&datagrams)?;
+        let error = UnixListener::bind_replacing_stale(&datagrams).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse, "it is of another type");
+        let text = error.to_string();
+        assert!(text.contains("another type"), "{text}");
+        assert!(!text.contains("bind_replacing_stale"), "{text}");
         Ok(())
     });
 }

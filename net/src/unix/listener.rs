@@ -16,8 +16,8 @@
 //! does it. Between the connect and the unlink another server may start at the
 //! same path: two servers that start at the same moment need a lock file.
 
-use super::addr;
 use super::stream::UnixStream;
+use super::{addr, stale};
 use crate::error::{self, Context as ErrorContext};
 use crate::leaf::{Leaf, Operation, named_future, try_now};
 use crate::sys;
@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{self, SocketAddr};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -136,27 +136,9 @@ impl UnixListener {
     /// ```
     pub fn bind_replacing_stale(path: impl AsRef<Path>) -> io::Result<UnixListener> {
         let path = path.as_ref();
-        let explain = |doing: &str, hint, source| {
-            ErrorContext::with_hint(format!("{doing} {}", path.display()), hint, source)
-        };
-        let error = match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
+        match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => stale::clear(path)?,
             bound => return bound,
-        };
-        let taken = |hint| Err(explain("bind", Some(hint), Errno::ADDRINUSE.into()));
-        match who_has(path).map_err(|source| explain("find out who has", None, source))? {
-            Holder::Server => {
-                return taken("a server listens there: stop it, or take another path");
-            }
-            Holder::File => return taken("what is there is no socket: take another path"),
-            Holder::Unknown => return Err(error),
-            Holder::Nobody => {}
-            Holder::Stale => match std::fs::remove_file(path) {
-                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
-                removed => {
-                    removed.map_err(|source| explain("remove the stale socket", None, source))?;
-                }
-            },
         }
         UnixListener::bind(path)
     }
@@ -327,46 +309,10 @@ fn listen(addr: &SocketAddr) -> io::Result<UnixListener> {
     Ok(UnixListener::new(socket))
 }
 
-fn socket() -> io::Result<OwnedFd> {
+pub(super) fn socket() -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     Ok(socket)
-}
-
-/// Who has a path that could not be bound.
-#[derive(Debug, PartialEq, Eq)]
-enum Holder {
-    /// It has gone meanwhile.
-    Nobody,
-    /// A socket that nobody listens on.
-    Stale,
-    Server,
-    /// No socket at all.
-    File,
-    /// A socket of another type, or one that may not be connected to.
-    Unknown,
-}
-
-/// A socket that nobody listens on refuses; one whose queue is full says
-/// `WouldBlock`.
-fn who_has(path: &Path) -> io::Result<Holder> {
-    let found = match std::fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
-        Err(error) => return Err(error),
-    };
-    if !found.file_type().is_socket() {
-        return Ok(Holder::File);
-    }
-    let addr = addr::from_std(&addr::of_path("connect", path)?)?;
-    let socket = socket()?;
-    let kind = sys::retry(|| rustix::net::connect(&socket, &addr)).map_err(|error| error.kind());
-    Ok(match kind {
-        Err(io::ErrorKind::ConnectionRefused) => Holder::Stale,
-        Err(io::ErrorKind::NotFound) => Holder::Nobody,
-        Ok(()) | Err(io::ErrorKind::WouldBlock) => Holder::Server,
-        Err(_) => Holder::Unknown,
-    })
 }
 
 fn accept(source: &Source, fd: BorrowedFd<'_>) -> io::Result<Done<(UnixStream, SocketAddr)>> {
@@ -403,27 +349,5 @@ impl AsFd for UnixListener {
 impl AsRawFd for UnixListener {
     fn as_raw_fd(&self) -> RawFd {
         self.source.as_raw_fd()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_has_gone_meanwhile_is_nobodys() -> io::Result<()> {
-        let dir = std::env::temp_dir().join(format!("wakeline-gone-{}", std::process::id()));
-        std::fs::create_dir_all(&dir)?;
-        let path = dir.join("a.sock");
-        assert_eq!(who_has(&path)?, Holder::Nobody);
-        let server = net::UnixListener::bind(&path)?;
-        assert_eq!(who_has(&path)?, Holder::Server);
-        drop(server);
-        assert_eq!(who_has(&path)?, Holder::Stale);
-        assert_eq!(who_has(&dir)?, Holder::File);
-        std::fs::remove_file(&path)?;
-        let _datagrams = net::UnixDatagram::bind(&path)?;
-        assert_eq!(who_has(&path)?, Holder::Unknown);
-        std::fs::remove_dir_all(&dir)
     }
 }

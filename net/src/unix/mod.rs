@@ -3,7 +3,8 @@
 //! | file          | what is there                                           |
 //! |---------------|---------------------------------------------------------|
 //! | `stream.rs`   | [`UnixStream`] and its halves                           |
-//! | `listener.rs` | [`UnixListener`], and what to do about a path left over |
+//! | `listener.rs` | [`UnixListener`]                                        |
+//! | `stale.rs`    | what to do about a path that somebody has, or has left  |
 //! | `datagram.rs` | [`UnixDatagram`]                                        |
 //! | `addr.rs`     | the kernel's addresses as std's                         |
 //! | `pace.rs`     | trying again, where the kernel has no event to wait for |
@@ -16,6 +17,7 @@ mod addr;
 mod datagram;
 mod listener;
 mod pace;
+mod stale;
 mod stream;
 
 pub use datagram::{RecvFrom, SendTo, UnixDatagram};
