@@ -1,8 +1,9 @@
 //! A read that waits needs a descriptor under epoll, which watches a duplicate of the
 //! FIFO. Alone in its process, since the limit is the process's.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::iter;
+mod exhausted;
+
+use exhausted::Exhausted;
 use wakeline_net::fs::File;
 use wakeline_net::io::{AsyncReadExt, AsyncWriteExt};
 use wakeline_net::testing::{Scratch, both, on_each_driver, yield_times};
@@ -16,21 +17,14 @@ fn a_read_without_a_descriptor_to_spare_waits_or_says_what_to_do() {
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0)?;
         let mut reader = File::open(&path).await?;
         let mut writer = File::options().write(true).open(&path).await?;
-        let before = getrlimit(Resource::Nofile);
-        let limit = Rlimit {
-            current: Some(64),
-            maximum: before.maximum,
-        };
-        setrlimit(Resource::Nofile, limit)?;
-        let held: Vec<_> = iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        let exhausted = Exhausted::new()?;
         let mut buf = [0; 8];
         let write = async {
             yield_times(3).await;
             writer.write_all(b"hello").await
         };
         let (read, wrote) = both(reader.read(&mut buf), write).await;
-        drop(held);
-        setrlimit(Resource::Nofile, before)?;
+        drop(exhausted);
         wrote?;
         match read {
             Ok(n) => assert_eq!(&buf[..n], b"hello"),
