@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::Parser;
 use wakeline::Driver;
 
+use crate::seconds::{seconds, seconds_from};
+
 /// Echoes what it is sent, until Ctrl-C.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -73,21 +75,9 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
-/// A number of seconds, whole or not, not negative.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || "not a number of seconds from 0 to 10^19, such as 5 or 0.5".to_owned();
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
-/// The same, and long enough to print something in.
+/// A number of seconds, long enough to print something in.
 fn period(text: &str) -> Result<Duration, String> {
-    let period = seconds(text)?;
-    if period < Duration::from_millis(10) {
-        Err("at least 0.01 seconds".to_owned())
-    } else {
-        Ok(period)
-    }
+    seconds_from(text, Duration::from_millis(10), "at least 0.01 seconds")
 }
 
 /// Where to listen.

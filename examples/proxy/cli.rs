@@ -7,6 +7,7 @@ use clap::Parser;
 use wakeline::Driver;
 
 use crate::address::Address;
+use crate::seconds::{seconds, seconds_from};
 
 /// Hands connections on to another address, both ways, until Ctrl-C.
 #[derive(Clone, Debug, Parser)]
@@ -65,18 +66,7 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
-/// A number of seconds, whole or not, not negative.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || "not a number of seconds from 0 to 10^19, such as 5 or 0.5".to_owned();
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
-/// The same, and some time at all.
+/// A number of seconds, and some time at all.
 fn limit(text: &str) -> Result<Duration, String> {
-    let limit = seconds(text)?;
-    if limit.is_zero() {
-        return Err("more than 0 seconds".to_owned());
-    }
-    Ok(limit)
+    seconds_from(text, Duration::from_nanos(1), "more than 0 seconds")
 }

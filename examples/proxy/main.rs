@@ -19,6 +19,8 @@
 mod address;
 mod cli;
 mod relay;
+#[path = "../shared/seconds.rs"]
+mod seconds;
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;

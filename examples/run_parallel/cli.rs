@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Parser;
 use wakeline::Driver;
 
+use crate::seconds::{seconds, seconds_from};
+
 /// The most bytes of commands that are taken from stdin.
 const INPUT_MAX: u64 = 16 << 20;
 
@@ -120,20 +122,9 @@ fn bytes(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "a whole number from 0".to_owned())
 }
 
-/// A number of seconds, whole or not, not negative.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || "not a number of seconds from 0 to 10^19, such as 5 or 0.5".to_owned();
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
-}
-
-/// The same, and some time at all: in none, no command does anything.
+/// A number of seconds, and some time at all: in none, no command does anything.
 fn limit(text: &str) -> Result<Duration, String> {
-    let limit = seconds(text)?;
-    if limit.is_zero() {
-        return Err("more than 0 seconds".to_owned());
-    }
-    Ok(limit)
+    seconds_from(text, Duration::from_nanos(1), "more than 0 seconds")
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ mod cli;
 mod job;
 mod output;
 mod run;
+#[path = "../shared/seconds.rs"]
+mod seconds;
 
 use std::process::ExitCode;
 use std::time::Duration;
