@@ -95,9 +95,19 @@ pub(super) enum Destination {
 /// The future of [`UdpSocket::send_to`]: how many bytes were sent.
 #[must_use = "futures do nothing unless awaited"]
 pub struct SendTo<'a> {
-    pub(super) socket: &'a UdpSocket,
-    pub(super) leaf: Leaf<'a, SendToOp<'a>>,
-    pub(super) to: Destination,
+    socket: &'a UdpSocket,
+    leaf: Leaf<'a, SendToOp<'a>>,
+    to: Destination,
+}
+
+impl<'a> SendTo<'a> {
+    pub(super) fn new(
+        socket: &'a UdpSocket,
+        leaf: Leaf<'a, SendToOp<'a>>,
+        to: Destination,
+    ) -> SendTo<'a> {
+        SendTo { socket, leaf, to }
+    }
 }
 
 /// The first address; but an IPv4 socket can send to no other family.

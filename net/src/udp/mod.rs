@@ -157,11 +157,7 @@ impl UdpSocket {
             query => Destination::Asked(LookupHost::of(query)),
         };
         let leaf = self.leaf(Direction::Write, SendToOp { buf, to: None });
-        SendTo {
-            socket: self,
-            leaf,
-            to,
-        }
+        SendTo::new(self, leaf, to)
     }
 
     /// Receives one datagram from the connected peer; what does not fit into
