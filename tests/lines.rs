@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use support::for_each_backend;
+use support::{Backend, for_each_backend};
 use wakeline::future::When;
 use wakeline::net::{TcpListener, TcpStream, serve};
 use wakeline::pool::{Manager, Pool};
@@ -309,7 +309,7 @@ fn assert_reason_names(line: u32, token: &CancelToken) {
 }
 
 /// A scope without an end, and its token, which is there once the scope is polled.
-fn endless() -> (ScopeFut<'static, Result<(), ScopeError<()>>>, Slot) {
+fn endless() -> (Endless, Slot) {
     let slot = Slot::default();
     let theirs = Arc::clone(&slot);
     let endless = scope(|s| async move {
@@ -319,7 +319,16 @@ fn endless() -> (ScopeFut<'static, Result<(), ScopeError<()>>>, Slot) {
     (endless, slot)
 }
 
+type Endless = ScopeFut<'static, Result<(), ScopeError<()>>>;
 type Slot = Arc<OnceLock<CancelToken>>;
+
+/// The limit that was set on this line ends the scope.
+#[track_caller]
+fn assert_elapses(backend: &Backend, line: u32, limited: Endless, token: &Slot) {
+    let result = backend.runtime(1).block_on(limited);
+    assert!(result.is_err_and(|error| error.is_elapsed()));
+    assert_reason_names(line, token.get().expect("it was polled"));
+}
 
 #[test]
 fn the_reason_names_the_line_of_a_scopes_timeout() {
@@ -327,9 +336,7 @@ fn the_reason_names_the_line_of_a_scopes_timeout() {
         let (endless, token) = endless();
         let line = line!() + 1;
         let limited = endless.timeout(Duration::from_nanos(1));
-        let result = backend.runtime(1).block_on(limited);
-        assert!(result.is_err_and(|error| error.is_elapsed()));
-        assert_reason_names(line, token.get().expect("it was polled"));
+        assert_elapses(&backend, line, limited, &token);
     });
 }
 
@@ -340,9 +347,7 @@ fn the_reason_names_the_line_of_a_scopes_deadline() {
         let soon = time::now() + Duration::from_nanos(1);
         let line = line!() + 1;
         let limited = endless.deadline(soon);
-        let result = backend.runtime(1).block_on(limited);
-        assert!(result.is_err_and(|error| error.is_elapsed()));
-        assert_reason_names(line, token.get().expect("it was polled"));
+        assert_elapses(&backend, line, limited, &token);
     });
 }
 
