@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use wakeline::io::{self, AsyncReadExt, AsyncWriteExt};
 use wakeline::net::{UdpSocket, UnixStream};
 use wakeline::test::wait_all_blocked;
 use wakeline::time::{self, advance, sleep};
@@ -300,5 +301,29 @@ fn in_a_foreign_loop_time_jumps_too_and_waits_for_jobs() {
         assert!(ended.load(Ordering::SeqCst));
         let at = runtime.block_on(task).expect("no panic");
         assert_eq!(at - start, S(60));
+    });
+}
+
+#[test]
+fn a_stream_in_memory_is_part_of_the_program_and_time_goes_on_around_it() {
+    paused(|| async {
+        let (mut here, mut there) = io::duplex(4);
+        let start = time::now();
+        let asking = spawn(async move {
+            sleep(S(5)).await;
+            there.write_all(b"question").await?; // more than there is room for
+            let mut answer = [0; 2];
+            there.read_exact(&mut answer).timeout(S(60)).await??;
+            std::io::Result::Ok(answer)
+        });
+        let mut question = [0; 8];
+        let early = here.read_exact(&mut question).timeout(S(2)).await;
+        assert!(early.is_err(), "nobody has asked yet");
+        here.read_exact(&mut question).await.expect("it comes");
+        assert_eq!((&question, time::now() - start), (b"question", S(5)));
+        sleep(S(30)).await;
+        here.write_all(b"42").await.expect("it is awaited");
+        assert_eq!(&asking.await.expect("it ends").expect("in time"), b"42");
+        assert_eq!(time::now() - start, S(35));
     });
 }

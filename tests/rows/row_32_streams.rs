@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::on_every_runtime;
 use crate::support::drops::{poll_idly, poll_once};
 use wakeline::stream::{self, FlowExt, Stream, StreamExt, gen_stream, iter};
-use wakeline::sync::oneshot;
-use wakeline::{FutureExt, block_on, select, yield_now};
+use wakeline::sync::{mpsc, oneshot};
+use wakeline::{FutureExt, block_on, select, spawn, yield_now};
 
 /// Counts down, and starts over if it is polled after its end.
 struct Restarts {
@@ -47,6 +47,50 @@ fn a_loop_over_next_ends_with_the_stream() {
             sum += n;
         }
         assert_eq!(sum, 10);
+    });
+}
+
+#[test]
+fn what_is_sent_can_be_taken_as_a_stream() {
+    for capacity in [0, 1, 4] {
+        on_every_runtime(move || async move {
+            let (sender, mut receiver) = mpsc::channel(capacity);
+            // Given up before anything came: no value goes with it.
+            assert!(poll_once(pin!(receiver.next())).await.is_pending());
+            let sending = spawn(async move {
+                for n in 0..10 {
+                    sender.send(n).await.expect("the stream is there");
+                }
+            });
+            let doubled = receiver.map(|n| async move { 2 * n }).buffered(3);
+            let doubled: Vec<u32> = doubled.collect().await;
+            assert_eq!(doubled, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
+            sending.await.expect("all was sent");
+        });
+    }
+}
+
+#[test]
+fn streams_of_two_channels_are_merged_until_both_end() {
+    on_every_runtime(|| async {
+        let (one, ones) = mpsc::unbounded();
+        let (two, twos) = mpsc::channel(4);
+        for n in 0..3 {
+            one.send(n).expect("it is open");
+            two.send(10 + n).await.expect("there is room");
+        }
+        drop(one);
+        let mut merged = ones.merge(twos);
+        let mut all = Vec::new();
+        for _ in 0..6 {
+            all.push(merged.next().await.expect("it was sent"));
+        }
+        let next = poll_once(pin!(merged.next())).await;
+        assert!(next.is_pending(), "one sender is left");
+        drop(two);
+        assert_eq!(merged.next().await, None);
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 10, 11, 12]);
     });
 }
 

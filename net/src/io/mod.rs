@@ -14,6 +14,7 @@
 //! | `copy.rs`     | [`copy`], [`copy_bidirectional`]                            |
 //! | `splice.rs`   | [`Splice`]: the same for our streams, within the kernel     |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
+//! | `memory.rs`   | [`duplex`], [`simplex`]: streams in memory                  |
 //! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
 //! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
@@ -30,6 +31,7 @@ mod async_fd;
 mod bounded;
 mod buf;
 mod copy;
+mod memory;
 pub(crate) mod pool;
 mod read;
 mod reader;
@@ -45,6 +47,7 @@ pub use bounded::{BufferPool, PoolBuf, ReadFromPool};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, SeekFrom};
+pub use memory::{DuplexStream, SimplexReader, SimplexWriter, duplex, simplex};
 pub use pool::PooledBuf;
 pub use read::{AsyncReadExt, Read, ReadExact, ReadToEnd, ReadToString, ReadVectored};
 pub use reader::{

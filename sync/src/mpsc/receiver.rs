@@ -4,14 +4,17 @@ use super::chan::{Chan, Found};
 use super::error::TryRecvError;
 use super::recv::{Recv, RecvMany};
 use crate::blocking;
+use futures_core::Stream;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use wakeline_context::budget;
+use wakeline_context::{Kind, budget, waiting_on};
 
-/// Receives the values in the order in which they were sent.
+/// Receives the values in the order in which they were sent, by
+/// [`recv`](Receiver::recv) or as a [`Stream`].
 ///
 /// Dropped, it closes the channel and drops what is in it.
 #[must_use = "dropping the receiver closes the channel"]
@@ -299,6 +302,21 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn max_capacity(&self) -> usize {
         self.chan.capacity
+    }
+}
+
+/// The same values in the same order, for combinators. A `next` that is given up
+/// loses nothing; of a channel with capacity 0 it goes on lending its slot, so that
+/// one send may be done before the next `next`, which has it.
+impl<T> Stream for Receiver<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let outcome = self.poll_recv(cx);
+        if outcome.is_pending() {
+            waiting_on(Kind::Channel, self.chan.id(), Location::caller());
+        }
+        outcome
     }
 }
 
