@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 use wakeline::future::{as_completed, join_all, race};
+use wakeline::io::{AsyncReadExt, AsyncWriteExt, simplex};
 use wakeline::net::{TcpListener, TcpStream};
 use wakeline::pool::Manager;
 use wakeline::stream::StreamExt;
@@ -196,6 +197,15 @@ fn of_tasks(name: &str) -> Spin {
                 stream.read(&mut [0; 1]).await.expect("it was written");
             }
         }),
+        "SimplexReader" => Box::pin(async {
+            let (mut reader, mut writer) = simplex(TURNS);
+            writer.write_all(&[7; TURNS]).await.expect("there is room");
+            for _ in 0..TURNS {
+                reader.read(&mut [0; 1]).await.expect("it was written");
+            }
+        }),
+        "SimplexWriter" => spin!({ let (_reader, mut writer) = simplex(TURNS); } =>
+            writer.write(b"7").await.expect("there is room")),
         _ => panic!("{name}: a row of the table without a loop"),
     }
 }

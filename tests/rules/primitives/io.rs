@@ -1,13 +1,52 @@
-//! Sockets, and who talks to them from outside.
+//! Sockets, and who talks to them from outside; streams in memory.
 
 use super::{Primitive, row};
-use crate::world::{World, leak};
+use crate::world::{Lent, World, leak};
 use std::io::Write;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use wakeline::io::{AsyncReadExt, AsyncWriteExt, simplex};
 use wakeline::net::{TcpListener, TcpStream, UdpSocket};
 
 const HERE: &str = "127.0.0.1:0";
 
 pub(super) fn rows() -> Vec<Primitive> {
+    let mut rows = sockets();
+    rows.extend(in_memory());
+    rows
+}
+
+/// Polls it once, and it must be ready.
+fn at_once<T>(operation: impl Future<Output = std::io::Result<T>>) {
+    let polled = pin!(operation).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, std::task::Poll::Ready(Ok(_))));
+}
+
+fn in_memory() -> Vec<Primitive> {
+    vec![
+        row!("SimplexReader", Only, async {
+            let (reader, mut writer) = simplex(4);
+            let reader = Lent::new(reader);
+            let wait = move || {
+                let mut reader = reader.take();
+                async move { reader.get().read(&mut [0; 1]).await.expect("it is open") }
+            };
+            World::new(wait, move || at_once(writer.write(b"7")))
+        }, NoTrace: "the traits have one waker a stream, that of the last poll; tested in `a_handle_that_goes_takes_its_waker_along`"),
+        row!("SimplexWriter", Only, async {
+            let (mut reader, mut writer) = simplex(1);
+            at_once(writer.write(b"7"));
+            let writer = Lent::new(writer);
+            let wait = move || {
+                let mut writer = writer.take();
+                async move { writer.get().write(b"7").await.expect("it is read") }
+            };
+            World::new(wait, move || at_once(reader.read(&mut [0; 1])))
+        }, NoTrace: "the traits have one waker a stream, that of the last poll; tested in `a_handle_that_goes_takes_its_waker_along`"),
+    ]
+}
+
+fn sockets() -> Vec<Primitive> {
     vec![
         row!("TcpStream::read", Only, async {
             let listener = std::net::TcpListener::bind(HERE).expect("a port");

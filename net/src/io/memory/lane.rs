@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read};
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use wakeline_context::{Kind, budget, waiting_on};
+use wakeline_context::{Kind, budget, quietly, waiting_on};
 
 /// What was done, and who can go on for it.
 type Step = (io::Result<usize>, Option<Waker>);
@@ -78,6 +78,7 @@ impl Lane {
             if let Some((result, other)) = step(&mut state) {
                 drop(state);
                 unit.spend();
+                quietly(|| drop(waker)); // bytes are in hand: a panic would cost them
                 wake(other);
                 return Poll::Ready(result);
             }
@@ -120,9 +121,10 @@ impl Lane {
     }
 }
 
+/// Quietly: who wakes has bytes in hand, or is being dropped.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        waker.wake();
+        quietly(|| waker.wake());
     }
 }
 
