@@ -238,7 +238,8 @@ where
     T: Future,
 {
     let mut set = JoinSet::new();
-    let ends = set.spawn(panics());
+    // On this thread: so its set has heard of its end when it is seen to have ended.
+    let ends = set.spawn_local(panics());
     set.spawn_blocking(|| Ok(()));
     set.spawn(pending());
     finished(&ends).await;
@@ -269,8 +270,9 @@ fn a_panic_beside_the_failure_that_a_set_reports_is_told() {
     with_every_telling_runtime(|runtime, told| {
         runtime.block_on(async {
             let mut set = JoinSet::new();
-            finished(&set.spawn(async { Err(()) })).await;
-            finished(&set.spawn(panics())).await;
+            // On this thread: so the set hears of them in this order.
+            finished(&set.spawn_local(async { Err(()) })).await;
+            finished(&set.spawn_local(panics())).await;
             let failed = spawn(set.try_join_all()).await.expect("no panic");
             assert!(failed.expect_err("one has").failed().is_some());
         });
