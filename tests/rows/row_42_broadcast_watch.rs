@@ -124,7 +124,7 @@ fn a_watcher_sees_the_last_value_and_may_miss_those_between() {
         let watcher = spawn(async move {
             let mut last = 0;
             while rx.changed().await.is_ok() {
-                let now = *rx.borrow();
+                let now = *rx.borrow_and_update();
                 assert!(now > last, "{now} after {last}");
                 last = now;
             }
