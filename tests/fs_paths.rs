@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use futures_lite::future::poll_once;
-use support::{alone, describe_descriptors, for_each_backend, open_descriptors};
+use support::{alone, descriptors_come_down_to, for_each_backend, open_descriptors};
 use wakeline::fs;
 use wakeline::stream::StreamExt;
 
@@ -58,16 +58,6 @@ fn on_each(name: &str, test: impl AsyncFn(&Scratch) -> io::Result<()>) {
             .block_on(test(&dir))
             .unwrap_or_else(|error| panic!("on {}: {error}", backend.name()));
     });
-}
-
-/// A job on a thread of the pool may outlive the runtime for its last step.
-#[track_caller]
-fn comes_down_to(before: usize) {
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while open_descriptors() > before && std::time::Instant::now() < limit {
-        std::thread::yield_now();
-    }
-    assert_eq!(open_descriptors(), before, "{:?}", describe_descriptors());
 }
 
 #[track_caller]
@@ -409,7 +399,7 @@ fn a_dropped_rename_has_happened_or_not() {
             }
         });
         drop(runtime);
-        comes_down_to(before);
+        descriptors_come_down_to(before);
     });
 }
 
@@ -447,7 +437,7 @@ fn a_large_directory_is_streamed_and_may_be_dropped_half_way() {
             assert!(got > 0);
         });
         drop(runtime);
-        comes_down_to(before);
+        descriptors_come_down_to(before);
     });
 }
 

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shapes::program;
-use support::{Backend, Chance, describe_descriptors, for_each_backend, open_descriptors, setting};
+use support::{
+    Backend, Chance, descriptors_come_down_to, for_each_backend, open_descriptors, setting,
+};
 use wakeline::io::AsyncWriteExt;
 use wakeline::net::{TcpListener, TcpStream, serve};
 use wakeline::sync::oneshot;
@@ -49,11 +51,7 @@ fn a_program_leaves_nothing_behind() {
         for round in 0..rounds {
             for workers in [1, 2, 4] {
                 run(backend, workers, &chance.fork(round));
-                assert!(
-                    open_descriptors() <= before,
-                    "{:#?}",
-                    describe_descriptors()
-                );
+                descriptors_come_down_to(before);
             }
         }
     });

@@ -14,8 +14,9 @@ pub(crate) mod disk;
 pub(crate) mod drops;
 pub(crate) mod fault;
 
-use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use wakeline::{Builder, Driver, Runtime};
 
@@ -113,6 +114,17 @@ pub(crate) fn open_descriptors() -> usize {
         .expect("/proc is mounted")
         .count()
         - 1
+}
+
+/// Waits until there are as many as `before`: what outlives a runtime, the last step of a
+/// job, or a killed child until the kernel has ended it, closes its own a moment later.
+#[track_caller]
+pub(crate) fn descriptors_come_down_to(before: usize) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while open_descriptors() > before && Instant::now() < limit {
+        thread::yield_now();
+    }
+    assert_eq!(open_descriptors(), before, "{:#?}", describe_descriptors());
 }
 
 /// What the open descriptors are, for the message of a failed count.
