@@ -105,7 +105,7 @@ impl Gate {
         let on_latency = matches!(self.what, What::Percentile(_) | What::Max | What::Mean);
         if on_latency && summary.messages == 0 {
             return Some(format!(
-                "--fail-if '{}': not a single message was answered",
+                "--fail-if '{}': no message of the measured time was answered",
                 self.text
             ));
         }

@@ -82,7 +82,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     }
     let nothing = match summary.messages {
         _ if summary.connects == 0 => Some("no connection was made"),
-        0 if options.mode != Mode::Idle => Some("not a single message was answered"),
+        0 if options.mode != Mode::Idle => Some("no message of the measured time was answered"),
         _ => None,
     };
     if let Some(nothing) = nothing.filter(|_| !summary.interrupted) {

@@ -61,8 +61,15 @@ pub(super) fn heading(summary: &Summary) -> String {
 /// Name and value, a line each.
 pub(super) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
+    // These two are counted from the first moment on: what fails in the warm-up is told, too.
+    let is_warmed_up = summary.warmup_s > 0.0 && matches!(&*summary.mode, "stream" | "churn");
+    let (connects, errors) = if is_warmed_up {
+        ("connections made, warm-up too", "errors, warm-up too")
+    } else {
+        ("connections made", "errors")
+    };
     if summary.mode == "idle" {
-        rows.push(("connections made", summary.connects.to_string()));
+        rows.push((connects, summary.connects.to_string()));
     } else {
         let latency = &summary.latency_ns;
         rows.push(("messages", summary.messages.to_string()));
@@ -88,9 +95,9 @@ pub(super) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
                 rows.push((name, time(value)));
             }
         }
-        rows.push(("connections made", summary.connects.to_string()));
+        rows.push((connects, summary.connects.to_string()));
     }
-    rows.push(("errors", summary.error_count().to_string()));
+    rows.push((errors, summary.error_count().to_string()));
     if let Some(busy) = summary.client_busy {
         rows.push(("client busy", format!("{:.0} %", busy * 100.0)));
     }
