@@ -16,7 +16,7 @@
 //! [`item_timeout`](FlowExt::item_timeout),
 //! [`chunks_timeout`](FlowExt::chunks_timeout)).
 //!
-//! A [`Receiver`](crate::sync::mpsc::Receiver) is a stream, and so are signals, the
+//! The receivers of [`mpsc`](crate::sync::mpsc::Receiver) and [`broadcast`](crate::sync::broadcast::Receiver) are streams, and so are signals, the
 //! lines of a reader, the entries of a directory and [`incoming`](crate::net::TcpListener::incoming)
 //! connections. Of what has a `poll_` method [`poll_fn`] makes one, of everything else [`gen_stream`] does.
 //!

@@ -1,8 +1,11 @@
 //! Events for many: every value for each (broadcast), and the last one (watch).
 
 use crate::on_every_runtime;
+use crate::support::drops::poll_once;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use wakeline::stream::StreamExt;
 use wakeline::sync::broadcast::{self, RecvError};
 use wakeline::sync::watch;
 use wakeline::time::timeout;
@@ -53,6 +56,43 @@ fn a_slow_subscriber_is_told_what_it_missed_and_the_quick_one_is_not() {
         }
         assert_eq!(slow.recv().await, Err(RecvError::Closed));
         assert_eq!(quick.recv().await, Err(RecvError::Closed));
+    });
+}
+
+#[test]
+fn the_events_can_be_taken_as_a_stream_that_tells_of_those_missed() {
+    on_every_runtime(|| async {
+        let (tx, mut rx) = broadcast::channel(4);
+        // Given up before anything came: no event goes with it.
+        assert!(poll_once(pin!(rx.next())).await.is_pending());
+        for n in 0..6 {
+            tx.send(n).expect("the stream is there");
+        }
+        drop(tx);
+        let all: Vec<_> = rx.collect().await;
+        let missed = Err(RecvError::Lagged(2));
+        assert_eq!(all, [missed, Ok(2), Ok(3), Ok(4), Ok(5)]);
+    });
+}
+
+/// A stream and a `recv` of one receiver wait beside each other in its channel.
+#[test]
+fn a_stream_that_waits_is_in_nobodys_way() {
+    on_every_runtime(|| async {
+        let (tx, mut rx) = broadcast::channel(4);
+        let mut other = tx.subscribe();
+        for n in 0..3 {
+            assert!(poll_once(pin!(rx.next())).await.is_pending());
+            tx.send(n).expect("both are there");
+            assert_eq!(rx.recv().await, Ok(n));
+            assert_eq!(other.next().await, Some(Ok(n)));
+        }
+        assert!(poll_once(pin!(rx.next())).await.is_pending());
+        drop(rx);
+        assert_eq!(tx.send(3), Ok(1));
+        assert_eq!(other.next().await, Some(Ok(3)));
+        drop(tx);
+        assert_eq!(other.next().await, None);
     });
 }
 

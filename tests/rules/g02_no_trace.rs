@@ -41,6 +41,8 @@ fn a_handle_that_goes_takes_its_waker_along() {
         "JoinHandle",
         "JoinSet::join_next",
         "Interval::tick",
+        "mpsc::Receiver as Stream",
+        "broadcast::Receiver as Stream",
         "SimplexReader",
         "SimplexWriter",
     ];

@@ -97,7 +97,7 @@ fn each_cell_of_the_table_is_tested_or_says_why_not() {
     assert_eq!(names.len(), all.len(), "each has one row");
     assert_eq!(
         (all.len(), tested, void),
-        (48, 379, 101),
+        (50, 393, 107),
         "the table changed: was that meant?"
     );
 }

@@ -5,6 +5,7 @@ use super::{Found, Shared};
 use crate::blocking;
 use crate::wait_list::Ticket;
 use crate::wakes::discard;
+use futures_core::Stream;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use wakeline_context::{Kind, budget, waiting_on};
 
-/// Receives a clone of every value that is sent after it was made.
+/// Receives a clone of every value that is sent after it was made, by
+/// [`recv`](Receiver::recv) or as a [`Stream`].
 ///
 /// It keeps nobody waiting: one that is too slow misses values and is told how
 /// many.
@@ -20,7 +22,12 @@ use wakeline_context::{Kind, budget, waiting_on};
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
     position: u64,
+    /// Of the last `poll_recv`, as in [`Recv`].
+    ticket: Option<Ticket>,
 }
+
+// Nothing in it is ever pinned: the values only pass through.
+impl<T> Unpin for Receiver<T> {}
 
 impl<T> Receiver<T> {
     pub(super) fn new(shared: Arc<Shared<T>>) -> Receiver<T> {
@@ -29,7 +36,11 @@ impl<T> Receiver<T> {
         state.receivers += 1;
         let position = state.tail();
         drop(locked);
-        Receiver { shared, position }
+        Receiver {
+            shared,
+            position,
+            ticket: None,
+        }
     }
 
     /// Another receiver, which gets what is sent from now on.
@@ -161,6 +172,122 @@ impl<T: Clone> Receiver<T> {
     }
 }
 
+/// Where a receiver stands, and where it waits if nothing is there.
+struct Place<'a, T> {
+    shared: &'a Shared<T>,
+    position: &'a mut u64,
+    /// Under which it waits, or has been told to look again.
+    ticket: &'a mut Option<Ticket>,
+}
+
+impl<T> Place<'_, T> {
+    fn look(&mut self, cx: &Context<'_>) -> Found<T> {
+        let list = &self.shared.list;
+        if self.ticket.is_some_and(|ticket| list.is_granted(ticket)) {
+            *self.ticket = None;
+        }
+        let mut waker = None;
+        loop {
+            let mut locked = list.lock();
+            let found = locked.state().take(self.position);
+            if !matches!(found, Found::Nothing) {
+                if let Some(ticket) = self.ticket.take() {
+                    let _ = locked.cancel(ticket);
+                }
+                locked.leave(); // before the waker
+                if let Some(needless) = waker {
+                    discard(needless);
+                }
+                return found;
+            }
+            match (waker.take(), *self.ticket) {
+                // Foreign code: without the lock, and then look again.
+                (None, _) => {
+                    drop(locked);
+                    waker = Some(cx.waker().clone());
+                }
+                (Some(waker), None) => {
+                    *self.ticket = Some(locked.push(waker, ()));
+                    return Found::Nothing;
+                }
+                (Some(waker), Some(ticket)) => {
+                    if locked.update(ticket, waker) {
+                        return Found::Nothing;
+                    }
+                    *self.ticket = None; // told to look again, by one who was too slow
+                }
+            }
+        }
+    }
+}
+
+impl<T: Clone> Place<'_, T> {
+    fn poll(
+        &mut self,
+        location: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, RecvError>> {
+        let unit = ready!(budget::poll_proceed(cx));
+        let outcome = match self.look(cx) {
+            Found::Value(value) => Ok(unshare(value)),
+            Found::Lagged(missed) => Err(RecvError::Lagged(missed)),
+            Found::End => Err(RecvError::Closed),
+            Found::Nothing => {
+                unit.refund();
+                waiting_on(Kind::Channel, self.shared.id(), location);
+                return Poll::Pending;
+            }
+        };
+        unit.spend();
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T: Clone> Receiver<T> {
+    /// [`recv`](Receiver::recv) for use inside of a `poll` function; the task of
+    /// the last call is the one that is woken.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Receiver::recv).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    /// use wakeline_sync::broadcast;
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (sender, mut receiver) = broadcast::channel(8);
+    /// assert!(receiver.poll_recv(&mut cx).is_pending());
+    /// sender.send(7)?;
+    /// assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(Ok(7)));
+    /// # Ok::<(), broadcast::SendError<i32>>(())
+    /// ```
+    #[track_caller]
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        let mut place = Place {
+            shared: &self.shared,
+            position: &mut self.position,
+            ticket: &mut self.ticket,
+        };
+        place.poll(Location::caller(), cx)
+    }
+}
+
+/// The same values, for combinators: an error says how many were missed, and the end of
+/// the stream is that of the channel.
+impl<T: Clone> Stream for Receiver<T> {
+    type Item = Result<T, RecvError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(match ready!(self.poll_recv(cx)) {
+            Err(RecvError::Closed) => None,
+            value => Some(value),
+        })
+    }
+}
+
 /// The value itself for the last one, a clone for the others; without the lock.
 fn unshare<T: Clone>(value: Arc<T>) -> T {
     Arc::try_unwrap(value).unwrap_or_else(|value| T::clone(&value))
@@ -168,8 +295,13 @@ fn unshare<T: Clone>(value: Arc<T>) -> T {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let gone = self.shared.list.lock().state().leave(self.position);
-        drop(gone); // foreign code: after the lock
+        let mut locked = self.shared.list.lock();
+        if let Some(ticket) = self.ticket {
+            let _ = locked.cancel(ticket);
+        }
+        let gone = locked.state().leave(self.position);
+        drop(locked); // foreign code from here on: its waker, and values
+        drop(gone);
     }
 }
 
@@ -182,65 +314,17 @@ pub struct Recv<'a, T> {
     location: &'static Location<'static>,
 }
 
-impl<T> Recv<'_, T> {
-    fn look(&mut self, cx: &Context<'_>) -> Found<T> {
-        let Receiver { shared, position } = &mut *self.receiver;
-        let list = &shared.list;
-        if self.ticket.is_some_and(|ticket| list.is_granted(ticket)) {
-            self.ticket = None;
-        }
-        let mut waker = None;
-        loop {
-            let mut locked = list.lock();
-            let found = locked.state().take(position);
-            if !matches!(found, Found::Nothing) {
-                if let Some(ticket) = self.ticket.take() {
-                    let _ = locked.cancel(ticket);
-                }
-                locked.leave(); // before the waker
-                if let Some(needless) = waker {
-                    discard(needless);
-                }
-                return found;
-            }
-            match (waker.take(), self.ticket) {
-                // Foreign code: without the lock, and then look again.
-                (None, _) => {
-                    drop(locked);
-                    waker = Some(cx.waker().clone());
-                }
-                (Some(waker), None) => {
-                    self.ticket = Some(locked.push(waker, ()));
-                    return Found::Nothing;
-                }
-                (Some(waker), Some(ticket)) => {
-                    if locked.update(ticket, waker) {
-                        return Found::Nothing;
-                    }
-                    self.ticket = None; // told to look again, by one who was too slow
-                }
-            }
-        }
-    }
-}
-
 impl<T: Clone> Future for Recv<'_, T> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let unit = ready!(budget::poll_proceed(cx));
-        let outcome = match self.look(cx) {
-            Found::Value(value) => Ok(unshare(value)),
-            Found::Lagged(missed) => Err(RecvError::Lagged(missed)),
-            Found::End => Err(RecvError::Closed),
-            Found::Nothing => {
-                unit.refund();
-                waiting_on(Kind::Channel, self.receiver.shared.id(), self.location);
-                return Poll::Pending;
-            }
+        let this = &mut *self;
+        let mut place = Place {
+            shared: &this.receiver.shared,
+            position: &mut this.receiver.position,
+            ticket: &mut this.ticket,
         };
-        unit.spend();
-        Poll::Ready(outcome)
+        place.poll(this.location, cx)
     }
 }
 

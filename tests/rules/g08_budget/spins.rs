@@ -105,6 +105,14 @@ fn of_channel(name: &str) -> Spin {
             spin!({ let (sender, mut receiver) = broadcast::channel(1); } => { let _ = sender.send(7); receiver.recv().await }
             )
         }
+        "mpsc::Receiver as Stream" => {
+            spin!({ let (sender, mut receiver) = mpsc::channel(1); } => { let _ = sender.try_send(7); receiver.next().await }
+            )
+        }
+        "broadcast::Receiver as Stream" => {
+            spin!({ let (sender, mut receiver) = broadcast::channel(1); } => { let _ = sender.send(7); receiver.next().await }
+            )
+        }
         "watch::Receiver::changed" => {
             spin!({ let (sender, mut receiver) = watch::channel(0); } => { let _ = sender.send(7); receiver.changed().await }
             )

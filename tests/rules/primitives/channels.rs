@@ -3,6 +3,7 @@
 use super::{Primitive, row};
 use crate::world::{Lent, World, leak};
 use std::cell::RefCell;
+use wakeline::stream::StreamExt;
 use wakeline::sync::{broadcast, mpsc, oneshot, queue, watch};
 
 pub(super) fn rows() -> Vec<Primitive> {
@@ -46,6 +47,28 @@ fn receivers() -> Vec<Primitive> {
                 let _ = sender.send(7);
             })
         }),
+        row!("mpsc::Receiver as Stream", Only, async {
+            let (sender, receiver) = mpsc::channel(1);
+            let receiver = Lent::new(receiver);
+            let wait = move || {
+                let mut receiver = receiver.take();
+                async move { receiver.get().next().await }
+            };
+            World::new(wait, move || {
+                let _ = sender.try_send(7);
+            })
+        }, NoTrace: "the waker is the stream's, for its next item; tested in `a_handle_that_goes_takes_its_waker_along`"),
+        row!("broadcast::Receiver as Stream", Only, async {
+            let (sender, receiver) = broadcast::channel(1);
+            let receiver = Lent::new(receiver);
+            let wait = move || {
+                let mut receiver = receiver.take();
+                async move { receiver.get().next().await }
+            };
+            World::new(wait, move || {
+                let _ = sender.send(7);
+            })
+        }, NoTrace: "the waker is the stream's, for its next item; tested in `a_handle_that_goes_takes_its_waker_along`"),
         row!("watch::Receiver::changed", Only, async {
             let (sender, receiver) = watch::channel(0);
             let receiver = Lent::new(receiver);

@@ -5,7 +5,7 @@ use crate::testing::{Count, poll, poll_with};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 #[test]
 fn everyone_gets_everything_sent_since_it_came() {
@@ -84,6 +84,21 @@ fn a_value_wakes_everyone_who_waits_and_the_end_does_too() {
     drop(other);
     assert_eq!(woken.get(), 4);
     assert_eq!(poll(&mut first), Poll::Ready(Err(RecvError::Closed)));
+}
+
+#[test]
+fn a_receiver_that_is_dropped_while_a_poll_function_waits_leaves_no_waker() {
+    let (sender, mut receiver) = channel::<u8>(1);
+    let (woken, waker) = Count::new();
+    let mut cx = Context::from_waker(&waker);
+    for _ in 0..3 {
+        assert!(receiver.poll_recv(&mut cx).is_pending());
+        assert_eq!(Arc::strong_count(&woken), 3, "one is kept");
+    }
+    drop(receiver);
+    assert_eq!(Arc::strong_count(&woken), 2);
+    drop(sender);
+    assert_eq!(woken.get(), 0);
 }
 
 #[test]
