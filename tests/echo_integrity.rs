@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use support::child::EchoServer;
@@ -12,8 +13,15 @@ use support::{Chance, for_each_backend, setting};
 use wakeline::io::AsyncWriteExt;
 use wakeline::net::TcpStream;
 use wakeline::spawn;
+use wakeline::sync::Semaphore;
 
 const CONNECTIONS: u64 = 200;
+
+/// So many bytes are under way on a connection. Without a limit both its directions fill up
+/// with megabytes, and Linux (6.18, receive buffers up to 32 MiB) stops such connections for
+/// minutes now and then: both windows are closed, and what would open one lies beyond the
+/// other. It does so to tokio's server and to a bare loop as well.
+const AHEAD: usize = 1 << 20;
 
 /// Sizes as programs have them: many small ones, some large ones.
 fn piece(chance: &mut Chance) -> usize {
@@ -27,13 +35,16 @@ async fn connection(address: std::net::SocketAddr, content: Chance, mut sizes: C
         .await
         .expect("the server listens");
     let (reader, mut writer) = stream.into_split();
+    let room = Arc::new(Semaphore::new(AHEAD));
     let writing = {
-        let (mut content, mut sizes) = (content.clone(), sizes.fork(1));
+        let (mut content, mut sizes, room) = (content.clone(), sizes.fork(1), Arc::clone(&room));
         spawn(async move {
             let (mut left, mut words) = (total, Words::default());
             while left > 0 {
                 let mut bytes = vec![0; piece(&mut sizes).min(left as usize)];
                 words.fill(&mut content, &mut bytes);
+                let under_way = room.acquire_many(bytes.len()).await;
+                under_way.expect("it is never closed").forget();
                 writer.write_all(&bytes).await.expect("the server reads on");
                 left -= bytes.len() as u64;
             }
@@ -61,6 +72,7 @@ async fn connection(address: std::net::SocketAddr, content: Chance, mut sizes: C
             );
         }
         received += n as u64;
+        room.add_permits(n);
     }
     writing.await.expect("the writer does not panic");
     assert_eq!(received, total, "lost or made up");
