@@ -180,14 +180,16 @@ proptest! {
                     let Some(writer) = &mut writer else { continue };
                     let mut cx = Context::from_waker(&write_waker);
                     prop_assert!(Pin::new(writer).poll_close(&mut cx).is_ready());
-                    (model.ended, wakes_reader) = (true, true);
+                    (model.ended, wakes_reader, wakes_writer) = (true, true, true);
                 }
                 Step::DropWriter => {
                     if writer.take().is_none() { continue }
+                    writer_waits = false;
                     (model.ended, wakes_reader) = (true, true);
                 }
                 Step::DropReader => {
                     if reader.take().is_none() { continue }
+                    reader_waits = false;
                     (model.abandoned, wakes_writer) = (true, true);
                     model.held.clear();
                 }
@@ -290,6 +292,63 @@ fn a_write_that_nobody_will_read_says_so() {
         assert!(error.to_string().contains("nobody reads"), "{error}");
         assert_eq!(here.read(&mut [0; 4]).await.expect("the end"), 0);
     });
+}
+
+/// The other end may live long after, and a waker keeps its task.
+#[test]
+fn an_end_that_is_dropped_takes_its_waker_along() {
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let mut cx = Context::from_waker(&waker);
+    let held = Arc::strong_count(&calls);
+
+    let (mut reader, writer) = simplex(1);
+    assert!(read(&mut reader, &[1], &mut cx).is_pending());
+    assert_eq!(Arc::strong_count(&calls), held + 1);
+    drop(reader);
+    assert_eq!(Arc::strong_count(&calls), held);
+    drop(writer);
+
+    let (reader, mut writer) = simplex(1);
+    assert!(written(&mut writer, &[vec![7]], &mut cx).is_ready());
+    assert!(written(&mut writer, &[vec![8]], &mut cx).is_pending());
+    assert_eq!(Arc::strong_count(&calls), held + 1);
+    drop(writer);
+    assert_eq!(Arc::strong_count(&calls), held);
+    drop(reader);
+    assert_eq!(calls.count(), 0, "who has gone hears of nothing");
+}
+
+/// As a write to a socket that is shut down meanwhile.
+#[test]
+fn a_close_wakes_the_write_that_waits() {
+    let calls = Arc::new(Calls::default());
+    let waker = Waker::from(Arc::clone(&calls));
+    let mut cx = Context::from_waker(&waker);
+    let (_reader, mut writer) = simplex(1);
+    assert!(written(&mut writer, &[vec![7, 8]], &mut cx).is_ready());
+    assert!(written(&mut writer, &[vec![8]], &mut cx).is_pending());
+    assert!(poll_now(pin!(writer.close())).is_ready());
+    assert_eq!(calls.count(), 1);
+    let refused = Poll::Ready(Err(ErrorKind::BrokenPipe));
+    assert_eq!(written(&mut writer, &[vec![8]], &mut cx), refused);
+}
+
+/// What a stream is written to as text may read from it.
+#[test]
+fn a_stream_is_not_locked_while_it_is_written_as_text() {
+    struct Reads(SimplexReader);
+
+    impl std::fmt::Write for Reads {
+        fn write_str(&mut self, _: &str) -> std::fmt::Result {
+            let polled = read(&mut self.0, &[1], &mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+            Ok(())
+        }
+    }
+
+    let (reader, writer) = simplex(1);
+    std::fmt::Write::write_fmt(&mut Reads(reader), format_args!("{writer:?}")).expect("text");
 }
 
 #[test]

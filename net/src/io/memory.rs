@@ -6,9 +6,8 @@
 //! ```
 //!
 //! They behave as sockets do: bytes without borders, a write that waits for
-//! room, an end after what was written, `BrokenPipe` once nobody reads. As they
-//! are no sockets, time that is paused takes a task that waits for one as
-//! blocked, and goes on.
+//! room, an end after what was written, `BrokenPipe` once nobody reads. Under
+//! paused time a task that waits for one counts as blocked.
 
 mod lane;
 
@@ -137,13 +136,13 @@ impl DuplexStream {
 
 impl Drop for SimplexReader {
     fn drop(&mut self) {
-        self.0.abandon();
+        self.0.leave_reading();
     }
 }
 
 impl Drop for SimplexWriter {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.leave_writing();
     }
 }
 

@@ -1,12 +1,13 @@
 //! One direction of a stream in memory.
 //!
 //! ```text
-//!           end ──▶ what is left is read, then 0
+//!           end ──▶ what is left is read, then 0; writes fail
 //!   open ──┤
-//!           abandon ──▶ what is left is dropped, writes fail
+//!           leave_reading ──▶ what is left is dropped, writes fail
 //! ```
 //! Both are final, and may both happen. Each side has one waker, of its last
-//! poll that found nothing to do; it is taken by what gives it something to do.
+//! poll that found nothing to do; it is taken by what gives it something to do,
+//! and by the side itself when it goes.
 //! Foreign code (a waker's clone, call and drop) never runs under the lock.
 
 use std::collections::VecDeque;
@@ -95,23 +96,32 @@ impl Lane {
         }
     }
 
-    /// Nothing more comes: the reader has what is left.
+    /// Nothing more comes: the reader has what is left, and a write that waits fails.
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
-        let reader = state.reader.take();
+        let (reader, writer) = (state.reader.take(), state.writer.take());
         drop(state);
         wake(reader);
+        wake(writer);
     }
 
-    /// Nobody will read: there is no use in writing.
-    pub(super) fn abandon(&self) {
+    /// The same, of a writer that goes: it waits for nothing any more.
+    pub(super) fn leave_writing(&self) {
+        let own = self.lock().writer.take();
+        quietly(|| drop(own));
+        self.end();
+    }
+
+    /// The reader goes: there is no use in writing.
+    pub(super) fn leave_reading(&self) {
         let mut state = self.lock();
         state.abandoned = true;
         let bytes = std::mem::take(&mut state.bytes);
-        let writer = state.writer.take();
+        let (own, writer) = (state.reader.take(), state.writer.take());
         drop(state);
         drop(bytes);
+        quietly(|| drop(own));
         wake(writer);
     }
 
@@ -182,11 +192,13 @@ impl State {
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
+        let (len, ended, abandoned) = (state.bytes.len(), state.ended, state.abandoned);
+        drop(state); // what this is written to is foreign code
         f.debug_struct("Lane")
-            .field("len", &state.bytes.len())
+            .field("len", &len)
             .field("capacity", &self.capacity)
-            .field("ended", &state.ended)
-            .field("abandoned", &state.abandoned)
+            .field("ended", &ended)
+            .field("abandoned", &abandoned)
             .finish_non_exhaustive()
     }
 }
