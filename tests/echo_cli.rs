@@ -39,7 +39,7 @@ fn run_limited(name: &str, arguments: &[&str]) -> Option<(i32, String, String)> 
             child.wait().expect("it is killed");
             return None;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5)); // std's `wait` has no limit
     }
     let output = child.wait_with_output().expect("it has ended");
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");

@@ -19,8 +19,8 @@ const CONNECTIONS: u64 = 200;
 
 /// So many bytes are under way on a connection. Without a limit both its directions fill up
 /// with megabytes, and Linux (6.18, receive buffers up to 32 MiB) stops such connections for
-/// minutes now and then: both windows are closed, and what would open one lies beyond the
-/// other. It does so to tokio's server and to a bare loop as well.
+/// minutes now and then, with a window closed whose reader has nothing left to read. It does so
+/// to tokio's server and to a bare loop as well.
 const AHEAD: usize = 1 << 20;
 
 /// Sizes as programs have them: many small ones, some large ones.

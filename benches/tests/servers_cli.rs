@@ -139,6 +139,7 @@ fn a_server_whose_address_nobody_reads_serves() {
     let start = Instant::now();
     let connected = loop {
         match UnixStream::connect(&path) {
+            // Its word that it listens goes to nobody, so there is nothing to wait for.
             Err(_) if start.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(1)),
             connected => break connected,
         }

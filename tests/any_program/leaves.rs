@@ -202,7 +202,7 @@ async fn blocking(chance: &mut Chance, world: &Arc<World>) {
     let (alive, pause) = (Alive::new(world), micros(chance));
     let job = spawn_blocking(move || {
         let _alive = alive;
-        std::thread::sleep(pause);
+        std::thread::sleep(pause); // the job's work: it blocks its thread
         checkpoint().is_ok()
     });
     if chance.one_in(3) {

@@ -2,6 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{self, File};
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// While it lives, nobody may open another descriptor; but for as many as `held` has fewer.
@@ -40,7 +41,9 @@ fn wait_for_jobs() -> io::Result<()> {
         // The kernel's own, of a ring, hold nothing; who has just gone has no name.
         name.is_ok_and(|name| fs::read(name).is_ok_and(|name| !name.starts_with(b"iou-")))
     };
+    let limit = Instant::now() + Duration::from_secs(60);
     while fs::read_dir("/proc/self/task")?.filter(is_ours).count() > 2 {
+        assert!(Instant::now() < limit, "a thread has been left behind");
         thread::yield_now();
     }
     Ok(())
