@@ -16,8 +16,9 @@
 //!
 //! `poll.rs` has these two. Beside them stand the id of the task being polled (`task.rs`), the values
 //! and the cancel token that surround it (`ambient.rs`), the words in which a
-//! cancellation says why (`reason.rs`), and variables made of all this (`local/`); and
-//! how to call what may panic (`quiet.rs`).
+//! cancellation says why (`reason.rs`), and variables made of all this (`local/`);
+//! whose thread this is (`home.rs`), and the [`barrier`] for those who ask that of another;
+//! and how to call what may panic (`quiet.rs`).
 //!
 //! There is no lock here, and every function may be called at any time, also
 //! while a thread is ending.
@@ -37,8 +38,10 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
+pub mod barrier;
 pub mod budget;
 pub mod chance;
+mod home;
 mod late;
 pub mod local;
 mod now;
@@ -52,6 +55,7 @@ pub use ambient::{
     Ambient, AnyToken, InstalledLocals, InstalledToken, Key, Locals, current_token, install_token,
     outlive_the_rest, replace_locals,
 };
+pub use home::{home, is_home, replace_home};
 pub use late::LateWake;
 pub use poll::{Aside, Polling};
 pub use quiet::quietly;

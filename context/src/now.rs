@@ -17,6 +17,8 @@ pub(crate) struct Now {
     pub(crate) any_locals: Cell<bool>,
     /// The same of the token.
     pub(crate) any_token: Cell<bool>,
+    /// See `home.rs`.
+    pub(crate) home: Cell<usize>,
     /// See `task.rs`.
     pub(crate) runs_tasks: Cell<bool>,
     pub(crate) task: Cell<u64>,
@@ -34,6 +36,7 @@ thread_local! {
             budget: Cell::new(Budget::UNLIMITED),
             any_locals: Cell::new(false),
             any_token: Cell::new(false),
+            home: Cell::new(0),
             runs_tasks: Cell::new(false),
             task: Cell::new(0),
             level: Cell::new(0),

@@ -31,9 +31,10 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use wakeline_context::is_home;
+
 use crate::sync::atomic::AtomicBool;
 use crate::sync::{Lock, UnsafeCell, barrier, pass_the_time};
-use crate::task::is_home;
 
 /// A value for one at a time; see the module.
 pub(crate) struct Favour<T> {

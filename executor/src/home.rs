@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
+use wakeline_context::is_home;
+
 use crate::context;
 use crate::driver::Interrupt;
 use crate::queue::Inject;
 use crate::shared::Shared;
-use crate::task::{self, Header, OwnedByOne, Runnable, Schedule, Task};
+use crate::task::{Header, OwnedByOne, Runnable, Schedule, Task};
 
 /// A thread that runs tasks: its mailbox, its own tasks, its interrupt.
 pub(crate) struct Home {
@@ -35,7 +37,7 @@ impl Home {
         home
     }
 
-    /// What `task::replace_home` knows it by: no other one has it while a task of
+    /// What `replace_home` knows it by: no other one has it while a task of
     /// this one lives, as that keeps it.
     #[inline]
     pub(crate) fn address(&self) -> usize {
@@ -68,7 +70,7 @@ impl Place {
     /// A count for a new task. The caller is at home.
     #[inline]
     pub(crate) fn count(self: &Arc<Place>) -> Count {
-        debug_assert!(task::is_home(self.home.address()));
+        debug_assert!(is_home(self.home.address()));
         let place = self.take_left().unwrap_or_else(|| Arc::clone(self));
         Count(ManuallyDrop::new(place))
     }
@@ -112,7 +114,7 @@ impl Drop for Count {
     #[inline]
     fn drop(&mut self) {
         let place = &*self.0;
-        if task::is_home(place.home.address()) {
+        if is_home(place.home.address()) {
             // The count stays, for `take_left`.
             place.left.store(place.left.load(Relaxed) + 1, Relaxed);
         } else {
@@ -135,7 +137,7 @@ impl Local {
 impl Schedule for Local {
     #[inline]
     fn schedule(&self, runnable: Runnable) {
-        if task::is_home(self.0.home.address()) {
+        if is_home(self.0.home.address()) {
             context::with(|current| {
                 let current = current.expect("who is at home is in its context");
                 current.push_local(runnable);

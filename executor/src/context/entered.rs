@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wakeline_context::set_runs_tasks;
+use wakeline_context::{replace_home, set_runs_tasks};
 
 use super::Context;
 use crate::shared::Shared;
@@ -75,7 +75,7 @@ pub(crate) fn is_passing(shared: &Shared) -> bool {
 pub(crate) fn enter(context: Rc<Context>) -> Entered {
     set_runs_tasks(true);
     Entered {
-        home_before: task::replace_home(context.home.address()),
+        home_before: replace_home(context.home.address()),
         before: CURRENT.replace(NonNull::new(Rc::as_ptr(&context).cast_mut())),
         _context: context,
     }
@@ -94,7 +94,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.before);
         set_runs_tasks(self.before.is_some());
-        task::replace_home(self.home_before);
+        replace_home(self.home_before);
     }
 }
 

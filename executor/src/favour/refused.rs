@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sync::barrier::tests::REFUSED;
+use crate::sync::barrier::REFUSED;
 use crate::{Executor, spawn_local};
 
 #[test]

@@ -5,34 +5,16 @@
 //! | stealable | [`State`]: one operation each, wherever  ||
 //! | local     | [`Near`], plain| [`Near`], `*_away` |
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
+use wakeline_context::is_home;
+
 use super::near::Near;
 use super::state::{Complete, Detached, State, Wake};
 use super::waker::clone_at_home;
-
-thread_local! {
-    /// The home that this thread is in; 0 is none.
-    static HOME: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Says which home this thread is in from now on, by the address of what all its
-/// tasks keep alive; gives the one before.
-///
-/// A home is only ever entered by the thread that made it, and one at a time is
-/// the innermost: so no two threads are at home with a task.
-pub(crate) fn replace_home(home: usize) -> usize {
-    HOME.replace(home)
-}
-
-/// Whether this thread is in this home.
-#[inline]
-pub(crate) fn is_home(home: usize) -> bool {
-    HOME.get() == home
-}
 
 pub(super) enum Life {
     /// And whether it woke itself in the poll in progress, or is queued for that.

@@ -67,7 +67,6 @@ mod waker;
 mod tests;
 
 pub(crate) use cell::{Header, Origin};
-pub(crate) use life::{is_home, replace_home};
 pub(crate) use memory::keep_none as keep_no_memory;
 pub(crate) use owned::{OwnedByMany, OwnedByOne};
 pub(crate) use raw::{Schedule, new};

@@ -15,6 +15,28 @@
 //!
 //! Miri knows no such call, nor what the kernel's barrier would be in its model of
 //! memory: there each side has a fence of its own, or none is to be had.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+//! use wakeline_context::barrier;
+//!
+//! static OFTEN: AtomicBool = AtomicBool::new(false);
+//! static RARELY: AtomicBool = AtomicBool::new(false);
+//! if barrier::is_there() {
+//!     let other = std::thread::spawn(|| {
+//!         OFTEN.store(true, Relaxed);
+//!         barrier::light();
+//!         RARELY.load(Relaxed)
+//!     });
+//!     RARELY.store(true, Relaxed);
+//!     if barrier::heavy() {
+//!         let seen = OFTEN.load(Relaxed);
+//!         assert!(other.join().unwrap() || seen);
+//!     }
+//! }
+//! ```
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::SeqCst;
@@ -24,7 +46,8 @@ use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
 /// Whether [`heavy`] is to be had. Decided once for the process, by the first who asks:
 /// cheap while there is one thread, some milliseconds where there are more.
-pub(crate) fn is_there() -> bool {
+#[must_use]
+pub fn is_there() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
     *THERE.get_or_init(|| {
         if cfg!(miri) {
@@ -38,7 +61,7 @@ pub(crate) fn is_there() -> bool {
 /// The frequent side's: what is written before is written before what is read after,
 /// as far as the compiler goes.
 #[inline]
-pub(crate) fn light() {
+pub fn light() {
     if cfg!(miri) {
         fence(SeqCst);
     } else {
@@ -49,11 +72,7 @@ pub(crate) fn light() {
 /// The rare side's, which makes a barrier of each [`light`] that another thread is at.
 /// False if it was none: a filter of system calls that came after [`is_there`].
 #[must_use = "if it was no barrier nothing may be read on the strength of it"]
-pub(crate) fn heavy() -> bool {
-    #[cfg(test)]
-    if tests::REFUSED.get() {
-        return false;
-    }
+pub fn heavy() -> bool {
     if cfg!(miri) {
         fence(SeqCst);
         return true;
@@ -62,14 +81,8 @@ pub(crate) fn heavy() -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    thread_local! {
-        /// As a filter of this thread's system calls would do it.
-        pub(crate) static REFUSED: std::cell::Cell<bool> =
-            const { std::cell::Cell::new(false) };
-    }
 
     #[test]
     fn a_barrier_that_is_there_can_be_had() {
