@@ -69,6 +69,7 @@ pub mod children;
 mod condvar;
 mod error;
 mod event;
+mod home;
 pub mod lane;
 mod limiter;
 #[cfg(not(shuttle))]

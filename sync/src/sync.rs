@@ -34,6 +34,94 @@ pub(crate) fn pass_the_time(_looks: u32) {
     loom::thread::yield_now();
 }
 
+#[cfg(shuttle)]
+pub(crate) fn pass_the_time(_looks: u32) {
+    shuttle::thread::yield_now();
+}
+
+/// Whose thread this is, and the barrier between threads; see `home.rs`.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use wakeline_context::home;
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod barrier {
+    pub(crate) use wakeline_context::barrier::{is_there, light};
+
+    #[cfg(test)]
+    thread_local! {
+        /// As a filter of this thread's system calls would do it.
+        pub(crate) static REFUSED: std::cell::Cell<bool> =
+            const { std::cell::Cell::new(false) };
+    }
+
+    pub(crate) fn heavy() -> bool {
+        #[cfg(test)]
+        if REFUSED.get() {
+            return false;
+        }
+        wakeline_context::barrier::heavy()
+    }
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    static HOME: std::cell::Cell<usize> = std::cell::Cell::new(0);
+}
+
+/// Of a thread of a model, which says so by [`enter_home`].
+#[cfg(loom)]
+pub(crate) fn home() -> usize {
+    HOME.with(std::cell::Cell::get)
+}
+
+#[cfg(all(test, loom))]
+pub(crate) fn enter_home(home: usize) {
+    HOME.with(|here| here.set(home));
+}
+
+#[cfg(loom)]
+pub(crate) mod barrier {
+    use loom::sync::atomic::{Ordering::SeqCst, fence};
+
+    pub(crate) fn is_there() -> bool {
+        true
+    }
+
+    pub(crate) fn light() {
+        fence(SeqCst);
+    }
+
+    pub(crate) fn heavy() -> bool {
+        fence(SeqCst);
+        true
+    }
+}
+
+/// In a random run each thread is a home of its own.
+#[cfg(shuttle)]
+pub(crate) fn home() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    shuttle::thread_local! {
+        static HOME: usize = LAST.fetch_add(1, Relaxed) + 1;
+    }
+    HOME.with(|home| *home)
+}
+
+/// Here all threads see everything in one order.
+#[cfg(shuttle)]
+pub(crate) mod barrier {
+    pub(crate) fn is_there() -> bool {
+        true
+    }
+
+    pub(crate) fn light() {}
+
+    pub(crate) fn heavy() -> bool {
+        true
+    }
+}
+
 #[cfg(any(loom, shuttle))]
 mod checked {
     use super::imp;

@@ -8,19 +8,13 @@
 //!
 //! A receiver that comes for a value takes the whole buffer along, and serves
 //! itself from that without the lock. What it has not come to still fills its
-//! slot, so it counts, in a word of its own:
+//! slot, so it counts, without the lock (`served.rs`):
 //!
 //! ```text
-//!   lent = 5 (under the lock)     word = [ served 2 | WAITING ]
+//!   lent = 5 (under the lock)     served = 2
 //!
 //!   batch   [ - | - | c | d | e ]      filled = buffer + lent - served
 //! ```
-//! The receiver adds to `served` and learns by the same step whether somebody
-//! waits: only then it takes the lock. Who is about to wait sets WAITING and
-//! learns by the same step what was served. One word, so one of the two always
-//! sees the other.
-//! While there is no batch to serve from, the word is only touched under the lock,
-//! and then a store is enough.
 //!
 //! # The limit
 //!
@@ -32,28 +26,26 @@
 
 mod receiving;
 mod sending;
+mod served;
 
-pub(super) use receiving::Found;
+pub(super) use receiving::{Batch, Found};
 
 use crate::event::Event;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::home::{self, Home};
+use crate::sync::atomic::AtomicBool;
 use crate::wait_list::{Locked, StateGuard, Ticket, WaitList};
+use served::Served;
 use std::task::Waker;
 
 /// The capacity that means "no limit".
 pub(super) const UNBOUNDED: usize = usize::MAX;
 pub(super) const MAX_CAPACITY: usize = usize::MAX >> 3;
 
-/// Set in `word` while the queue is not empty; changes under the lock.
-const WAITING: usize = 1;
-/// What a value served adds to `word`; only the receiver does that.
-const SERVED: usize = 2;
-
 pub(super) struct Chan<T> {
     list: WaitList<State<T>, ()>,
     pub(super) capacity: usize,
-    /// How much of the batch was served, and `WAITING`; see above.
-    word: AtomicUsize,
+    /// How much of the batch was served, and whether somebody waits.
+    served: Served,
     /// Whether the buffer has something. Only a hint, so Relaxed throughout:
     /// whoever acts on it takes the lock and looks.
     filled: AtomicBool,
@@ -68,7 +60,11 @@ pub(super) struct State<T> {
     limit: usize,
     /// The size of the batch that the receiver took along.
     lent: usize,
-    /// Whether `WAITING` is set, which is whether the queue is not empty.
+    /// And where it serves itself from that without an atomic step.
+    home: Home,
+    /// Somebody had to wait elsewhere: no batch has a home any more.
+    roams: bool,
+    /// Whether the queue is not empty, as `served` has it.
     waiting: bool,
     /// Slots that belong to permits and to senders that have not seen it yet.
     promised: usize,
@@ -127,6 +123,8 @@ impl<T> Chan<T> {
                 buffer: Vec::new(),
                 limit: capacity,
                 lent: 0,
+                home: Home::NOWHERE,
+                roams: false,
                 waiting: false,
                 promised: 0,
                 slots: capacity,
@@ -136,7 +134,7 @@ impl<T> Chan<T> {
                 receiver: None,
             }),
             capacity,
-            word: AtomicUsize::new(0),
+            served: Served::new(),
             filled: AtomicBool::new(false),
             closing: Event::new(),
         }
@@ -179,17 +177,14 @@ impl<T> Chan<T> {
     }
 
     fn has_room(&self, state: &State<T>) -> bool {
-        // Mostly true without a look at the receiver's word.
+        // Mostly true without a look at what was served.
         state.promised + state.buffer.len() + state.lent < state.slots
             || (state.lent != 0 && self.used(state) < state.slots)
     }
 
     /// Slots that are promised or filled.
     fn used(&self, state: &State<T>) -> usize {
-        // Acquire pairs with the Release in `served`: who has a slot that the
-        // receiver freed comes after that.
-        let served = self.word.load(Ordering::Acquire) / SERVED;
-        state.promised + state.buffer.len() + state.lent - served
+        state.promised + state.buffer.len() + state.lent - self.served.count()
     }
 
     pub(super) fn add_sender(&self) {
@@ -211,23 +206,13 @@ impl<T> Chan<T> {
         self.settle(&mut held);
     }
 
-    /// Tells the receiver whether somebody waits.
-    fn say_waiting(&self, state: &mut State<T>, waiting: bool) {
-        state.waiting = waiting;
-        let flag = usize::from(waiting) * WAITING;
-        // Acquire: as in `used`.
-        let word = self.word.load(Ordering::Acquire);
-        if word / SERVED == state.lent {
-            // All of the batch was served: until the next, which is made under
-            // the lock, nobody else changes the word.
-            self.word.store(word & !WAITING | flag, Ordering::Relaxed);
-        } else if waiting {
-            // AcqRel: this sees what was served before, and the receiver sees
-            // this when it serves after.
-            self.word.fetch_or(WAITING, Ordering::AcqRel);
-        } else {
-            // Relaxed: nothing is handed over by it.
-            self.word.fetch_and(!WAITING, Ordering::Relaxed);
+    /// Tells the receiver that somebody waits; what it served before is seen afterwards.
+    fn say_waiting(&self, state: &mut State<T>) {
+        state.waiting = true;
+        self.served.say_waiting(true, state.lent);
+        if state.home.is_elsewhere() {
+            state.roams = true;
+            home::meet();
         }
     }
 
@@ -240,7 +225,8 @@ impl<T> Chan<T> {
         let nobody = held.front_mut().is_none();
         let state = held.state();
         if nobody && state.waiting {
-            self.say_waiting(state, false);
+            state.waiting = false;
+            self.served.say_waiting(false, state.lent);
         }
         if state.is_finished()
             && let Some(waker) = state.receiver.take()

@@ -1,11 +1,10 @@
 //! The receiving half.
 
-use super::chan::{Chan, Found};
+use super::chan::{Batch, Chan, Found};
 use super::error::TryRecvError;
 use super::recv::{Recv, RecvMany};
 use crate::blocking;
 use futures_core::Stream;
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -21,7 +20,7 @@ use wakeline_context::{Kind, budget, waiting_on};
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
     /// What it took along when it last had the lock: see `chan.rs`.
-    batch: VecDeque<T>,
+    batch: Batch<T>,
 }
 
 // Nothing in it is ever pinned: the values only pass through.
@@ -31,7 +30,7 @@ impl<T> Receiver<T> {
     pub(super) fn new(chan: Arc<Chan<T>>) -> Receiver<T> {
         Receiver {
             chan,
-            batch: VecDeque::new(),
+            batch: Batch::new(),
         }
     }
 
@@ -136,8 +135,8 @@ impl<T> Receiver<T> {
     /// The next value of the batch.
     #[inline]
     fn serve(&mut self) -> Option<T> {
-        let value = self.batch.pop_front()?;
-        self.chan.served(1);
+        let value = self.batch.values.pop_front()?;
+        self.chan.served(1, &self.batch);
         Some(value)
     }
 
@@ -177,7 +176,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(Some(7)));
     /// # Ok::<(), mpsc::TrySendError<i32>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(budget::poll_proceed(cx));
         if let Some(value) = self.serve() {
@@ -228,11 +227,11 @@ impl<T> Receiver<T> {
         buffer.push(first);
         let mut count = 1;
         while count < limit {
-            let more = self.batch.len().min(limit - count);
+            let more = self.batch.values.len().min(limit - count);
             if more > 0 {
                 buffer.reserve(more); // first: if that panics, nothing is lost
-                buffer.extend(self.batch.drain(..more));
-                self.chan.served(more);
+                buffer.extend(self.batch.values.drain(..more));
+                self.chan.served(more, &self.batch);
                 count += more;
             } else if let Found::Value(value) = self.next() {
                 buffer.push(value);
@@ -278,7 +277,7 @@ impl<T> Receiver<T> {
     /// How many values are there to be received.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.batch.len() + self.chan.lock().state().buffer.len()
+        self.batch.values.len() + self.chan.lock().state().buffer.len()
     }
 
     /// Whether no value is there to be received.
@@ -287,9 +286,15 @@ impl<T> Receiver<T> {
         self.len() == 0
     }
 
+    /// Whether the batch that it took along last has a home.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn is_at_home(&self) -> bool {
+        self.batch.home != crate::home::Home::NOWHERE
+    }
+
     #[cfg(all(test, not(loom)))]
     pub(super) fn room_kept(&self) -> usize {
-        self.batch.capacity() + self.chan.lock().state().buffer.capacity()
+        self.batch.values.capacity() + self.chan.lock().state().buffer.capacity()
     }
 
     /// How many values could be sent now without waiting.
@@ -324,7 +329,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let rest = self.chan.close(true);
         // The values go without the lock, the oldest first.
-        drop(std::mem::take(&mut self.batch));
+        drop(std::mem::take(&mut self.batch.values));
         drop(rest);
     }
 }

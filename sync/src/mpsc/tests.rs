@@ -1,6 +1,8 @@
 #[cfg(not(loom))]
 mod give_up;
 #[cfg(not(loom))]
+mod home;
+#[cfg(not(loom))]
 mod leaf;
 #[cfg(not(loom))]
 mod model;

@@ -1,7 +1,8 @@
 //! The receiver's side of the channel: the batch, the wait and the close.
 
-use super::{Access, Chan, Held, SERVED, State, UNBOUNDED, WAITING};
+use super::{Access, Chan, Held, State, UNBOUNDED};
 use crate::event::Event;
+use crate::home::Home;
 use crate::sync::atomic::Ordering;
 use std::collections::VecDeque;
 use std::mem;
@@ -11,6 +12,12 @@ use wakeline_context::quietly;
 /// A spare buffer larger than this is given back when little is in use.
 const SPARE_MAX: usize = 1_024;
 
+/// What the receiver took along; see `chan.rs`.
+pub(in crate::mpsc) struct Batch<T> {
+    pub(in crate::mpsc) values: VecDeque<T>,
+    pub(in crate::mpsc) home: Home,
+}
+
 /// What the receiver finds.
 pub(in crate::mpsc) enum Found<T> {
     Value(T),
@@ -18,16 +25,23 @@ pub(in crate::mpsc) enum Found<T> {
     End,
 }
 
+impl<T> Batch<T> {
+    pub(in crate::mpsc) fn new() -> Batch<T> {
+        Batch {
+            values: VecDeque::new(),
+            home: Home::NOWHERE,
+        }
+    }
+}
+
 impl<T> Chan<T> {
     /// The receiver took `count` values from its batch, which frees their slots.
     #[inline]
-    pub(in crate::mpsc) fn served(&self, count: usize) {
+    pub(in crate::mpsc) fn served(&self, count: usize, batch: &Batch<T>) {
         if self.capacity == UNBOUNDED {
             return; // nobody counts, and nobody waits
         }
-        // Release: see `used`. Acquire: see `say_waiting`.
-        let before = self.word.fetch_add(count * SERVED, Ordering::AcqRel);
-        if before & WAITING != 0 {
+        if self.served.add(count, batch.home) {
             self.hand_on();
         }
     }
@@ -49,7 +63,7 @@ impl<T> Chan<T> {
     /// The receiver, whose `batch` is empty, takes the front value, and what is
     /// behind it as its next batch.
     #[inline]
-    pub(in crate::mpsc) fn take(&self, batch: &mut VecDeque<T>) -> Found<T> {
+    pub(in crate::mpsc) fn take(&self, batch: &mut Batch<T>) -> Found<T> {
         let mut guard = self.list.state();
         let found = self.take_front(guard.get(), batch);
         self.release(guard);
@@ -59,7 +73,7 @@ impl<T> Chan<T> {
     /// As `take`; if there is nothing, the receiver leaves its waker and, with
     /// capacity 0, lends a slot.
     #[inline]
-    pub(in crate::mpsc) fn take_or_wait(&self, batch: &mut VecDeque<T>, waker: Waker) -> Found<T> {
+    pub(in crate::mpsc) fn take_or_wait(&self, batch: &mut Batch<T>, waker: Waker) -> Found<T> {
         let mut guard = self.list.state();
         let state = guard.get();
         // Who sent since the last look has found nobody to wake.
@@ -96,8 +110,8 @@ impl<T> Chan<T> {
     }
 
     #[inline]
-    fn take_front(&self, state: &mut State<T>, batch: &mut VecDeque<T>) -> Found<T> {
-        debug_assert!(batch.is_empty());
+    fn take_front(&self, state: &mut State<T>, batch: &mut Batch<T>) -> Found<T> {
+        debug_assert!(batch.values.is_empty());
         let value = if state.buffer.len() < 2 && state.lent == 0 {
             state.buffer.pop() // it is the front as well, and no batch comes or goes
         } else {
@@ -121,13 +135,17 @@ impl<T> Chan<T> {
     /// Everything of the last batch was served; here is the next, if any, and
     /// its front.
     #[inline(never)]
-    fn take_batch(&self, state: &mut State<T>, batch: &mut VecDeque<T>) -> Option<T> {
-        exchange(&mut state.buffer, batch);
-        let front = batch.pop_front();
-        state.lent = batch.len();
-        // Relaxed: the lock is held, and without it only the receiver looks.
-        self.word
-            .store(usize::from(state.waiting) * WAITING, Ordering::Relaxed);
+    fn take_batch(&self, state: &mut State<T>, batch: &mut Batch<T>) -> Option<T> {
+        exchange(&mut state.buffer, &mut batch.values);
+        let front = batch.values.pop_front();
+        state.lent = batch.values.len();
+        state.home = if state.roams {
+            Home::NOWHERE
+        } else {
+            Home::here()
+        };
+        batch.home = state.home;
+        self.served.begin(state.waiting);
         self.measure(state);
         front
     }

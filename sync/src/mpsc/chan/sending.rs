@@ -83,7 +83,7 @@ impl<T> Chan<T> {
             return Slot::Closed;
         }
         held.state().limit = 0;
-        self.say_waiting(held.state(), true);
+        self.say_waiting(held.state());
         // Again: a slot may have become free, and no one was there to have it.
         if !self.has_room(held.state()) {
             return Slot::Queued(held.push(waker, ()));

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
+use wakeline_context::replace_home;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -23,7 +24,8 @@ enum Step {
     Close,
 }
 
-fn steps() -> impl Strategy<Value = (usize, Vec<Step>)> {
+/// A capacity, and steps, each in one of two homes or in none.
+fn steps() -> impl Strategy<Value = (usize, Vec<(usize, Step)>)> {
     let at = any::<usize>;
     let step = prop_oneof![
         4 => Just(Step::TrySend),
@@ -36,7 +38,8 @@ fn steps() -> impl Strategy<Value = (usize, Vec<Step>)> {
         9 => Just(Step::TryRecv),
         1 => prop_oneof![30 => Just(Step::TryRecv), 1 => Just(Step::Close)],
     ];
-    (1_usize..5, proptest::collection::vec(step, 1..200))
+    let at_home = (0_usize..3, step);
+    (1_usize..5, proptest::collection::vec(at_home, 1..200))
 }
 
 /// What should be; senders are known by their value.
@@ -73,7 +76,7 @@ impl Model {
 /// A send that waits, and how often it was woken.
 type Waiting<'a> = (u32, Send<'a, u32>, Arc<Count>);
 
-fn run(capacity: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
+fn run(capacity: usize, steps: Vec<(usize, Step)>) -> Result<(), TestCaseError> {
     let (sender, mut receiver) = channel(capacity);
     let mut model = Model {
         capacity,
@@ -81,7 +84,8 @@ fn run(capacity: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
     };
     let mut waiting: Vec<Waiting<'_>> = Vec::new();
     let mut permits: Vec<Permit<'_, u32>> = Vec::new();
-    for (value, step) in (0..).zip(steps) {
+    for (value, (home, step)) in (0..).zip(steps) {
+        replace_home(home);
         let free = !model.closed && model.room() > 0;
         match step {
             Step::TrySend => {

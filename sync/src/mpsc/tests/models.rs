@@ -1,6 +1,7 @@
 //! Races between those who send, receive, give up and go.
 
 use crate::mpsc::{TryRecvError, channel, unbounded};
+use crate::sync::enter_home;
 use loom::future::block_on;
 use loom::thread;
 use std::pin::Pin;
@@ -191,5 +192,83 @@ fn loom_nobody_barges_into_a_slot_served_without_the_lock() {
         assert!(poll_once(&mut first).is_ready());
         drop(second);
         assert_eq!(receiver.len(), 2);
+    });
+}
+
+/// The same at home, where the receiver serves itself without an atomic step, and the
+/// sender is about to queue elsewhere.
+#[test]
+fn loom_a_slot_served_at_home_is_never_missed() {
+    loom::model(|| {
+        enter_home(1);
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
+        sender.try_send(3).unwrap();
+        let other = thread::spawn(move || {
+            block_on(sender.send(4)).unwrap();
+            sender
+        });
+        assert_eq!(receiver.try_recv(), Ok(2));
+        let sender = other.join().unwrap();
+        assert_eq!(receiver.try_recv(), Ok(3));
+        assert_eq!(receiver.try_recv(), Ok(4));
+        assert_eq!(sender.capacity(), 2);
+    });
+}
+
+/// What a receiver frees at home is the waiting sender's at once, there as elsewhere.
+#[test]
+fn loom_nobody_barges_into_a_slot_served_at_home() {
+    loom::model(|| {
+        enter_home(1);
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        sender.try_send(2).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
+        sender.try_send(3).unwrap();
+        let mut first = sender.send(4);
+        assert!(poll_once(&mut first).is_pending()); // at home: no barrier
+        let other = thread::spawn({
+            let sender = sender.clone();
+            move || {
+                assert!(sender.try_send(5).is_err());
+                let mut second = sender.reserve();
+                assert!(poll_once(&mut second).is_pending());
+            }
+        });
+        assert_eq!(receiver.try_recv(), Ok(2));
+        other.join().unwrap();
+        assert_eq!(sender.capacity(), 0);
+        assert!(poll_once(&mut first).is_ready());
+        assert_eq!(receiver.len(), 2);
+    });
+}
+
+/// A receiver that has left the home of its batch, where a sender is about to queue and
+/// so pays for no barrier.
+#[test]
+fn loom_a_slot_served_away_from_home_is_never_missed() {
+    loom::model(|| {
+        enter_home(1);
+        let (sender, mut receiver) = channel(3);
+        for value in 1..=3 {
+            sender.try_send(value).unwrap();
+        }
+        assert_eq!(receiver.try_recv(), Ok(1)); // and the others are taken along
+        assert_eq!(receiver.try_recv(), Ok(2)); // at home
+        sender.try_send(4).unwrap();
+        sender.try_send(5).unwrap();
+        let other = thread::spawn(move || {
+            assert_eq!(receiver.try_recv(), Ok(3));
+            receiver
+        });
+        block_on(sender.send(6)).unwrap();
+        let mut receiver = other.join().unwrap();
+        for value in 4..=6 {
+            assert_eq!(receiver.try_recv(), Ok(value));
+        }
+        assert_eq!(sender.capacity(), 3);
     });
 }
