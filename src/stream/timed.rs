@@ -4,10 +4,10 @@
 //! stream that uses it up must not thereby escape its limit. But it gets a poll more
 //! (`budget::GiveUp`), as it may have the item that is waited for.
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::panic::Location;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use wakeline_context::budget;
 
 use crate::future::__support::{poll_budget, spend};
-use crate::time::{Elapsed, Sleep, sleep, timeout};
+use crate::time::{Elapsed, Sleep, sleep};
 
 /// A timer that runs or does not.
 #[derive(Debug)]
@@ -126,16 +126,6 @@ impl<S> ItemTimeout<S> {
     }
 }
 
-/// The error of a timeout, which only a timeout can make.
-fn elapsed() -> Elapsed {
-    let at_once = pin!(timeout(Duration::ZERO, pending::<()>()));
-    let mut cx = Context::from_waker(Waker::noop());
-    match budget::unlimited(|| at_once.poll(&mut cx)) {
-        Poll::Ready(Err(elapsed)) => elapsed,
-        other => unreachable!("a limit of zero on what never comes: {other:?}"),
-    }
-}
-
 impl<S: Stream> Stream for ItemTimeout<S> {
     type Item = Result<S::Item, Elapsed>;
 
@@ -152,7 +142,7 @@ impl<S: Stream> Stream for ItemTimeout<S> {
         this.limit.start();
         ready!(this.limit.poll(cx));
         *this.reported = true;
-        Poll::Ready(Some(Err(elapsed())))
+        Poll::Ready(Some(Err(Elapsed::at(this.limit.location))))
     }
 }
 

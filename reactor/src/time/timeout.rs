@@ -239,7 +239,7 @@ impl<F: Future> Future for Timeout<F> {
         ready!(this.end.poll(cx));
         // Here, so that what it held is free before the caller sees the error.
         this.inner.set(None);
-        Poll::Ready(Err(Elapsed(())))
+        Poll::Ready(Err(Elapsed::at(this.timer.location())))
     }
 }
 
@@ -268,26 +268,52 @@ fn poll_limit(limit: &mut Limit, timer: &mut Timer, cx: &mut Context<'_>) -> Pol
 
 /// The limit of a [`Timeout`] passed before its future was ready.
 ///
-/// It converts into an [`io::Error`] of kind `TimedOut`, so `?` carries it
-/// through I/O code.
+/// It says which limit, by its line, and converts into an [`io::Error`] of kind
+/// `TimedOut`, so `?` carries it through I/O code.
 ///
 /// # Example
 ///
 /// ```
+/// use std::future::pending;
 /// use std::io;
-/// use wakeline_reactor::time::Elapsed;
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+/// use std::time::Duration;
+/// use wakeline_reactor::time::timeout;
 ///
-/// fn kind(elapsed: Elapsed) -> io::ErrorKind {
-///     io::Error::from(elapsed).kind() // TimedOut
-/// }
-/// # let _ = kind;
+/// let never = pin!(timeout(Duration::ZERO, pending::<()>()));
+/// let Poll::Ready(Err(elapsed)) = never.poll(&mut Context::from_waker(Waker::noop())) else {
+///     panic!("a limit of zero on what never comes")
+/// };
+/// assert_eq!(elapsed.location().file(), file!());
+/// assert_eq!(io::Error::from(elapsed).kind(), io::ErrorKind::TimedOut);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed(());
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed(&'static Location<'static>);
+
+impl Elapsed {
+    /// One of the limit that was set there, for who has limits of its own.
+    #[must_use]
+    pub fn at(location: &'static Location<'static>) -> Elapsed {
+        Elapsed(location)
+    }
+
+    /// Where the limit was set.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0
+    }
+}
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the time limit passed")
+        write!(f, "the time limit set at {} passed", self.0)
+    }
+}
+
+impl fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Elapsed({})", self.0)
     }
 }
 
