@@ -202,21 +202,21 @@ macro_rules! blocking_rows {
     };
 }
 
-/// Expects in scope: `on_two`, which runs a future where `grow` spawns, and `grow`,
-/// which spawns a task and gives what awaits it.
-macro_rules! tree_rows {
-    ($node:ty) => {
-        pub(crate) fn tree() -> f64 {
+/// A row that grows a tree: `$run` runs a future to its end, and `$grow` spawns a `$node`
+/// there and gives what awaits it.
+macro_rules! tree_row {
+    ($row:ident, $node:ty, $run:path, $grow:expr) => {
+        pub(crate) fn $row() -> f64 {
             fn node(levels: u32) -> $node {
                 Box::pin(async move {
                     if levels == 1 {
                         return 1;
                     }
-                    let (one, other) = (grow(node(levels - 1)), grow(node(levels - 1)));
+                    let (one, other) = ($grow(node(levels - 1)), $grow(node(levels - 1)));
                     1 + one.await + other.await
                 })
             }
-            let (nodes, nanos) = on_two(async {
+            let (nodes, nanos) = $run(async {
                 let started = Instant::now();
                 let nodes = node(crate::across::LEVELS).await;
                 (nodes, started.elapsed().as_nanos())
@@ -224,21 +224,6 @@ macro_rules! tree_rows {
             assert_eq!(nodes + 1, 1 << crate::across::LEVELS);
             nanos as f64 / nodes as f64
         }
-    };
-}
-
-/// The same for a runtime of one thread, which has no other way; expects `block_on`.
-#[allow(unused_macros, reason = "of the peers")]
-macro_rules! local_tree_rows {
-    () => {
-        fn on_two<F: Future + 'static>(future: F) -> F::Output
-        where
-            F::Output: 'static,
-        {
-            block_on(future)
-        }
-
-        tree_rows!(crate::across::LocalNode);
     };
 }
 

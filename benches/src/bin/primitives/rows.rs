@@ -340,6 +340,10 @@ macro_rules! eager_rows {
                 per_op(OPS, started)
             })
         }
+
+        tree_row!(eager_tree, crate::across::LocalNode, block_on, |node| join(
+            eager(node)
+        ));
     };
 }
 

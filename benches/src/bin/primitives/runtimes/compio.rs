@@ -56,7 +56,7 @@ fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
 clock_rows!();
 wake_rows!();
 blocking_rows!();
-local_tree_rows!();
+tree_row!(tree, crate::across::LocalNode, block_on, grow);
 block_on_row!(
     compio::runtime::Runtime::new().expect("a runtime"),
     |runtime: &mut compio::runtime::Runtime, ready| runtime.block_on(ready)

@@ -163,7 +163,7 @@ fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
 clock_rows!();
 wake_rows!();
 blocking_rows!();
-local_tree_rows!();
+tree_row!(tree, crate::across::LocalNode, block_on, grow);
 block_on_row!(
     LocalExecutorBuilder::new(Placement::Unbound)
         .make()
@@ -189,6 +189,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_10k,
         timeout_ready,
         tree,
+        eager_tree,
         thread_and_back,
         blocking_alone,
         blocking_thousand,

@@ -128,7 +128,7 @@ fn grow(node: crate::across::LocalNode) -> impl Future<Output = u64> {
 }
 
 clock_rows!();
-local_tree_rows!();
+tree_row!(tree, crate::across::LocalNode, block_on, grow);
 block_on_row!(
     monoio::RuntimeBuilder::<monoio::IoUringDriver>::new()
         .build()

@@ -105,7 +105,7 @@ fn grow(node: crate::across::Node) -> impl Future<Output = u64> + Send {
 clock_rows!();
 wake_rows!();
 blocking_rows!();
-tree_rows!(crate::across::Node);
+tree_row!(tree, crate::across::Node, on_two, grow);
 block_on_row!(
     wakeline::Builder::new()
         .workers(1)
@@ -133,6 +133,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         timer_1m,
         timeout_ready,
         tree,
+        eager_tree,
         thread_and_back,
         blocking_alone,
         blocking_thousand,

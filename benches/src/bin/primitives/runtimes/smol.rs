@@ -119,7 +119,7 @@ fn grow(node: crate::across::Node) -> impl Future<Output = u64> + Send {
 clock_rows!();
 wake_rows!();
 blocking_rows!();
-tree_rows!(crate::across::Node);
+tree_row!(tree, crate::across::Node, on_two, grow);
 block_on_row!((), |_: &mut (), ready| smol::block_on(ready));
 
 pub(crate) const RUNTIME: Runtime = Runtime {
