@@ -1,8 +1,9 @@
 //! Question: what does each primitive of a runtime cost on one thread, beside
 //! the peers?
 //!
-//! Setup:    one thread a runtime; every row runs on every runtime in turn, in
-//!           as many rounds as asked for, so that a noisy spell hits all alike.
+//! Setup:    one thread a runtime, and for each figure a process of its own; every row
+//!           runs on every runtime in turn, in as many rounds as asked for, so that a
+//!           noisy spell hits all alike.
 //! Counts:   nanoseconds per operation, median of the rounds, and the spread.
 //! Leaves out: I/O, other threads, start and end of the runtime.
 //! Compare:  the ratio to the best peer of the row; under 1 is ahead of it.
@@ -16,6 +17,7 @@
 mod rows;
 #[macro_use]
 mod across;
+mod alone;
 mod report;
 mod runtimes;
 
@@ -30,12 +32,12 @@ struct Options {
     names: Vec<String>,
 }
 
-fn options() -> Result<Options, String> {
+fn options(args: Vec<String>) -> Result<Options, String> {
     let mut options = Options {
         rounds: 3,
         names: Vec::new(),
     };
-    let mut args = std::env::args().skip(1);
+    let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         if arg == "--rounds" {
             let number = args.next().ok_or("--rounds needs a number")?;
@@ -80,7 +82,14 @@ fn start() -> Result<(), (u8, String)> {
     if help(&about(&runtimes)).map_err(failed)? {
         return Ok(());
     }
-    let options = options().map_err(wrong)?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [what, row, runtime] = &args[..]
+        && what == alone::FIGURE
+    {
+        let figure = alone::figure(&runtimes, row, runtime).map_err(wrong)?;
+        return print(&figure).map_err(failed);
+    }
+    let options = options(args).map_err(wrong)?;
     let rows: Vec<&str> = runtimes[0]
         .rows
         .iter()
@@ -103,8 +112,9 @@ fn start() -> Result<(), (u8, String)> {
             // Another one begins each time.
             for at in 0..runtimes.len() {
                 let runtime = &runtimes[(at + round) % runtimes.len()];
-                if let Some((_, run)) = runtime.rows.iter().find(|(name, _)| name == row) {
-                    figures.add(row, runtime.name, run());
+                if runtime.rows.iter().any(|(name, _)| name == row) {
+                    let nanos = alone::measure(row, runtime.name).map_err(failed)?;
+                    figures.add(row, runtime.name, nanos);
                 }
             }
         }
