@@ -2,10 +2,11 @@
 //! nanoseconds since an origin.
 //!
 //! The origin is the first look at the clock in this process. Timers are kept
-//! by *ticks*. By the real clock one tick is 2^14 ns, about 16.4 us; deadlines
+//! by *ticks*. By the real clock one tick is 2^10 ns, about a microsecond; deadlines
 //! round up to a tick and "now" rounds down, so a timer may be late by a tick
-//! and is never early. By a clock that was stopped a tick is one nanosecond:
-//! nobody waits for it, so it may be exact.
+//! and is never early. Where several are due within the same [`GATHERED`] ticks, the
+//! thread wakes at the end of these, once for all. By a clock that was stopped a tick is
+//! one nanosecond: nobody waits for it, so it may be exact.
 //!
 //! ```text
 //!   Real ──1──▶ Stopped ──2──▶ Going ──1──▶ Stopped ...
@@ -29,7 +30,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// log2 of a tick's nanoseconds, by the real clock.
-pub(crate) const TICK_SHIFT: u32 = 14;
+pub(crate) const TICK_SHIFT: u32 = 10;
+
+/// Ticks whose timers share a wake-up, by the real clock: 16.4 us. A power of two.
+pub(crate) const GATHERED: u64 = 16;
 
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 

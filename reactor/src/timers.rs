@@ -84,9 +84,15 @@ impl Timers {
         self.wheel.first_deadline()
     }
 
-    /// A moment not after the first deadline; `None` is never.
+    /// When to look again: not after the first deadline, or as little after it as it
+    /// takes to have others at the same time; `None` is never.
     pub(crate) fn next(&self) -> Option<u64> {
-        let tick = self.wheel.next_tick()?;
+        let gathered = if self.shift == clock::TICK_SHIFT {
+            clock::GATHERED
+        } else {
+            1
+        };
+        let tick = self.wheel.next_tick(gathered)?;
         Some(self.begin(tick)).filter(|at| *at < u64::MAX)
     }
 
@@ -232,7 +238,7 @@ mod tests {
     fn a_deadline_rounds_up_and_never_down() {
         let timers = Timers::new(None);
         // (nanoseconds after the origin, tick)
-        for (at, tick) in [(0, 0), (1, 1), (16_383, 1), (16_384, 1), (16_385, 2)] {
+        for (at, tick) in [(0, 0), (1, 1), (1_023, 1), (1_024, 1), (1_025, 2)] {
             assert_eq!(timers.tick_at_or_after(at), tick, "{at} ns");
             assert!(timers.begin(tick) >= at);
         }

@@ -252,20 +252,21 @@ impl<T> Entries<T> {
         self.push_back(list, index);
     }
 
-    /// The earliest deadline in `list`, or `None` if that takes more than
-    /// `steps` to find out.
-    pub(super) fn earliest(&self, list: List, steps: usize) -> Option<u64> {
-        let mut earliest = u64::MAX;
+    /// The two earliest deadlines in `list`, `u64::MAX` for one that is not there, or
+    /// `None` if that takes more than `steps` to find out.
+    pub(super) fn two_earliest(&self, list: List, steps: usize) -> Option<(u64, u64)> {
+        let (mut first, mut second) = (u64::MAX, u64::MAX);
         let mut index = list.head;
         for _ in 0..steps {
             if index == NIL {
-                return Some(earliest);
+                break;
             }
             let cell = self.cell(index);
-            earliest = earliest.min(cell.deadline);
+            second = second.min(cell.deadline.max(first));
+            first = first.min(cell.deadline);
             index = cell.next;
         }
-        (index == NIL).then_some(earliest)
+        (index == NIL).then_some((first, second))
     }
 
     #[inline]

@@ -30,9 +30,10 @@
 //!
 //! # What is promised
 //!
-//! - **Never early.** Deadlines are rounded up to a tick of 16.384 us and the
-//!   present is rounded down. Late by a tick, by what the kernel adds, and by as
-//!   long as the thread's tasks keep it from its reactor.
+//! - **Never early.** Deadlines are rounded up to a tick of 1.024 us and the
+//!   present is rounded down. Late by a tick, or, if others are due within the same 16,
+//!   until these have passed; by what the kernel adds, and by as long as the thread's
+//!   tasks keep it from its reactor.
 //! - **In order.** Timers of one thread fire by deadline, those of the same tick
 //!   in the order in which they were registered. Where time is paused a tick is
 //!   a nanosecond, so there the order is exact.

@@ -14,8 +14,9 @@ use wakeline_context::{Kind, budget, waiting_on};
 
 /// Waits for `duration`.
 ///
-/// Never less. More by up to a tick (16.384 us), by what the kernel takes to
-/// wake the thread, and by as long as other tasks keep the thread busy.
+/// Never less. More by up to a tick (1.024 us; 16.384 us where others of the thread are
+/// due about the same time), by what the kernel takes to wake the thread, and by as long
+/// as other tasks keep the thread busy.
 /// `Duration::MAX` waits forever. `Duration::ZERO` yields exactly once: its
 /// first poll is pending, its second ready.
 ///

@@ -1,8 +1,8 @@
 //! The timer wheel: which sleepers are due, and when to look again.
 //!
 //! Six levels of 64 slots. A slot of level 0 is one tick wide, a slot of level
-//! 1 is as wide as all of level 0, and so on; with a tick of 16.4 us the
-//! levels see 1.0 ms, 67 ms, 4.3 s, 4.6 min, 4.9 h and 13 days ahead.
+//! 1 is as wide as all of level 0, and so on; with a tick of 1.02 us the
+//! levels see 66 us, 4.2 ms, 268 ms, 17 s, 18 min and 20 h ahead.
 //!
 //! ```text
 //!              in ticks, `elapsed` = 3·64 + 5
@@ -24,6 +24,10 @@
 //! from its deadline, so entries do not store it. And an entry is inserted
 //! straight into a slot only after everything older for the same tick has
 //! moved there, so equal deadlines fire in the order of insertion.
+//!
+//! A tick is as short as a lone sleeper would like it. A crowd would wake the thread at
+//! each of them, so `next_tick` gathers: who is alone among so many ticks is woken at his
+//! own, several at the last of these ticks.
 //!
 //! No clock, no lock and no waker here: a tick comes in, due values go out.
 //! `time/mod.rs` tells how a deadline becomes a wake; read it first. The cells
@@ -147,17 +151,29 @@ impl<T> Wheel<T> {
         self.elapsed = now_tick.max(self.elapsed);
     }
 
-    /// When to advance next: never after the first deadline. It may be before
-    /// that if there are many entries in the first slot, or if the first of
-    /// those beyond 2^36 ticks was removed. `None` is never.
-    pub(crate) fn next_tick(&self) -> Option<u64> {
+    /// When to advance next: not after the first deadline, or, if there seem to be more
+    /// among the same `gathered` ticks, not after the last of these; a power of two, 64
+    /// at most. It may be before that if there are many entries in the first slot, or if
+    /// the first of those beyond 2^36 ticks was removed. `None` is never.
+    pub(crate) fn next_tick(&self, gathered: u64) -> Option<u64> {
+        debug_assert!(gathered.is_power_of_two() && gathered <= SLOTS as u64);
         let (begin, place) = self.first()?;
-        let exact = match place {
-            Place::Slot { level: 0, .. } => None,
-            Place::Slot { level, slot } => self.entries.earliest(self.slots[level][slot], LOOK),
-            Place::Beyond => Some(self.beyond_from),
+        let last = |tick: u64| tick | (gathered - 1);
+        let (first, is_alone) = match place {
+            Place::Slot { level: 0, .. } => {
+                let from = (begin & !(gathered - 1)) % SLOTS as u64;
+                let among = self.occupied[0] >> from & (u64::MAX >> (SLOTS as u64 - gathered));
+                (begin, among.is_power_of_two())
+            }
+            Place::Slot { level, slot } => {
+                match self.entries.two_earliest(self.slots[level][slot], LOOK) {
+                    Some((first, second)) => (first, second == first || second > last(first)),
+                    None => (begin, false),
+                }
+            }
+            Place::Beyond => (self.beyond_from, true),
         };
-        Some(exact.unwrap_or(begin))
+        Some(if is_alone { first } else { last(first) })
     }
 
     /// The first deadline itself; `None` is never. It may look at every entry
@@ -169,8 +185,8 @@ impl<T> Wheel<T> {
             Place::Slot { level, slot } => self.slots[level][slot],
             Place::Beyond => self.beyond,
         };
-        let earliest = self.entries.earliest(list, usize::MAX);
-        earliest.filter(|deadline| *deadline <= LAST)
+        let (first, _) = self.entries.two_earliest(list, usize::MAX)?;
+        Some(first).filter(|deadline| *deadline <= LAST)
     }
 
     /// Takes everything out, in no particular order.

@@ -33,7 +33,7 @@ fn fires_at_the_deadline_and_not_a_tick_before() {
         advanced(&mut wheel, start);
         wheel.insert(deadline, deadline);
         assert_eq!(
-            wheel.next_tick(),
+            wheel.next_tick(1),
             Some(deadline),
             "from {start} to {deadline}"
         );
@@ -42,13 +42,13 @@ fn fires_at_the_deadline_and_not_a_tick_before() {
             "from {start} to {deadline}"
         );
         assert_eq!(
-            wheel.next_tick(),
+            wheel.next_tick(1),
             Some(deadline),
             "from {start} to {deadline}"
         );
         assert_eq!(advanced(&mut wheel, deadline), [deadline]);
         assert!(wheel.is_empty());
-        assert_eq!(wheel.next_tick(), None);
+        assert_eq!(wheel.next_tick(1), None);
     }
 }
 
@@ -57,7 +57,7 @@ fn a_deadline_in_the_past_fires_at_the_next_advance_of_the_same_tick() {
     let mut wheel = Wheel::new();
     advanced(&mut wheel, 1_000);
     wheel.insert(3, 3);
-    assert_eq!(wheel.next_tick(), Some(1_000));
+    assert_eq!(wheel.next_tick(1), Some(1_000));
     assert_eq!(advanced(&mut wheel, 1_000), [3]);
 }
 
@@ -65,7 +65,7 @@ fn a_deadline_in_the_past_fires_at_the_next_advance_of_the_same_tick() {
 fn never_is_never_and_can_be_removed() {
     let mut wheel = Wheel::new();
     let key = wheel.insert(u64::MAX, 1);
-    assert_eq!(wheel.next_tick(), None);
+    assert_eq!(wheel.next_tick(1), None);
     assert!(advanced(&mut wheel, u64::MAX >> 1).is_empty());
     assert_eq!(wheel.remove(key), Some(1));
     assert_eq!(wheel.remove(key), None);
@@ -91,11 +91,58 @@ fn one_far_sleeper_does_not_wake_the_loop_before_its_time() {
     let mut wheel = Wheel::new();
     wheel.insert(152_587, 1); // 10 s
     let mut looks = 0;
-    while let Some(next) = wheel.next_tick() {
+    while let Some(next) = wheel.next_tick(1) {
         advanced(&mut wheel, next);
         looks += 1;
     }
     assert_eq!(looks, 1);
+}
+
+#[test]
+fn who_is_alone_is_woken_at_his_tick_and_several_at_the_last_of_theirs() {
+    // (where time stands, deadlines, when to wake with 16 gathered)
+    for (now, deadlines, next) in [
+        (0, &[37][..], 37),
+        (0, &[37, 37, 37], 37), // of the same tick: nobody waits for another
+        (0, &[37, 48], 37),     // another sixteen
+        (0, &[37, 40], 47),
+        (0, &[32, 47], 47),
+        (47, &[47, 48], 47),
+        (40, &[41, 1 << 20], 41),
+        // At a level above, few and many.
+        (0, &[1_003, 9_000], 1_003),
+        (0, &[1_003, 1_005], 1_007),
+        (
+            0,
+            &[
+                1_000, 1_001, 1_002, 1_003, 1_004, 1_005, 1_006, 1_007, 1_008,
+            ],
+            960 | 15,
+        ),
+        (0, &[(1 << 36) + 5, (1 << 36) + 6], (1 << 36) + 5),
+    ] {
+        let mut wheel = Wheel::new();
+        advanced(&mut wheel, now);
+        for deadline in deadlines {
+            wheel.insert(*deadline, *deadline);
+        }
+        assert_eq!(wheel.next_tick(16), Some(next), "{deadlines:?} at {now}");
+    }
+}
+
+/// As many wakes as there are sixteens with a timer in them, and not one for each.
+#[test]
+fn a_crowd_wakes_the_thread_once_in_so_many_ticks() {
+    let mut wheel = Wheel::new();
+    for deadline in 1..=6_400 {
+        wheel.insert(deadline, deadline);
+    }
+    let (mut wakes, mut fired) = (0, 0);
+    while let Some(next) = wheel.next_tick(16) {
+        fired += advanced(&mut wheel, next).len();
+        wakes += 1;
+    }
+    assert_eq!((wakes, fired), (401, 6_400));
 }
 
 #[test]
@@ -149,7 +196,7 @@ fn what_is_left_of_a_long_list_fires_in_the_order_of_insertion() {
         assert_eq!(wheel.len(), left.len());
         let fired = advanced(&mut wheel, at);
         assert!(fired.iter().eq(left.iter().map(|(n, _)| n)), "due at {at}");
-        assert_eq!((wheel.len(), wheel.next_tick()), (0, None));
+        assert_eq!((wheel.len(), wheel.next_tick(1)), (0, None));
     }
 }
 
@@ -163,7 +210,7 @@ fn draining_hands_out_everything() {
     wheel.drain(&mut out);
     assert_eq!(out.len(), 6);
     assert!(wheel.is_empty());
-    assert_eq!(wheel.next_tick(), None);
+    assert_eq!(wheel.next_tick(1), None);
     wheel.insert(5, 5);
     assert_eq!(advanced(&mut wheel, 5), [5]);
 }
@@ -214,8 +261,8 @@ enum Step {
     Insert(u64),
     Remove(usize),
     Advance(u64),
-    /// To the tick that `next_tick` names.
-    Sleep,
+    /// To the tick that `next_tick` names, with so many gathered, as a power of two.
+    Sleep(u32),
     /// To the first deadline.
     Jump,
     /// From this tick on, all is new.
@@ -227,7 +274,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => distances().prop_map(Step::Insert),
         2 => any::<usize>().prop_map(Step::Remove),
         2 => distances().prop_map(|by| Step::Advance(by % (1 << 40))),
-        1 => Just(Step::Sleep),
+        3 => (0_u32..=6).prop_map(Step::Sleep),
         2 => Just(Step::Jump),
         1 => distances().prop_map(|to| Step::Restart(to % (1 << 40))),
     ];
@@ -265,11 +312,11 @@ proptest! {
                     prop_assert!(keys.iter().all(|(key, _)| wheel.is_stale(*key)));
                     now = to;
                 }
-                Step::Advance(_) | Step::Sleep | Step::Jump => {
+                Step::Advance(_) | Step::Sleep(_) | Step::Jump => {
                     let to = match step {
                         Step::Advance(by) => now + by,
-                        Step::Jump => wheel.first_deadline().unwrap_or(now),
-                        _ => wheel.next_tick().unwrap_or(now),
+                        Step::Sleep(bits) => wheel.next_tick(1 << bits).unwrap_or(now),
+                        _ => wheel.first_deadline().unwrap_or(now),
                     };
                     now = now.max(to);
                     let later = map.split_off(&(now + 1, 0));
@@ -280,10 +327,16 @@ proptest! {
             prop_assert_eq!(wheel.len(), map.len());
             let first = map.keys().next().map(|(deadline, _)| *deadline);
             prop_assert_eq!(wheel.first_deadline(), first.filter(|first| *first < u64::MAX));
-            match (wheel.next_tick(), first) {
+            match (wheel.next_tick(1), first) {
                 (Some(next), Some(first)) => prop_assert!(next <= first),
                 (None, first) => prop_assert!(first.is_none() || first == Some(u64::MAX)),
                 (Some(next), None) => prop_assert!(false, "{} though empty", next),
+            }
+            if let Some(first) = first.filter(|first| *first < u64::MAX) {
+                let last = first | 15;
+                let alone = map.range((first, u64::MAX)..=(last, u64::MAX)).next().is_none();
+                let next = wheel.next_tick(16).expect("not never");
+                prop_assert!(next <= if alone { first } else { last }, "{} for {}", next, first);
             }
         }
     }
