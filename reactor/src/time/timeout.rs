@@ -293,6 +293,17 @@ pub struct Elapsed(&'static Location<'static>);
 
 impl Elapsed {
     /// One of the limit that was set there, for who has limits of its own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use wakeline_reactor::time::Elapsed;
+    ///
+    /// let here = Location::caller();
+    /// let elapsed = Elapsed::at(here);
+    /// assert_eq!(elapsed.to_string(), format!("the time limit set at {here} passed"));
+    /// ```
     #[must_use]
     pub fn at(location: &'static Location<'static>) -> Elapsed {
         Elapsed(location)
