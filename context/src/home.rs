@@ -29,8 +29,8 @@ pub fn is_home(is: usize) -> bool {
 /// Says which home this thread is in from now on, 0 for none; gives the one before.
 ///
 /// For the executor, whose homes are the addresses of what all tasks that belong to the
-/// thread keep alive. A home is only ever entered by the thread that made it, and one at a time is the
-/// innermost.
+/// thread keep alive. A home is only ever entered by the thread that made it, and one at
+/// a time is the innermost.
 #[inline]
 pub fn replace_home(home: usize) -> usize {
     now(|now| now.home.replace(home))

@@ -17,8 +17,7 @@
 //! `poll.rs` has these two. Beside them stand the id of the task being polled (`task.rs`), the values
 //! and the cancel token that surround it (`ambient.rs`), the words in which a
 //! cancellation says why (`reason.rs`), and variables made of all this (`local/`);
-//! whose thread this is (`home.rs`), and the [`barrier`] for those who ask that of another;
-//! and how to call what may panic (`quiet.rs`).
+//! whose thread this is (`home.rs`); and how to call what may panic (`quiet.rs`).
 //!
 //! There is no lock here, and every function may be called at any time, also
 //! while a thread is ending.
@@ -38,7 +37,6 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
-pub mod barrier;
 pub mod budget;
 pub mod chance;
 mod home;

@@ -168,44 +168,7 @@ pub(crate) fn pass_the_time(_looks: u32) {
 }
 
 /// A memory barrier that one side pays for; in a model both pay.
-#[cfg(not(loom))]
-pub(crate) mod barrier {
-    use wakeline_context::barrier;
-    pub(crate) use wakeline_context::barrier::{is_there, light};
-
-    #[cfg(test)]
-    thread_local! {
-        /// As a filter of this thread's system calls would do it.
-        pub(crate) static REFUSED: std::cell::Cell<bool> =
-            const { std::cell::Cell::new(false) };
-    }
-
-    pub(crate) fn heavy() -> bool {
-        #[cfg(test)]
-        if REFUSED.get() {
-            return false;
-        }
-        barrier::heavy()
-    }
-}
-
-#[cfg(loom)]
-pub(crate) mod barrier {
-    use loom::sync::atomic::{Ordering::SeqCst, fence};
-
-    pub(crate) fn is_there() -> bool {
-        true
-    }
-
-    pub(crate) fn light() {
-        fence(SeqCst);
-    }
-
-    pub(crate) fn heavy() -> bool {
-        fence(SeqCst);
-        true
-    }
-}
+pub(crate) use wakeline_sync::membarrier as barrier;
 
 /// Runs a model: every interleaving under loom, a hundred chance ones elsewhere;
 /// fewer under Miri, where each takes as long as a hundred do.

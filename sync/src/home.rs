@@ -1,8 +1,8 @@
 //! Homes: threads whose order of things others can ask for, so that they need not keep it.
 
-use crate::sync::{barrier, home, pass_the_time};
+use crate::sync::{home, membarrier, pass_the_time};
 
-/// A home in which others can have a [`barrier`], or none.
+/// A home in which others can have a [barrier](membarrier), or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Home(usize);
 
@@ -18,7 +18,7 @@ impl Home {
     pub(crate) fn here() -> Home {
         match home() {
             0 => Home::NOWHERE,
-            _ if !barrier::is_there() => Home::NOWHERE,
+            _ if !membarrier::is_there() => Home::NOWHERE,
             home => Home(home),
         }
     }
@@ -36,9 +36,9 @@ impl Home {
 }
 
 /// Has what this thread wrote before be seen by what others read from here on behind
-/// their [`barrier::light`], and what they wrote before that is seen here.
+/// their [`light`](membarrier::light), and what they wrote before that is seen here.
 pub(crate) fn meet() {
-    if !barrier::heavy() {
+    if !membarrier::heavy() {
         // A filter of system calls that came later refuses what was promised. What a
         // processor has written it shows by itself, within a microsecond or so.
         pass_the_time(A_MOMENT);

@@ -96,6 +96,9 @@ mod wait_list;
 mod wakes;
 pub mod watch;
 
+#[doc(hidden)] // for locks of other crates, such as the executor's that favours a thread
+pub use sync::membarrier;
+
 pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use condvar::{Condvar, CondvarWait, CondvarWaitWhile};
 pub use error::{Broken, Closed, OverBound, TryAcquireError, TryLockError};

@@ -44,24 +44,8 @@ pub(crate) fn pass_the_time(_looks: u32) {
 pub(crate) use wakeline_context::home;
 
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) mod barrier {
-    pub(crate) use wakeline_context::barrier::{is_there, light};
-
-    #[cfg(test)]
-    thread_local! {
-        /// As a filter of this thread's system calls would do it.
-        pub(crate) static REFUSED: std::cell::Cell<bool> =
-            const { std::cell::Cell::new(false) };
-    }
-
-    pub(crate) fn heavy() -> bool {
-        #[cfg(test)]
-        if REFUSED.get() {
-            return false;
-        }
-        wakeline_context::barrier::heavy()
-    }
-}
+#[path = "membarrier.rs"]
+pub mod membarrier;
 
 #[cfg(loom)]
 loom::thread_local! {
@@ -79,19 +63,22 @@ pub(crate) fn enter_home(home: usize) {
     HOME.with(|here| here.set(home));
 }
 
+/// The barrier of which one side pays for both; in a model both pay.
 #[cfg(loom)]
-pub(crate) mod barrier {
+pub mod membarrier {
     use loom::sync::atomic::{Ordering::SeqCst, fence};
 
-    pub(crate) fn is_there() -> bool {
+    #[must_use]
+    pub fn is_there() -> bool {
         true
     }
 
-    pub(crate) fn light() {
+    pub fn light() {
         fence(SeqCst);
     }
 
-    pub(crate) fn heavy() -> bool {
+    #[must_use]
+    pub fn heavy() -> bool {
         fence(SeqCst);
         true
     }
@@ -108,16 +95,18 @@ pub(crate) fn home() -> usize {
     HOME.with(|home| *home)
 }
 
-/// Here all threads see everything in one order.
+/// There all threads see everything in one order.
 #[cfg(shuttle)]
-pub(crate) mod barrier {
-    pub(crate) fn is_there() -> bool {
+pub mod membarrier {
+    #[must_use]
+    pub fn is_there() -> bool {
         true
     }
 
-    pub(crate) fn light() {}
+    pub fn light() {}
 
-    pub(crate) fn heavy() -> bool {
+    #[must_use]
+    pub fn heavy() -> bool {
         true
     }
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sync::barrier::REFUSED;
+use crate::sync::barrier;
 use crate::{Executor, spawn_local};
 
 #[test]
@@ -20,10 +20,10 @@ fn a_worker_ends_its_tasks_itself_and_others_do_not_see_them() {
     });
     spawned.blocking_join(None).unwrap().unwrap();
     assert_eq!(executor.handle().tasks().len(), 1);
-    REFUSED.set(true);
+    barrier::refuse(true);
     let seen = executor.handle().tasks().len();
     let report = executor.shutdown(Duration::ZERO);
-    REFUSED.set(false);
+    barrier::refuse(false);
     assert_eq!((seen, report.stuck_workers), (0, 0));
     assert_eq!(Arc::strong_count(&kept), 1, "it was dropped");
 }

@@ -176,7 +176,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(Some(7)));
     /// # Ok::<(), mpsc::TrySendError<i32>>(())
     /// ```
-    #[inline(always)]
+    #[inline(always)] // as the poll of `Recv`
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(budget::poll_proceed(cx));
         if let Some(value) = self.serve() {

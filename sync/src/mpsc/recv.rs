@@ -33,6 +33,7 @@ impl<'a, T> Recv<'a, T> {
 impl<T> Future for Recv<'_, T> {
     type Output = Option<T>;
 
+    // Always: it is short where a value is there, and the compiler sees the rest.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let outcome = self.receiver.poll_recv(cx);

@@ -17,9 +17,9 @@
 //! ```
 //! The step costs as much as a third of all that an item does. A batch therefore has a
 //! home, the thread that took it along, if others can have a barrier put into that
-//! ([`barrier`](wakeline_context::barrier)). There a store and a load do, as long as whoever waits does
-//! so on the same thread, where things have an order anyway. Who has to wait elsewhere
-//! pays for a barrier, half a microsecond, and no later batch has a home.
+//! (`membarrier.rs`). There a store and a load do, as long as whoever waits does so on
+//! the same thread, where things have an order anyway. Who has to wait elsewhere pays
+//! for a barrier, about half a microsecond, and no later batch has a home.
 //!
 //! A receiver that has left the home of its batch serves as one that is away: both
 //! numbers count. While there is no batch to serve from, all this is only touched under
@@ -27,7 +27,7 @@
 
 use crate::home::Home;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::barrier::light;
+use crate::sync::membarrier::light;
 
 /// Set in `word` while the queue is not empty; changes under the lock.
 const WAITING: usize = 1;

@@ -1,10 +1,10 @@
 //! A receiver that serves itself at home, and those who wait there and elsewhere.
 
 use crate::mpsc::{Receiver, Sender, channel};
-use crate::sync::barrier::REFUSED;
+use crate::sync::membarrier;
 use crate::testing::{Count, poll, poll_with};
 use std::task::Poll;
-use wakeline_context::{barrier, replace_home};
+use wakeline_context::replace_home;
 
 const HOME: usize = 7;
 const ELSEWHERE: usize = 8;
@@ -17,7 +17,7 @@ fn full_with_a_batch(room: usize) -> (Sender<usize>, Receiver<usize>) {
         sender.try_send(n).unwrap();
     }
     assert_eq!(receiver.try_recv(), Ok(0)); // and the others are taken along
-    assert_eq!(receiver.is_at_home(), barrier::is_there());
+    assert_eq!(receiver.is_at_home(), membarrier::is_there());
     sender.try_send(room).unwrap();
     (sender, receiver)
 }
@@ -53,7 +53,7 @@ fn who_waits_is_served_wherever_both_are() {
 fn a_batch_has_no_home_any_more_after_a_wait_elsewhere() {
     assert_eq!(
         waits_and_is_served(HOME, HOME).is_at_home(),
-        barrier::is_there()
+        membarrier::is_there()
     );
     assert!(!waits_and_is_served(ELSEWHERE, HOME).is_at_home());
 }
@@ -70,9 +70,9 @@ fn without_a_home_no_batch_has_one() {
 
 #[test]
 fn a_barrier_that_is_refused_later_keeps_nobody_waiting() {
-    REFUSED.set(true);
+    membarrier::refuse(true);
     drop(waits_and_is_served(ELSEWHERE, HOME));
-    REFUSED.set(false);
+    membarrier::refuse(false);
 }
 
 /// A wake that is lost between them would have this wait for ever.

@@ -1,6 +1,6 @@
 //! Races between those who send, receive, give up and go.
 
-use crate::mpsc::{TryRecvError, channel, unbounded};
+use crate::mpsc::{Receiver, Sender, TryRecvError, channel, unbounded};
 use crate::sync::enter_home;
 use loom::future::block_on;
 use loom::thread;
@@ -10,6 +10,18 @@ use std::task::{Context, Poll, Waker};
 /// One poll with a waker that wakes nobody.
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A full channel of `room` slots whose receiver has had the 1, and has taken those
+/// behind it along.
+fn full_with_a_batch(room: u32) -> (Sender<u32>, Receiver<u32>) {
+    let (sender, mut receiver) = channel(room as usize);
+    for value in 1..=room {
+        sender.try_send(value).unwrap();
+    }
+    assert_eq!(receiver.try_recv(), Ok(1));
+    sender.try_send(room + 1).unwrap();
+    (sender, receiver)
 }
 
 /// A value sent while the receiver is about to wait is received.
@@ -151,11 +163,7 @@ fn loom_a_promise_of_a_receiver_that_goes_is_not_a_loss() {
 #[test]
 fn loom_a_slot_served_without_the_lock_is_never_missed() {
     loom::model(|| {
-        let (sender, mut receiver) = channel(2);
-        sender.try_send(1).unwrap();
-        sender.try_send(2).unwrap();
-        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
-        sender.try_send(3).unwrap();
+        let (sender, mut receiver) = full_with_a_batch(2);
         let other = thread::spawn(move || {
             assert_eq!(receiver.try_recv(), Ok(2));
             receiver
@@ -173,11 +181,7 @@ fn loom_a_slot_served_without_the_lock_is_never_missed() {
 #[test]
 fn loom_nobody_barges_into_a_slot_served_without_the_lock() {
     loom::model(|| {
-        let (sender, mut receiver) = channel(2);
-        sender.try_send(1).unwrap();
-        sender.try_send(2).unwrap();
-        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
-        sender.try_send(3).unwrap();
+        let (sender, mut receiver) = full_with_a_batch(2);
         let mut first = sender.send(4);
         assert!(poll_once(&mut first).is_pending());
         let other = thread::spawn(move || {
@@ -201,11 +205,7 @@ fn loom_nobody_barges_into_a_slot_served_without_the_lock() {
 fn loom_a_slot_served_at_home_is_never_missed() {
     loom::model(|| {
         enter_home(1);
-        let (sender, mut receiver) = channel(2);
-        sender.try_send(1).unwrap();
-        sender.try_send(2).unwrap();
-        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
-        sender.try_send(3).unwrap();
+        let (sender, mut receiver) = full_with_a_batch(2);
         let other = thread::spawn(move || {
             block_on(sender.send(4)).unwrap();
             sender
@@ -223,11 +223,7 @@ fn loom_a_slot_served_at_home_is_never_missed() {
 fn loom_nobody_barges_into_a_slot_served_at_home() {
     loom::model(|| {
         enter_home(1);
-        let (sender, mut receiver) = channel(2);
-        sender.try_send(1).unwrap();
-        sender.try_send(2).unwrap();
-        assert_eq!(receiver.try_recv(), Ok(1)); // and the 2 is taken along
-        sender.try_send(3).unwrap();
+        let (sender, mut receiver) = full_with_a_batch(2);
         let mut first = sender.send(4);
         assert!(poll_once(&mut first).is_pending()); // at home: no barrier
         let other = thread::spawn({
@@ -252,13 +248,8 @@ fn loom_nobody_barges_into_a_slot_served_at_home() {
 fn loom_a_slot_served_away_from_home_is_never_missed() {
     loom::model(|| {
         enter_home(1);
-        let (sender, mut receiver) = channel(3);
-        for value in 1..=3 {
-            sender.try_send(value).unwrap();
-        }
-        assert_eq!(receiver.try_recv(), Ok(1)); // and the others are taken along
+        let (sender, mut receiver) = full_with_a_batch(3);
         assert_eq!(receiver.try_recv(), Ok(2)); // at home
-        sender.try_send(4).unwrap();
         sender.try_send(5).unwrap();
         let other = thread::spawn(move || {
             assert_eq!(receiver.try_recv(), Ok(3));

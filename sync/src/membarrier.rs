@@ -20,7 +20,7 @@
 //!
 //! ```
 //! use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-//! use wakeline_context::barrier;
+//! use wakeline_sync::membarrier as barrier;
 //!
 //! static OFTEN: AtomicBool = AtomicBool::new(false);
 //! static RARELY: AtomicBool = AtomicBool::new(false);
@@ -38,6 +38,7 @@
 //! }
 //! ```
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{compiler_fence, fence};
@@ -73,11 +74,24 @@ pub fn light() {
 /// False if it was none: a filter of system calls that came after [`is_there`].
 #[must_use = "if it was no barrier nothing may be read on the strength of it"]
 pub fn heavy() -> bool {
+    if REFUSED.get() {
+        return false;
+    }
     if cfg!(miri) {
         fence(SeqCst);
         return true;
     }
     membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+}
+
+thread_local! {
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on [`heavy`] is refused on this thread, or no longer, as by a filter of its
+/// system calls. For tests.
+pub fn refuse(refused: bool) {
+    REFUSED.set(refused);
 }
 
 #[cfg(test)]
