@@ -96,6 +96,7 @@ pub mod time;
 mod timers;
 mod timing;
 mod waiters;
+mod watched;
 
 pub use accepts::Accepted;
 pub use clock::Clock;
@@ -115,3 +116,4 @@ pub use state::Direction;
 #[doc(hidden)]
 pub use sys::generation as process_generation;
 pub use wakeline_context::LateWake;
+pub use watched::Deputy;

@@ -26,6 +26,7 @@ use crate::remote::{Home, Remote};
 use crate::spin::Spin;
 use crate::steps::Steps;
 use crate::timers::Timers;
+use crate::watched::Deputy;
 use crate::{clock, sys};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -153,6 +154,24 @@ impl Reactor {
         Remote {
             home: Arc::clone(&self.core.home),
         }
+    }
+
+    /// Another thread's means to look after its sources while this one does not turn.
+    ///
+    /// From here on what is watched is also listed for it, at some 50 ns for each source.
+    ///
+    /// # Panics
+    ///
+    /// If something is watched already.
+    ///
+    /// # Example
+    ///
+    /// See [`Deputy`].
+    #[must_use]
+    pub fn deputy(&self) -> Deputy {
+        let watched = Arc::default();
+        self.core.driver.borrow_mut().enlist(Arc::clone(&watched));
+        Deputy { watched }
     }
 
     /// Makes it this thread's reactor until the guard is dropped.

@@ -61,6 +61,10 @@ impl Key {
         generation: 0,
     };
 
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+
     pub(crate) fn pack(self, kind: Kind) -> u64 {
         u64::from(kind as u8) << 56 | u64::from(self.generation) << 32 | u64::from(self.index)
     }

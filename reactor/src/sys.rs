@@ -70,6 +70,18 @@ pub(crate) fn set_alarm(timerfd: BorrowedFd<'_>, nanos: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets `revents` of each as it is now, and waits for nothing.
+pub(crate) fn poll_now(polls: &mut [libc::pollfd]) -> io::Result<()> {
+    loop {
+        // SAFETY: so many writable entries for the length of the call.
+        let result = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 0) };
+        match check(result) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map(drop),
+        }
+    }
+}
+
 /// A soft limit in words, for an error message.
 pub(crate) fn limit(resource: libc::__rlimit_resource_t) -> String {
     let mut limit = libc::rlimit {

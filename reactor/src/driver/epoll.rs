@@ -29,6 +29,7 @@ use crate::slots::{Key, Kind, Slots};
 use crate::source::Shared;
 use crate::state::{Direction, Event};
 use crate::sys;
+use crate::watched::Watched;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::io;
@@ -56,6 +57,7 @@ pub(crate) struct Epoll {
     /// When the alarm rings, if it is set: nanoseconds after the origin.
     alarm_at: Option<u64>,
     home: u64,
+    watched: Option<Arc<Watched>>,
 }
 
 fn token(kind: Kind, key: Key) -> Token {
@@ -84,6 +86,7 @@ impl Epoll {
             alarm,
             alarm_at: None,
             home: home.id,
+            watched: None,
         })
     }
 
@@ -122,14 +125,27 @@ impl Epoll {
                 .register(&mut SourceFd(&fd), token(Kind::Source, key), interest);
         if registered.is_err() {
             self.slots.remove(key);
+        } else if let Some(watched) = &self.watched {
+            watched.insert(key, source);
         }
         registered.map(|()| (key, both))
+    }
+
+    pub(crate) fn enlist(&mut self, watched: Arc<Watched>) {
+        assert!(
+            self.is_empty(),
+            "something is watched already, and not listed"
+        );
+        self.watched = Some(watched);
     }
 
     pub(crate) fn release(&mut self, key: Key, harvest: &mut Harvest, counts: &Counts) {
         let Some(slot) = self.slots.remove(key) else {
             return;
         };
+        if let Some(watched) = &self.watched {
+            watched.remove(key);
+        }
         add(&counts.controls, 1);
         let fd = match &slot {
             Slot::Source(source) => source.fd.as_raw_fd(),

@@ -19,6 +19,7 @@ use crate::remote::Home;
 use crate::slots::Key;
 use crate::source::Shared;
 use crate::state::Direction;
+use crate::watched::Watched;
 use std::io;
 use std::sync::Arc;
 
@@ -84,6 +85,15 @@ impl Turning<'_> {
 }
 
 impl Driver {
+    /// From now on lists there what it watches, which is nothing yet.
+    pub(crate) fn enlist(&mut self, watched: Arc<Watched>) {
+        match self {
+            Driver::Epoll(epoll) => epoll.enlist(watched),
+            Driver::Uring(uring) => uring.enlist(watched),
+            Driver::Gone => {}
+        }
+    }
+
     /// Begins to watch; `true`: the key stands for both directions.
     pub(crate) fn arm(
         &mut self,

@@ -88,6 +88,7 @@ use crate::remote::Home;
 use crate::slots::{Key, Slots};
 use crate::source::Shared;
 use crate::state::Direction;
+use crate::watched::Watched;
 use slot::{Request, Slot, Stage, What};
 use std::collections::VecDeque;
 use std::io;
@@ -123,6 +124,7 @@ pub(crate) struct Uring {
     lost: bool,
     bell_fd: RawFd,
     home: u64,
+    watched: Option<Arc<Watched>>,
 }
 
 fn cancelled() -> io::Error {
@@ -148,6 +150,7 @@ impl Uring {
             lost: false,
             bell_fd: home.eventfd.as_raw_fd(),
             home: home.id,
+            watched: None,
         })
     }
 
@@ -171,7 +174,18 @@ impl Uring {
         };
         let key = self.slots.insert(Slot::staged(what));
         self.watches.push_back(key);
+        if let Some(watched) = &self.watched {
+            watched.insert(key, source);
+        }
         key
+    }
+
+    pub(crate) fn enlist(&mut self, watched: Arc<Watched>) {
+        assert!(
+            self.is_empty(),
+            "something is watched already, and not listed"
+        );
+        self.watched = Some(watched);
     }
 
     pub(crate) fn release(&mut self, key: Key, harvest: &mut Harvest) {
@@ -182,7 +196,9 @@ impl Uring {
             unreachable!("a source's key names a watch")
         };
         *released = true;
-        match slot.stage {
+        let stage = slot.stage;
+        self.unlist(key);
+        match stage {
             Stage::Staged => self.free(key, harvest),
             Stage::InKernel => self.ask_cancel(key),
             Stage::Done => unreachable!("a slot that is done is emptied by the same call"),
@@ -246,6 +262,12 @@ impl Uring {
         }
     }
 
+    fn unlist(&self, key: Key) {
+        if let Some(watched) = &self.watched {
+            watched.remove(key);
+        }
+    }
+
     /// Empties a slot that the kernel does not have, or has no more.
     fn free(&mut self, key: Key, harvest: &mut Harvest) {
         let Some(slot) = self.slots.remove(key) else {
@@ -253,7 +275,10 @@ impl Uring {
         };
         debug_assert_ne!(slot.stage, Stage::InKernel, "the kernel may still use it");
         harvest.garbage.push(match slot.what {
-            What::Watch { source, .. } => Garbage::Source(source),
+            What::Watch { source, .. } => {
+                self.unlist(key);
+                Garbage::Source(source)
+            }
             What::Op { op, ends, .. } => {
                 self.ops_held -= 1;
                 self.ops_ending -= usize::from(ends);

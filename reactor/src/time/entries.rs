@@ -165,8 +165,8 @@ impl<T> Entries<T> {
         self.cell_mut(key.index).value.as_mut()
     }
 
-    /// Puts an entry into a cell and the cell at the end of `list`.
-    #[inline]
+    /// Puts an entry into a cell and the cell at the end of `list`: at each wait, by one of two callers.
+    #[inline(always)]
     pub(super) fn insert(&mut self, list: &mut List, deadline: u64, value: T) -> Key {
         if self.free == NIL {
             self.add_page();
