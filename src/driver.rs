@@ -14,7 +14,7 @@ use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use wakeline_executor::{Driver, DriverReport, Handle, Interrupt, ParkDriver};
+use wakeline_executor::{Deputy, Driver, DriverReport, Handle, Interrupt, ParkDriver};
 use wakeline_reactor::{
     Config, Drained, Entered, LateWake, LazyEntered, Offload, Reactor, Remote, enter_lazy,
 };
@@ -46,6 +46,10 @@ impl Driver for Worker {
 
     fn interrupt(&self) -> Arc<dyn Interrupt> {
         Arc::new(Wake(self.reactor.remote()))
+    }
+
+    fn deputy(&self) -> Option<Arc<dyn Deputy>> {
+        Some(Arc::new(Look(self.reactor.deputy())))
     }
 
     fn enter(&mut self) {
@@ -80,6 +84,15 @@ struct Wake(Remote);
 impl Interrupt for Wake {
     fn interrupt(&self) {
         self.0.interrupt();
+    }
+}
+
+struct Look(wakeline_reactor::Deputy);
+
+impl Deputy for Look {
+    fn look(&self) {
+        // What it cannot tell now, the worker's own turn will.
+        let _ = self.0.look();
     }
 }
 

@@ -18,6 +18,7 @@ use crate::queue;
 use crate::shared::{Factory, Flavour, Many, Observers, Only, Shared, WorkerShared};
 use crate::trace::{ClockFn, Recorder, Tracer};
 use crate::unobserved::{Hook, Unobserved};
+use crate::vigil::Vigil;
 
 /// Slots of a worker's queue before it first grows.
 const QUEUE_CAPACITY: usize = 256;
@@ -291,12 +292,14 @@ impl Builder {
                 WorkerShared {
                     stealer,
                     home: OnceLock::new(),
+                    deputy: OnceLock::new(),
                     counters: Arc::default(),
                 }
             })
             .collect();
         let flavour = Flavour::Many(Many {
             idle: Idle::new(workers.len()),
+            vigil: Vigil::new(workers.len()),
             workers,
         });
         let shared = Arc::new(Shared::new(

@@ -41,6 +41,12 @@ pub trait Driver {
     /// The means to end a turn from another thread.
     fn interrupt(&self) -> Arc<dyn Interrupt>;
 
+    /// The means to do for this driver, from another thread, what cannot wait while its
+    /// own runs one task for long. Asked for once, before the first turn.
+    fn deputy(&self) -> Option<Arc<dyn Deputy>> {
+        None
+    }
+
     /// The thread begins to run tasks: make the driver findable for them.
     fn enter(&mut self) {}
 
@@ -65,6 +71,13 @@ pub trait Interrupt: Send + Sync {
     /// Ends the turn in progress; if there is none, the next one does not
     /// sleep. Several interrupts before a turn count as one.
     fn interrupt(&self);
+}
+
+/// Does what cannot wait, while the driver's own thread does not turn it.
+pub trait Deputy: Send + Sync {
+    /// Delivers what has happened, as far as that is possible here, and does not wait.
+    /// Wakers are called by the calling thread, at the end.
+    fn look(&self);
 }
 
 /// What a driver could not bring to an end.

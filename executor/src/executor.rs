@@ -144,9 +144,13 @@ fn run_worker(
     ready: mpsc::Sender<io::Result<()>>,
 ) {
     /// Counted also if the driver's factory or the loop panics.
-    struct Ended<'a>(&'a Shared);
+    struct Ended<'a>(&'a Shared, usize);
     impl Drop for Ended<'_> {
         fn drop(&mut self) {
+            if let Flavour::Many(many) = &self.0.flavour {
+                // There is nobody to be looked after.
+                many.vigil.sleeps(self.1, many.vigil.now());
+            }
             if thread::panicking() {
                 // One worker less is a broken executor; the others finish.
                 self.0.close();
@@ -154,7 +158,7 @@ fn run_worker(
             self.0.worker_ended();
         }
     }
-    let _ended = Ended(shared);
+    let _ended = Ended(shared, index);
     let Flavour::Many(many) = &shared.flavour else {
         unreachable!("only these have worker threads")
     };
@@ -176,6 +180,9 @@ fn run_worker(
         many.workers[index].home.set(Arc::clone(&home)).is_ok(),
         "a worker has one thread"
     );
+    if let Some(deputy) = driver.deputy() {
+        let _only = many.workers[index].deputy.set(deputy);
+    }
     // Pairs with the fence in `Shared::close`.
     fence(SeqCst);
     drop(ready.send(Ok(())));

@@ -83,6 +83,7 @@ mod sync;
 pub mod task;
 pub mod trace;
 mod unobserved;
+mod vigil;
 mod worker;
 mod yield_now;
 
@@ -90,7 +91,7 @@ use std::future::Future;
 use std::panic::Location;
 
 pub use builder::Builder;
-pub use driver::{Driver, DriverReport, Interrupt, ParkDriver};
+pub use driver::{Deputy, Driver, DriverReport, Interrupt, ParkDriver};
 pub use executor::Executor;
 pub use handle::{EnterGuard, Handle};
 pub use join_set::JoinSet;

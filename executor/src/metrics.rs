@@ -12,6 +12,7 @@ pub(crate) struct WorkerCounters {
     pub(crate) turns: Counter,
     pub(crate) parks: Counter,
     pub(crate) steals: Counter,
+    pub(crate) looks: Counter,
 }
 
 /// A counter with a single writer.
@@ -51,6 +52,9 @@ pub struct WorkerMetrics {
     pub parks: u64,
     /// Times it took tasks from another worker.
     pub steals: u64,
+    /// Times it looked for the events of another worker, which had run tasks for long
+    /// without a turn.
+    pub looks: u64,
 }
 
 impl Metrics {
@@ -60,6 +64,7 @@ impl Metrics {
             turns: counters.turns.get(),
             parks: counters.parks.get(),
             steals: counters.steals.get(),
+            looks: counters.looks.get(),
         };
         Metrics {
             workers: workers.into_iter().map(read).collect(),

@@ -16,7 +16,7 @@ use wakeline_sync::cancel::Node;
 use crate::blocking::Pool;
 use crate::context;
 use crate::debug::{Dump, Reporter};
-use crate::driver::Driver;
+use crate::driver::{Deputy, Driver};
 use crate::handle::Handle;
 use crate::home::{Count, Home, Local};
 use crate::idle::Idle;
@@ -25,6 +25,7 @@ use crate::queue::{Inject, Stealer};
 use crate::task::{self, Header, JoinHandle, Origin, OwnedByMany, Runnable, TaskInfo};
 use crate::trace::Tracer;
 use crate::unobserved::{Hook, Told};
+use crate::vigil::Vigil;
 
 use schedule::{Cleanup, Stealable};
 pub(crate) use schedule::{Order, cancel};
@@ -106,6 +107,7 @@ pub(crate) struct Only {
 pub(crate) struct Many {
     pub(crate) workers: Vec<WorkerShared>,
     pub(crate) idle: Idle,
+    pub(crate) vigil: Vigil,
 }
 
 /// A worker as the others see it.
@@ -113,6 +115,8 @@ pub(crate) struct WorkerShared {
     pub(crate) stealer: Stealer<Header>,
     /// Set by the worker's thread before it runs anything.
     pub(crate) home: OnceLock<Arc<Home>>,
+    /// Set with it, if its driver has one.
+    pub(crate) deputy: OnceLock<Arc<dyn Deputy>>,
     pub(crate) counters: Arc<WorkerCounters>,
 }
 
@@ -351,6 +355,16 @@ impl Shared {
 }
 
 impl Many {
+    /// Watchful times begin: one of the sleepers shall sleep on for a while only.
+    #[cold]
+    pub(crate) fn watch(&self) {
+        if let Some(worker) = self.idle.a_sleeper()
+            && let Some(home) = self.workers[worker].home.get()
+        {
+            home.interrupt();
+        }
+    }
+
     /// Wakes a sleeping worker if work could otherwise lie unseen.
     pub(crate) fn notify_one(&self) {
         if let Some(worker) = self.idle.notify_one()

@@ -234,6 +234,11 @@ fn turn(context: &Context, driver: &mut dyn Driver, limit: Option<Duration>) -> 
     context.forget_polls();
     context.counters.turns.add(1);
     driver.turn(limit)?;
+    if let (Some(worker), Flavour::Many(many)) = (context.worker(), &context.shared.flavour)
+        && many.vigil.runs(worker.index, many.vigil.now())
+    {
+        many.watch();
+    }
     context.wake_deferred();
     if context.has_surplus() {
         context.notify_one();
@@ -269,28 +274,64 @@ fn idle(
         context.counters.parks.add(1);
         return turn_idle(context, driver, limit);
     };
+    let now = many.vigil.now();
+    if many.vigil.sleeps(worker.index, now) {
+        many.watch();
+    }
     many.idle
         .sleep(worker.index, std::mem::take(&mut search.counted));
     // Published as asleep; who pushes from here on sees it. What was pushed
     // before is seen here, and then has to be looked for.
     search.must_look = work_is_visible(context, many);
+    let awhile = many.vigil.limit(many.idle.sleepers(), now);
     let result = if search.must_look {
         Ok(())
     } else {
-        context.counters.parks.add(1);
-        context.counters.turns.add(1);
-        context.forget_polls();
         let asleep = Asleep(many, worker.index);
-        let result = driver.turn(limit);
+        let result = turn_asleep(context, driver, limit.into_iter().chain(awhile).min());
         std::mem::forget(asleep);
         result
     };
     search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
+    look_after_others(context, worker.index, many);
+    let leaves = search.counted || !worker.queue.is_empty() || context.queued() > 0;
+    if awhile.is_some() && many.vigil.wakes(leaves, now) {
+        many.watch();
+    }
     result?;
     if context.has_surplus() {
         context.notify_one();
     }
     Ok(())
+}
+
+fn turn_asleep(
+    context: &Context,
+    driver: &mut dyn Driver,
+    limit: Option<Duration>,
+) -> io::Result<()> {
+    context.counters.parks.add(1);
+    context.counters.turns.add(1);
+    context.forget_polls();
+    driver.turn(limit)
+}
+
+/// Awake: has a look for those who have not taken their turn for long.
+fn look_after_others(context: &Context, worker: usize, many: &Many) {
+    let now = many.vigil.now();
+    many.vigil.runs(worker, now);
+    let Some(look) = many.vigil.look(worker, now) else {
+        return;
+    };
+    let watchful = look.each(|other| {
+        if let Some(deputy) = many.workers[other].deputy.get() {
+            context.counters.looks.add(1);
+            deputy.look();
+        }
+    });
+    if watchful {
+        many.watch();
+    }
 }
 
 /// A worker that `Idle` counts as asleep: counts it out if its turn panics, as

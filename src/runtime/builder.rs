@@ -48,6 +48,10 @@ impl Builder {
     /// another, tasks run only while that one is in a `block_on`, and they end with it. A
     /// runtime for several threads, as in a `static`, needs two.
     ///
+    /// Of several workers one that is idle looks after the sockets of another that runs
+    /// one task for long: who waits for them is woken, and runs there. Not so after
+    /// its timers, its listeners, and tasks that belong to its thread.
+    ///
     /// # Panics
     ///
     /// If `workers` is zero, or more than 65,535.
