@@ -36,6 +36,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub(crate) window: u64,
 
+    /// Heavy messages a second of an imbalance, over all four: each takes a millisecond of a processor.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=2_000))]
+    pub(crate) heavy: u64,
+
     /// Write the figures as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

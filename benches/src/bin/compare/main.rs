@@ -16,8 +16,8 @@
 //!           connection; to a server of its own each round, with a backlog of 4096
 //!           (glommio: its own 1024).
 //!           `imbalance`: time to the answer of light messages, 50 a second on each
-//!           of 100 connections, beside 4 connections with 150 heavy ones a second
-//!           each, on which the server computes for a millisecond (as many rounds
+//!           of 100 connections, beside 4 connections with `--heavy` messages a second
+//!           together, on which the server computes for a millisecond (as many rounds
 //!           for all servers); from when a message was due. Of servers with two
 //!           threads, on both processors, as the client is.
 //! Leaves out: a network card; other sizes than those of the cells.

@@ -69,10 +69,9 @@ impl Kind {
     }
 }
 
-/// Messages a second of a light and of a heavy connection in an imbalance. That
-/// is an open loop: all servers have the same to do, and none is full.
+/// Messages a second of a light connection in an imbalance. That is an open loop, as
+/// is that of the heavy ones: all servers have the same to do.
 const LIGHT_RATE: usize = 50;
-const HEAVY_RATE: usize = 150;
 /// Milliseconds that idle connections are held at least: the server has accepted all by then.
 const HOLD: u64 = 1000;
 /// Milliseconds that a storm may take; it ends with its last answer.
@@ -95,7 +94,7 @@ pub(crate) fn measure(server: &Server, cell: &Cell, options: &Options) -> Result
     };
     // From before the light ones until after them.
     let heavy = (cell.kind == Kind::Imbalance).then(|| {
-        let (rate, time) = (HEAVY * HEAVY_RATE, window + 400);
+        let (rate, time) = (options.heavy, window + 400);
         let heavy = format!("-c {HEAVY} -s {bytes} -t {time}ms -w 0ms -d 1 --first 255");
         load(server, &format!("{heavy} --rate {rate}"), Cpus::One)
     });

@@ -13,6 +13,7 @@ use crate::measure::{Figure, Told};
 pub(crate) struct Results {
     base: String,
     cpus: Cpus,
+    heavy: u64,
     rounds: usize,
     pub(crate) names: Vec<String>,
     pub(crate) cells: Vec<Cell>,
@@ -62,6 +63,7 @@ impl Results {
         Results {
             base: options.base.clone(),
             cpus: options.cpus,
+            heavy: options.heavy,
             rounds: options.rounds,
             names: names.to_vec(),
             cells: Vec::new(),
@@ -113,7 +115,11 @@ impl Results {
         };
         let mut text = format!("{} rounds, {place}", self.rounds);
         if self.cells.iter().any(|cell| cell.kind == Kind::Imbalance) {
-            text.push_str(" (imbalance: both on two)");
+            let heavy = self.heavy;
+            let _ = write!(
+                text,
+                " (imbalance: both on two, {heavy} heavy messages a second)"
+            );
         }
         if self.cells.iter().any(|cell| cell.kind.has_ratios()) {
             let _ = write!(
@@ -188,7 +194,7 @@ impl Results {
             }
         }
         let cpus = format!("{:?}", self.cpus).to_lowercase();
-        let all = json!({ "schema": "wakeline-compare/1", "base": self.base, "cpus": cpus, "windows": windows });
+        let all = json!({ "schema": "wakeline-compare/1", "base": self.base, "cpus": cpus, "heavy": self.heavy, "windows": windows });
         serde_json::to_string_pretty(&all).map_err(|error| format!("cannot write JSON: {error}"))
     }
 }
