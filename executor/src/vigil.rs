@@ -18,7 +18,7 @@
 //! In calm times workers wake up when something happens, so nobody may look for long. In
 //! watchful times who goes to sleep is a guard: he sleeps for a while only, `LOOK` for
 //! each two who sleep. So with any number of workers there are about two
-//! wake-ups in that time, some 5 us each. If there is no guard, as when those times begin
+//! wake-ups in that time, some microseconds each. If there is no guard, as when those times begin
 //! or the last one has tasks to run, one of the sleepers is woken, and sleeps on as a guard.
 //!
 //! Nothing is published by these words but themselves, and who sees an old one looks

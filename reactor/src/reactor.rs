@@ -158,7 +158,8 @@ impl Reactor {
 
     /// Another thread's means to look after its sources while this one does not turn.
     ///
-    /// From here on what is watched is also listed for it, at some 50 ns for each source.
+    /// From here on what is watched is also listed for it: a lock for the first wait of a
+    /// source and one for its end.
     ///
     /// # Panics
     ///
