@@ -150,11 +150,18 @@ fn nothing_is_lost_between_two_who_deliver() {
 #[test]
 fn a_listener_that_is_dropped_frees_its_address_at_once() {
     for_each_with_deputy(|_reactor, deputy| {
+        // So many others that a look takes longer than to bind the address again.
+        let others: Vec<_> = (0..200).map(|_| half_pair()).collect();
+        for (source, _there) in &others {
+            let mut ready = pin!(source.ready(Direction::Read, Kind::Read, Location::caller()));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(ready.as_mut().poll(&mut cx).is_pending());
+        }
         let always = Always::new(deputy);
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = first.local_addr().unwrap();
         let mut listener = Some(first);
-        for _ in 0..300 {
+        for _ in 0..1_000 {
             let bound = listener
                 .take()
                 .map_or_else(|| TcpListener::bind(address), Ok);
