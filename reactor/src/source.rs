@@ -80,7 +80,8 @@ pub enum Done<T> {
 /// It is `Send` and `Sync`; any number of futures may wait for it, from any
 /// threads that have a reactor. Dropping it stops the watch and closes the
 /// descriptor, under io_uring when the kernel has confirmed the stop, at the
-/// latest in the next turn of the reactor that watched it.
+/// latest in the next turn of the reactor that watched it; but not before the end of a
+/// [`Deputy`](crate::Deputy)'s look at it that is under way.
 ///
 /// # Example
 ///

@@ -50,7 +50,8 @@ impl Builder {
     ///
     /// Of several workers one that is idle looks after the sockets of another that runs
     /// one task for long: who waits for them is woken, and runs there. Not so after
-    /// its timers, its listeners, and tasks that belong to its thread.
+    /// its timers, its listeners, and tasks that belong to its thread; and the first
+    /// time nobody may notice before it is over.
     ///
     /// # Panics
     ///
