@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use support::{Backend, for_each_backend};
-use wakeline::FutureExt;
+use wakeline::{FutureExt, ScopeError, scope};
 use wakeline::stream::{self, FlowExt, StreamExt};
 use wakeline::time::{Elapsed, timeout, timeout_at};
 
@@ -42,6 +42,33 @@ fn a_limit_that_passed_names_the_line_that_set_it() {
                 inner.timeout(100_000 * MS).await.unwrap().unwrap_err(),
                 line,
             );
+        });
+    });
+}
+
+#[test]
+fn a_scope_that_was_cut_off_names_the_line_that_set_its_limit() {
+    fn expect_in<T: std::fmt::Debug>(result: Result<T, ScopeError<io::Error>>, line: u32) {
+        let error = result.expect_err("cut off");
+        assert!(error.to_string().contains(&format!("{}:{line}:", file!())));
+        let ScopeError::Elapsed(elapsed) = error else {
+            panic!("{error:?}");
+        };
+        expect(elapsed, line);
+    }
+    for_each_backend(|backend: Backend| {
+        backend.runtime(1).block_on(async {
+            let never = || scope(|_| pending::<io::Result<()>>());
+            let (limited, line) = (never().timeout(MS), line!());
+            expect_in(limited.await, line);
+            let (limited, line) = (never().deadline(Instant::now()), line!());
+            expect_in(limited.await, line);
+            let moved = line!() + 2;
+            let scope = scope(|s| {
+                s.set_deadline(Some(Instant::now()));
+                pending::<io::Result<()>>()
+            });
+            expect_in(scope.timeout(100_000 * MS).await, moved);
         });
     });
 }

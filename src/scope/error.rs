@@ -12,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use wakeline_context::Reason;
 use wakeline_sync::children::Payload;
 
+use crate::time::Elapsed;
+
 pub use child::{ChildError, SpawnError, StartError};
 
 /// Why a scope has no value.
@@ -35,8 +37,8 @@ pub enum ScopeError<E> {
     Failed(Errors<E>),
     /// It was cancelled, by itself or from outside.
     Cancelled(Reason),
-    /// Its own deadline passed.
-    Elapsed,
+    /// Its own deadline passed; with the line that set it.
+    Elapsed(Elapsed),
 }
 
 impl<E> ScopeError<E> {
@@ -45,7 +47,7 @@ impl<E> ScopeError<E> {
     pub fn errors(&self) -> Option<&Errors<E>> {
         match self {
             ScopeError::Failed(errors) => Some(errors),
-            ScopeError::Cancelled(_) | ScopeError::Elapsed => None,
+            ScopeError::Cancelled(_) | ScopeError::Elapsed(_) => None,
         }
     }
 
@@ -58,7 +60,7 @@ impl<E> ScopeError<E> {
     /// Whether the scope's own deadline passed.
     #[must_use]
     pub fn is_elapsed(&self) -> bool {
-        matches!(self, ScopeError::Elapsed)
+        matches!(self, ScopeError::Elapsed(_))
     }
 }
 
@@ -67,7 +69,7 @@ impl<E: fmt::Display> fmt::Display for ScopeError<E> {
         match self {
             ScopeError::Failed(errors) => errors.fmt(f),
             ScopeError::Cancelled(reason) => write!(f, "the scope was cancelled: {reason}"),
-            ScopeError::Elapsed => f.write_str("the scope's deadline passed"),
+            ScopeError::Elapsed(elapsed) => elapsed.fmt(f),
         }
     }
 }
@@ -108,7 +110,7 @@ impl<E: Into<io::Error> + fmt::Display> From<ScopeError<E>> for io::Error {
                 }
             }
             ScopeError::Cancelled(_) => io::Error::other(text),
-            ScopeError::Elapsed => io::Error::new(io::ErrorKind::TimedOut, text),
+            ScopeError::Elapsed(elapsed) => elapsed.into(),
         }
     }
 }

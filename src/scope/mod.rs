@@ -214,7 +214,7 @@ macro_rules! constructor {
 ///   also if finalizers did not finish within the cleanup grace
 /// - [`ScopeError::Cancelled`] if the scope was cancelled, from outside or by
 ///   [`Scope::cancel`], before the body had its value
-/// - [`ScopeError::Elapsed`] if the scope's own deadline passed
+/// - [`ScopeError::Elapsed`] if the scope's own deadline passed; it says which line set that
 ///
 /// Of scopes that are cancelled together, the outermost reports.
 ///

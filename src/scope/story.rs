@@ -10,6 +10,7 @@ use wakeline_sync::children::{Payload, drop_caught};
 use super::error::{Errors, Panicked, ScopeError};
 use super::exit::{BodyEnd, Exit, Facts, exit};
 use super::link::Link;
+use crate::time::Elapsed;
 
 pub(super) struct Story<E> {
     /// How the body ended, and in which turn; none while it runs.
@@ -151,7 +152,7 @@ impl<E> Story<E> {
                 ScopeError::Cancelled(link.outer().reason().unwrap_or_else(reason))
             }
             Exit::CancelledInside => ScopeError::Cancelled(reason()),
-            Exit::Elapsed => ScopeError::Elapsed,
+            Exit::Elapsed => ScopeError::Elapsed(Elapsed::at(reason().location())),
             Exit::Value | Exit::Failed => ScopeError::Failed(self.errors(link)),
         }))
     }

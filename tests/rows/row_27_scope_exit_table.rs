@@ -168,7 +168,7 @@ fn drive(case: Case) -> Outcome {
     match polled {
         Ok(Poll::Pending) => Outcome::Pending,
         Ok(Poll::Ready(Ok(()))) => Outcome::Value,
-        Ok(Poll::Ready(Err(ScopeError::Elapsed))) => Outcome::Elapsed,
+        Ok(Poll::Ready(Err(ScopeError::Elapsed(_)))) => Outcome::Elapsed,
         Ok(Poll::Ready(Err(ScopeError::Cancelled(reason)))) => {
             Outcome::Cancelled(match reason.text() {
                 "outer" => "outer",

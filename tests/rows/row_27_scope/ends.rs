@@ -270,7 +270,7 @@ fn a_value_does_not_hide_that_children_were_cut_off() {
             Ok(1)
         })
         .await;
-        assert!(matches!(result, Err(ScopeError::Elapsed)), "{result:?}");
+        assert!(matches!(result, Err(ScopeError::Elapsed(_))), "{result:?}");
 
         let token = CancelToken::new();
         let cancel = token.clone();

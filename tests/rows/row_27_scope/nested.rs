@@ -48,7 +48,7 @@ fn of_scopes_cancelled_together_the_outermost_reports() {
         })
         .timeout(Duration::from_millis(2))
         .await;
-        assert!(matches!(result, Err(ScopeError::Elapsed)), "{result:?}");
+        assert!(matches!(result, Err(ScopeError::Elapsed(_))), "{result:?}");
     });
 }
 
