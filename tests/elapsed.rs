@@ -8,9 +8,9 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use support::{Backend, for_each_backend};
-use wakeline::{FutureExt, ScopeError, scope};
 use wakeline::stream::{self, FlowExt, StreamExt};
 use wakeline::time::{Elapsed, timeout, timeout_at};
+use wakeline::{FutureExt, ScopeError, scope};
 
 const MS: Duration = Duration::from_millis(1);
 

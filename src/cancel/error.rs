@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use wakeline_context::Reason;
 
-/// The token in force was cancelled: the operation did not happen.
+/// The token in force was cancelled, or the task aborted: the operation did not happen.
 ///
 /// It converts into an [`io::Error`], so `?` carries it through I/O code.
 ///

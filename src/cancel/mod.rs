@@ -22,6 +22,9 @@
 //! [`with_token`](crate::FutureExt::with_token), else the task's own, else a fresh one
 //! that nobody will cancel. A scope puts its own in force for its children.
 //!
+//! To abort a task cancels its own token, none that was put in force inside of it; such a
+//! task ends at its next wait, and [`checkpoint`] tells whichever is in force.
+//!
 //! # Deadlines
 //!
 //! A token may have one; for those below, the earliest counts. Nothing watches
@@ -104,8 +107,8 @@ pub fn current_deadline() -> Option<Instant> {
     CancelToken::from_node(in_force()?).deadline()
 }
 
-/// An error if the [current token](current_token) is cancelled: for loops that
-/// do much between two waits.
+/// An error if the [current token](current_token) is cancelled, or the running task was
+/// aborted and would end at its next wait: for loops that do much between two waits.
 ///
 /// # Errors
 ///
@@ -132,8 +135,12 @@ pub fn current_deadline() -> Option<Instant> {
 /// assert_eq!(error.to_string(), "cancelled: not needed any more");
 /// ```
 pub fn checkpoint() -> Result<(), Cancelled> {
-    match in_force() {
-        Some(node) => CancelToken::from_node(node).check(),
+    if let Some(node) = in_force() {
+        CancelToken::from_node(node).check()?;
+    }
+    // A token in force is none that an abort of the task would cancel.
+    match wakeline_executor::task::abort_reason() {
+        Some(reason) => Err(Cancelled::new(reason)),
         None => Ok(()),
     }
 }

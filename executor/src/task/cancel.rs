@@ -109,6 +109,41 @@ pub fn is_cancelled() -> bool {
     cancel_node().is_some_and(|node| node.is_cancelled()) || surrounding()
 }
 
+/// Why the running task ends at its next suspension, if it was aborted: by its handle,
+/// or as its runtime is gone. Nothing outside of tasks, and while it was only asked to
+/// end: what surrounds the caller, a token say, is another matter.
+///
+/// # Example
+///
+/// ```
+/// use wakeline_executor::{Executor, task};
+///
+/// let executor = Executor::builder().workers(1).build()?;
+/// let error = executor.block_on(async {
+///     let (send, receive) = std::sync::mpsc::channel::<task::AbortHandle>();
+///     let handle = wakeline_executor::spawn(async move {
+///         assert!(task::abort_reason().is_none());
+///         receive.recv().unwrap().cancel("not needed");
+///         assert_eq!(task::abort_reason().unwrap().text(), "not needed");
+///     });
+///     send.send(handle.abort_handle()).unwrap();
+///     handle.await
+/// });
+/// assert!(error.is_ok(), "it had nothing more to wait for");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn abort_reason() -> Option<Reason> {
+    let Running::Task(task) = running()? else {
+        return None;
+    };
+    // SAFETY: what stands there lives until it is taken away, by this thread.
+    let header = unsafe { task.as_ref() };
+    let why = || header.reason().or_else(|| header.inherited(task));
+    let at = || Reason::at(Cause::Aborted, header.spawned_at);
+    header.life.is_aborted().then(|| why().unwrap_or_else(at))
+}
+
 impl Task {
     /// Cancels the task: it ends at its next suspension, or before its start.
     pub(crate) fn cancel(&self, reason: Reason) {

@@ -186,11 +186,15 @@ impl Header {
     /// Leaves the reason of a cancellation, unless the runtime has one already or
     /// there is a node, which then has to be told.
     pub(super) fn node_to_cancel(&self, task: NonNull<Header>, reason: &Reason) -> Option<&Node> {
+        self.node
+            .cancel(|| self.inherited(task).unwrap_or_else(|| reason.clone()))
+    }
+
+    /// Why what is above the task was cancelled; `task` is this very task.
+    pub(super) fn inherited(&self, task: NonNull<Header>) -> Option<Reason> {
         debug_assert!(ptr::eq(task.as_ptr(), self));
-        self.node.cancel(|| {
-            // SAFETY: as above.
-            unsafe { (self.vtable.inherited)(task) }.unwrap_or_else(|| reason.clone())
-        })
+        // SAFETY: the vtable is of this task, which `self` shows to live.
+        unsafe { (self.vtable.inherited)(task) }
     }
 
     /// Why the task was cancelled, if someone has said so.

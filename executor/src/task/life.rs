@@ -91,6 +91,14 @@ impl Life {
         }
     }
 
+    /// Whether it is to be cancelled when it is run next; asked by who runs it.
+    pub(super) fn is_aborted(&self) -> bool {
+        match self {
+            Life::Stealable(state, _) => state.is_aborted(),
+            Life::Local(local) => local.near.is_aborted(),
+        }
+    }
+
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Life::Stealable(state, yields) => match state.describe() {

@@ -75,7 +75,7 @@ pub(crate) use run::end_panicked;
 pub(crate) use running::{Aside, Listed, Root, is_root};
 
 pub use crate::yield_now::{YieldNow, yield_now};
-pub use cancel::{cancel_node, is_cancelled};
+pub use cancel::{abort_reason, cancel_node, is_cancelled};
 pub use coop::{ConsumeBudget, Unconstrained, consume_budget, unconstrained};
 pub(crate) use current::subject_here;
 pub use current::{Builder, Current, TaskInfo, TaskState, current, try_current};

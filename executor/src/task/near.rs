@@ -336,6 +336,12 @@ impl Near {
         false
     }
 
+    /// Whether its next `start` cancels it.
+    pub(crate) fn is_aborted(&self) -> bool {
+        // Acquire pairs with the Release in `abort_away`: the reason is visible.
+        (self.get() | self.far.load(Acquire)) & ABORTED != 0
+    }
+
     /// The flags as a word for a task list; true at some moment, no more.
     pub(crate) fn describe(&self) -> &'static str {
         // Relaxed: a picture for people, nothing is read on the strength of it.

@@ -97,6 +97,30 @@ fn a_blocking_job_that_is_aborted_alone_hears_it_at_its_checkpoint() {
     });
 }
 
+/// On another worker, so that the scope can go on.
+#[test]
+fn a_task_that_is_aborted_alone_and_never_waits_hears_it_at_its_checkpoint() {
+    for_each_backend(|backend| {
+        let result: Plain<_> = backend.runtime(2).block_on(scope(|s| async move {
+            let (started, is_started) = oneshot::channel();
+            let child = s.spawn_task(async move {
+                let _ = started.send(());
+                while !task::is_cancelled() {
+                    std::thread::yield_now();
+                }
+                Ok(checkpoint().map_err(|cancelled| cancelled.into_reason().cause()))
+            });
+            let _ = is_started.await;
+            child.abort();
+            let told = child.await.expect("it went on to its end");
+            assert_eq!(told, Err(Cause::Aborted));
+            assert!(checkpoint().is_ok(), "the scope goes on");
+            Ok(())
+        }));
+        assert!(result.is_ok(), "{result:?}");
+    });
+}
+
 #[test]
 fn children_are_polled_when_they_are_woken_from_other_threads() {
     on_every_runtime(|| async {

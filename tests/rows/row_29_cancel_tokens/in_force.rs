@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wakeline::cancel::Cause;
 use wakeline::sync::oneshot;
-use wakeline::{CancelToken, FutureExt, checkpoint, current_token, spawn, yield_now};
+use wakeline::{AbortHandle, CancelToken, FutureExt, checkpoint, current_token, spawn, yield_now};
 
 use super::text;
 use crate::{on_every_runtime, with_every_runtime};
@@ -76,6 +76,29 @@ fn without_a_token_it_is_the_tasks_own_and_cancelling_the_task_cancels_it() {
         task.cancel("not wanted");
         assert_eq!(token.cancelled().await.text(), "not wanted");
         assert!(task.await.unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn a_task_that_is_aborted_hears_it_at_its_checkpoint_whatever_token_is_in_force() {
+    on_every_runtime(|| async {
+        let (give, take) = oneshot::channel::<AbortHandle>();
+        let task = spawn(
+            async move {
+                let own = take.await.unwrap();
+                assert!(checkpoint().is_ok());
+                own.cancel("not wanted");
+                assert!(
+                    !current_token().is_cancelled(),
+                    "it has nothing to do with it"
+                );
+                checkpoint()
+            }
+            .with_token(CancelToken::new()),
+        );
+        give.send(task.abort_handle()).unwrap();
+        let told = task.await.expect("it was told before it waited again");
+        assert_eq!(told.unwrap_err().reason().text(), "not wanted");
     });
 }
 
