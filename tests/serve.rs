@@ -34,12 +34,14 @@ fn each_connection_is_counted_once_in_the_report() {
     for_each_backend(|backend| {
         let runtime = backend.runtime(2);
         let told = Arc::new(Mutex::new(Vec::new()));
+        let (tell, from) = mpsc::channel();
         let report = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let clients = spawn(async move {
                 for word in [*b"good", *b"fail", *b"boom", *b"good"] {
                     let mut stream = TcpStream::connect(address).await.unwrap();
+                    tell.send(stream.local_addr().unwrap()).unwrap();
                     stream.write_all(&word).await.unwrap();
                     // The end of the stream: the server is done with this one.
                     let mut rest = Vec::new();
@@ -71,19 +73,26 @@ fn each_connection_is_counted_once_in_the_report() {
             (4, 2, 1, 0)
         );
         assert_eq!(report.errors["invalid data"], 1);
+        let from: Vec<_> = from.iter().collect();
         assert_eq!(
             *told.lock().unwrap(),
-            ["connection: invalid data", "handler panicked: on purpose"]
+            [
+                format!("connection of {}: invalid data", from[1]),
+                format!("the handler of {} panicked: on purpose", from[2])
+            ]
         );
     });
 }
 
-/// So many, one after the other, each until its end.
-async fn clients(address: SocketAddr, many: usize) {
+/// So many, one after the other, each until its end; and from where.
+async fn clients(address: SocketAddr, many: usize) -> Vec<SocketAddr> {
+    let mut from = Vec::new();
     for _ in 0..many {
         let mut stream = TcpStream::connect(address).await.unwrap();
+        from.push(stream.local_addr().unwrap());
         let _ = stream.read_to_end(&mut Vec::new()).await;
     }
+    from
 }
 
 #[test]
@@ -106,6 +115,7 @@ fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
             .build()
             .unwrap();
         let line = AtomicU32::new(0);
+        let (tell_from, from) = mpsc::channel();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -117,16 +127,18 @@ fn without_a_hook_the_runtime_is_told_of_what_handlers_fail_with() {
             };
             line.store(line!() + 1, Ordering::Relaxed);
             serve(listener, handler)
-                .with_shutdown(async { clients.await.unwrap() })
+                .with_shutdown(async move { tell_from.send(clients.await.unwrap()).unwrap() })
                 .await
         });
-        let panicked = "handler panicked: on purpose";
+        let from = from.recv().expect("the clients have ended");
+        let panicked = format!("the handler of {} panicked: on purpose", from[1]);
         let told: Vec<_> = told.try_iter().collect();
         let line = line.into_inner();
-        assert_eq!(told, [(file!(), line, panicked.to_owned())]);
+        assert_eq!(told, [(file!(), line, panicked.clone())]);
         // How often this happens is up to the clients.
         let told: Vec<String> = told_all.try_iter().collect();
-        assert_eq!(told, ["connection: invalid data", panicked]);
+        let failed = format!("connection of {}: invalid data", from[0]);
+        assert_eq!(told, [failed, panicked]);
     });
 }
 
@@ -146,7 +158,7 @@ fn errors_of_many_texts_are_counted_in_bounded_room() {
                 async { Err(io::Error::other(text)) }
             };
             serve(listener, handler)
-                .with_shutdown(async { clients.await.unwrap() })
+                .with_shutdown(async { drop(clients.await.unwrap()) })
                 .await
         });
         let texts: usize = report.errors.keys().map(String::len).sum();
@@ -167,7 +179,7 @@ fn a_hook_that_panics_does_not_end_the_server() {
                 Err(io::ErrorKind::InvalidData.into())
             })
             .on_error(|_| panic!("in the hook"))
-            .with_shutdown(async { clients.await.unwrap() })
+            .with_shutdown(async { drop(clients.await.unwrap()) })
             .await
         });
         assert_eq!((report.accepted, report.errors["invalid data"]), (2, 2));

@@ -1,7 +1,9 @@
 //! Several listeners of two families, served as one.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
@@ -37,6 +39,23 @@ pub(crate) enum Stream {
     Unix(UnixStream),
 }
 
+/// Who is at the other end of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer {
+    Tcp(net::SocketAddr),
+    /// Clients have no names there.
+    Unix,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Tcp(address) => address.fmt(f),
+            Peer::Unix => f.write_str("a local client"),
+        }
+    }
+}
+
 impl Listeners {
     /// Binds every address.
     ///
@@ -69,11 +88,11 @@ impl Listeners {
 
 impl Listener for Listeners {
     type Stream = Stream;
-    type Peer = ();
+    type Peer = Peer;
 
-    async fn accept(&self) -> io::Result<(Stream, ())> {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
         if let [one] = self.each.as_slice() {
-            return Ok((one.accept().await?, ()));
+            return one.accept().await;
         }
         let first = self.first.fetch_add(1, Ordering::Relaxed);
         let in_turn = (0..self.each.len()).map(|i| &self.each[(first + i) % self.each.len()]);
@@ -83,7 +102,7 @@ impl Listener for Listeners {
         poll_fn(|cx| {
             for accept in &mut accepts {
                 if let Poll::Ready(result) = accept.as_mut().poll(cx) {
-                    return Poll::Ready(result.map(|stream| (stream, ())));
+                    return Poll::Ready(result);
                 }
             }
             Poll::Pending
@@ -96,19 +115,19 @@ impl Listener for Listeners {
     }
 }
 
-type Accept<'a> = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send + 'a>>;
+type Accept<'a> = Pin<Box<dyn Future<Output = io::Result<(Stream, Peer)>> + Send + 'a>>;
 
 impl Bound {
-    async fn accept(&self) -> io::Result<Stream> {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
             Bound::Tcp(listener) => listener
                 .accept()
                 .await
-                .map(|(stream, _)| Stream::Tcp(stream)),
+                .map(|(stream, peer)| (Stream::Tcp(stream), Peer::Tcp(peer))),
             Bound::Unix { listener, .. } => listener
                 .accept()
                 .await
-                .map(|(stream, _)| Stream::Unix(stream)),
+                .map(|(stream, _)| (Stream::Unix(stream), Peer::Unix)),
         }
     }
 

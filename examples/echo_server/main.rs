@@ -99,7 +99,7 @@ async fn server(runtime: &Runtime, options: &Options) -> Result<ExitCode, String
 
     let handler = {
         let (stats, idle) = (Arc::clone(&stats), options.idle_timeout);
-        move |stream: Stream, ()| {
+        move |stream: Stream, _peer| {
             let stats = Arc::clone(&stats);
             async move { echo::connection(stream, &stats, idle).await }
         }
@@ -182,7 +182,7 @@ fn tell(stats: &Stats, error: &ServeError) {
                 },
             )
         }
-        ServeError::Connection { error } => (stats::kind(error), String::new()),
+        ServeError::Connection { error, .. } => (stats::kind(error), String::new()),
         _ => ("panic".to_owned(), String::new()),
     };
     if stats.failed(&kind) {

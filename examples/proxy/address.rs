@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::str::FromStr;
@@ -102,21 +103,38 @@ impl Address {
     }
 }
 
+/// Who is at the other end of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer {
+    Tcp(net::SocketAddr),
+    /// Clients have no names there.
+    Unix,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Tcp(address) => address.fmt(f),
+            Peer::Unix => f.write_str("a local client"),
+        }
+    }
+}
+
 impl Listener for Bound {
     type Stream = Stream;
-    type Peer = ();
+    type Peer = Peer;
 
-    async fn accept(&self) -> io::Result<(Stream, ())> {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
             Bound::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, peer) = listener.accept().await?;
                 // A client that is gone already shows in the first read.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), ()))
+                Ok((Stream::Tcp(stream), Peer::Tcp(peer)))
             }
             Bound::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), ()))
+                Ok((Stream::Unix(stream), Peer::Unix))
             }
         }
     }

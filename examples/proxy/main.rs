@@ -85,7 +85,7 @@ async fn proxy(options: &Options) -> Result<(), String> {
     let stats = Arc::new(Stats::default());
     let handler = {
         let (stats, options) = (Arc::clone(&stats), options.clone());
-        move |client: Stream, ()| relay::connection(client, options.clone(), Arc::clone(&stats))
+        move |client: Stream, _peer| relay::connection(client, options.clone(), Arc::clone(&stats))
     };
     let report = serve(listener, handler)
         .max_connections(options.max_connections.map_or(usize::MAX, |n| n.get()))

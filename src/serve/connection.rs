@@ -12,6 +12,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,8 +77,8 @@ impl Shared {
     }
 
     /// Tells the user's hook. Its panics end here, lest one take the server.
-    pub(super) fn report(&self, error: &ServeError) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_error)(error)));
+    pub(super) fn report(&self, error: impl FnOnce() -> ServeError) {
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.on_error)(&error())));
     }
 
     pub(super) fn tally_into(&self, report: &mut ServeReport) {
@@ -133,12 +134,14 @@ impl Drop for End {
 /// dropped in order.
 pub(super) async fn run<S, P, H, F>(handler: Arc<H>, stream: S, peer: P, end: End)
 where
+    P: Clone + fmt::Debug,
     H: Fn(S, P) -> F,
     F: Future<Output = io::Result<()>>,
 {
     // Locals drop in reverse order: the handler's future (and the stream in
     // it) goes before `end`, also when the task is aborted.
     let mut end = end;
+    let whose = peer.clone();
     let outcome = match catch_unwind(AssertUnwindSafe(|| (*handler)(stream, peer))) {
         Err(panic) => Err(panic),
         Ok(future) => {
@@ -157,11 +160,15 @@ where
         Ok(Ok(())) => Outcome::Finished,
         Ok(Err(error)) => {
             let kind = label(&error);
-            end.shared.report(&ServeError::Connection { error });
+            end.shared.report(|| ServeError::Connection {
+                peer: format!("{whose:?}"),
+                error,
+            });
             Outcome::Failed(kind)
         }
         Err(panic) => {
-            end.shared.report(&ServeError::Panicked {
+            end.shared.report(|| ServeError::Panicked {
+                peer: format!("{whose:?}"),
                 message: message(&*panic),
             });
             Outcome::Panicked

@@ -13,8 +13,8 @@ use wakeline_net::{TcpListener, TcpStream, UnixListener, UnixStream};
 pub trait Listener: Send + Sync + 'static {
     /// A connection.
     type Stream: Send + 'static;
-    /// Who is at its other end.
-    type Peer: fmt::Debug + Send + 'static;
+    /// Who is at its other end: a copy names it in errors.
+    type Peer: fmt::Debug + Clone + Send + 'static;
 
     /// Waits for the next connection.
     ///

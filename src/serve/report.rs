@@ -27,11 +27,15 @@ pub enum ServeError {
     },
     /// A handler returned an error.
     Connection {
+        /// Whose connection it was, as its [`Peer`](super::Listener::Peer) tells.
+        peer: String,
         /// What the handler returned.
         error: io::Error,
     },
     /// A handler panicked.
     Panicked {
+        /// Whose connection it was.
+        peer: String,
         /// The panic's message.
         message: String,
     },
@@ -50,8 +54,10 @@ impl fmt::Display for ServeError {
                     "cannot accept: {error}; next try in {pause:.0?} or when a connection ends"
                 )
             }
-            ServeError::Connection { error } => write!(f, "connection: {error}"),
-            ServeError::Panicked { message } => write!(f, "handler panicked: {message}"),
+            ServeError::Connection { peer, error } => write!(f, "connection of {peer}: {error}"),
+            ServeError::Panicked { peer, message } => {
+                write!(f, "the handler of {peer} panicked: {message}")
+            }
         }
     }
 }
@@ -59,7 +65,7 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ServeError::Accept { error, .. } | ServeError::Connection { error } => Some(error),
+            ServeError::Accept { error, .. } | ServeError::Connection { error, .. } => Some(error),
             ServeError::Panicked { .. } => None,
         }
     }

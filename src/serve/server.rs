@@ -170,7 +170,7 @@ where
             let (shared, listener, report) = (&self.shared, &self.listener, &mut self.report);
             if self.reserve.is_held() {
                 self.reserve.lend(|| {
-                    shared.report(&ServeError::Accept { error, pause });
+                    shared.report(|| ServeError::Accept { error, pause });
                     if shed && let Some(listener) = listener {
                         report.shed += turn_away(listener);
                     }
@@ -180,7 +180,7 @@ where
             // Lost to another part of the program: try to have it back, for next time.
             self.reserve = Reserve::open();
         }
-        self.shared.report(&ServeError::Accept { error, pause });
+        self.shared.report(|| ServeError::Accept { error, pause });
     }
 
     /// Takes those whose connection the kernel had completed before the stop:
