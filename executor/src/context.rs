@@ -145,12 +145,12 @@ impl Context {
                 let Some(runnable) = pushed else {
                     return Ok(());
                 };
-                let was_empty = worker.queue.is_empty();
-                worker.queue.push(runnable.into_raw());
-                // This thread is busy with a task: another may have to help.
-                // During a turn it is not, and looks for itself.
-                if was_empty && self.busy.get() {
-                    self.notify_one();
+                let entry = runnable.into_raw();
+                // This thread is busy with a task: another may have to help. During a
+                // turn it is not, and looks for itself.
+                match &self.shared.flavour {
+                    Flavour::Many(many) if self.busy.get() => many.offer(&worker.queue, entry),
+                    _ => worker.queue.push(entry),
                 }
             }
         }

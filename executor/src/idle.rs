@@ -38,7 +38,9 @@
 //! knows, so that a burst of pushes wakes one worker, which wakes the next.
 
 use std::fmt;
+use std::ptr::NonNull;
 
+use crate::queue::Owner;
 use crate::sync::{
     Lock,
     atomic::{
@@ -93,6 +95,16 @@ impl Idle {
             sleepers: Lock::new(Vec::with_capacity(workers)),
             workers: workers as u32,
         }
+    }
+
+    /// A worker that is busy queues what another may take; names the worker to interrupt.
+    #[inline]
+    #[must_use = "the worker is counted as searching: it has to be interrupted"]
+    pub(crate) fn offer<T>(&self, queue: &Owner<T>, entry: NonNull<T>) -> Option<usize> {
+        queue.push(entry);
+        // Whatever waited there before: who was told of that may have taken it, and
+        // sleep by now.
+        self.notify_one()
     }
 
     /// Called after a push: names the worker to interrupt, if one has to be.

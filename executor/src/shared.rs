@@ -6,6 +6,7 @@ mod schedule;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -21,7 +22,7 @@ use crate::handle::Handle;
 use crate::home::{Count, Home, Local};
 use crate::idle::Idle;
 use crate::metrics::{Metrics, WorkerCounters};
-use crate::queue::{Inject, Stealer};
+use crate::queue::{Inject, Owner, Stealer};
 use crate::task::{self, Header, JoinHandle, Origin, OwnedByMany, Runnable, TaskInfo};
 use crate::trace::Tracer;
 use crate::unobserved::{Hook, Told};
@@ -367,9 +368,17 @@ impl Many {
 
     /// Wakes a sleeping worker if work could otherwise lie unseen.
     pub(crate) fn notify_one(&self) {
-        if let Some(worker) = self.idle.notify_one()
-            && let Some(home) = self.workers[worker].home.get()
-        {
+        self.wake(self.idle.notify_one());
+    }
+
+    /// Queues what another worker may have to run.
+    pub(crate) fn offer(&self, queue: &Owner<Header>, entry: NonNull<Header>) {
+        self.wake(self.idle.offer(queue, entry));
+    }
+
+    #[inline]
+    fn wake(&self, worker: Option<usize>) {
+        if let Some(home) = worker.and_then(|worker| self.workers[worker].home.get()) {
             home.interrupt();
         }
     }

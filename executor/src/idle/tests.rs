@@ -1,6 +1,9 @@
 //! The edges of the state machine, one by one; then the model of a lost task.
 
+use std::ptr::NonNull;
+
 use super::{Idle, WokenBy};
+use crate::queue::{Owner, Stealer, deque};
 use crate::sync::{
     Arc,
     atomic::{
@@ -174,5 +177,78 @@ fn loom_idle_no_wait_behind_a_long_task() {
             0,
             "a task waits, a worker sleeps"
         )
+    });
+}
+
+/// Two workers, and the queue of worker 0, which is in a task that does not end.
+struct Offering {
+    idle: Idle,
+    queue: Stealer<u8>,
+    interrupted: AtomicBool,
+    ran: AtomicUsize,
+}
+
+impl Offering {
+    fn offer(&self, queue: &Owner<u8>) {
+        if let Some(worker) = self.idle.offer(queue, NonNull::dangling()) {
+            assert_eq!(worker, 1);
+            self.interrupted.swap(true, AcqRel);
+        }
+    }
+
+    /// The day of worker 1, as in `worker.rs`, until it sleeps.
+    fn steal(&self, own: &Owner<u8>, mut searching: bool) {
+        let mut seen = false;
+        loop {
+            searching = searching || self.idle.start_search();
+            if (searching || seen) && self.queue.steal_into(own).is_some() {
+                if searching && self.idle.stop_search() {
+                    assert_eq!(self.idle.notify_one(), None, "the other never sleeps");
+                }
+                self.ran.fetch_add(1, AcqRel);
+                while own.pop().is_some() {
+                    self.ran.fetch_add(1, AcqRel);
+                }
+                (searching, seen) = (false, false);
+                continue;
+            }
+            self.idle.sleep(1, searching);
+            seen = !self.queue.is_empty();
+            if !seen && !self.interrupted.swap(false, AcqRel) {
+                return;
+            }
+            searching = self.idle.wake_up(1) == WokenBy::Notifier;
+        }
+    }
+}
+
+#[test]
+fn loom_idle_who_took_the_first_hears_of_the_second() {
+    model(|| {
+        let (queue, stealer) = deque::new::<u8>(4);
+        let (own, _of_nobody) = deque::new::<u8>(4);
+        let office = Arc::new(Offering {
+            idle: Idle::new(2),
+            queue: stealer,
+            interrupted: AtomicBool::new(false),
+            ran: AtomicUsize::new(0),
+        });
+        let thief = {
+            let office = office.clone();
+            thread::spawn(move || {
+                office.steal(&own, false);
+                own
+            })
+        };
+        office.offer(&queue);
+        office.offer(&queue);
+        let own = thief.join().expect("a worker");
+        while office.interrupted.swap(false, AcqRel) {
+            let searching = office.idle.wake_up(1) == WokenBy::Notifier;
+            office.steal(&own, searching);
+        }
+        let left = std::iter::from_fn(|| queue.pop()).count();
+        let ran = office.ran.load(Relaxed);
+        assert_eq!((ran, left), (2, 0), "a task waits, a worker sleeps");
     });
 }
