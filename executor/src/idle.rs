@@ -173,11 +173,6 @@ impl Idle {
         fence(SeqCst);
     }
 
-    /// How many sleep, at some moment.
-    pub(crate) fn sleepers(&self) -> u32 {
-        sleeping(self.counts.load(Relaxed))
-    }
-
     /// One of those who sleep, if anybody does; it goes on counting as asleep.
     pub(crate) fn a_sleeper(&self) -> Option<usize> {
         self.sleepers.lock().last().copied()

@@ -17,7 +17,7 @@
 //!
 //! In calm times workers wake up when something happens, so nobody may look for long. In
 //! watchful times who goes to sleep is a guard: he sleeps for a while only, `LOOK` for
-//! each two who sleep. So with any number of workers there are about two
+//! each two guards. So with any number of workers there are about two
 //! wake-ups in that time, some microseconds each. If there is no guard, as when those times begin
 //! or the last one has tasks to run, one of the sleepers is woken, and sleeps on as a guard.
 //!
@@ -96,21 +96,25 @@ impl Vigil {
         self.until.swap(now + WATCHFUL, Relaxed) < now
     }
 
-    /// How long one of so many sleepers may sleep, if there is a limit to that: then it
+    /// How long one may sleep who goes to sleep now, if there is a limit to that: then it
     /// is a guard.
-    pub(crate) fn limit(&self, sleepers: u32, now: Micros) -> Option<Duration> {
+    pub(crate) fn limit(&self, now: Micros) -> Option<Duration> {
         let watchful = self.until.load(Relaxed) >= now;
         watchful.then(|| {
-            self.guards.fetch_add(1, Relaxed);
-            Duration::from_micros(LOOK * u64::from(sleepers.div_ceil(2)))
+            let guards = 1 + self.guards.fetch_add(1, Relaxed);
+            Duration::from_micros(LOOK * u64::from(guards.div_ceil(2)))
         })
     }
 
-    /// A guard is awake, and will not sleep again at once if it `leaves`. Whether there is
-    /// none, and one is needed.
-    pub(crate) fn wakes(&self, leaves: bool, now: Micros) -> bool {
-        let last = self.guards.fetch_sub(1, Relaxed) == 1;
-        last && leaves && self.until.load(Relaxed) >= now
+    /// One is awake, and will not sleep again at once if it `leaves`. Whether there is no
+    /// guard, and one is needed.
+    pub(crate) fn wakes(&self, was_guard: bool, leaves: bool, now: Micros) -> bool {
+        let guards = if was_guard {
+            self.guards.fetch_sub(1, Relaxed) - 1
+        } else {
+            self.guards.load(Relaxed)
+        };
+        guards == 0 && leaves && self.until.load(Relaxed) >= now
     }
 
     /// A worker is awake: whom it is to look after, if a look is due; and whether
@@ -195,25 +199,25 @@ mod tests {
         }
         assert!(!vigil.sleeps(1, 1_000));
         assert_eq!(looked_after(&vigil, 2, 5_000), Some(vec![]));
-        assert_eq!(vigil.limit(1, 5_000), None);
+        assert_eq!(vigil.limit(5_000), None);
     }
 
     #[test]
     fn watchful_times_begin_with_a_long_run_and_end_after_the_last() {
         let vigil = Vigil::new(2);
         assert!(!vigil.runs(0, 1));
-        assert_eq!(vigil.limit(1, 1), None);
+        assert_eq!(vigil.limit(1), None);
         assert!(vigil.sleeps(0, 1 + LONG), "they begin");
         assert!(!vigil.runs(0, 5_000), "a sleep is no run");
         assert!(!vigil.sleeps(0, 5_000 + LONG), "they go on");
         let end = 5_000 + LONG + WATCHFUL;
-        let limits = [1, 2, 3, 64].map(|sleepers| vigil.limit(sleepers, end));
-        let expected = [LOOK, LOOK, 2 * LOOK, 32 * LOOK];
+        let limits = [(); 5].map(|()| vigil.limit(end));
+        let expected = [LOOK, LOOK, 2 * LOOK, 2 * LOOK, 3 * LOOK];
         assert_eq!(
             limits,
             expected.map(|micros| Some(Duration::from_micros(micros)))
         );
-        assert_eq!(vigil.limit(1, end + 1), None);
+        assert_eq!(vigil.limit(end + 1), None);
     }
 
     #[test]
@@ -223,14 +227,17 @@ mod tests {
         vigil.sleeps(0, 1 + LONG);
         let now = 2 + LONG;
         for _ in 0..2 {
-            assert!(vigil.limit(1, now).is_some());
+            assert!(vigil.limit(now).is_some());
         }
-        assert!(!vigil.wakes(true, now), "there is another");
-        assert!(!vigil.wakes(false, now), "it will be back");
-        assert!(vigil.limit(1, now).is_some());
-        assert!(vigil.wakes(true, now));
-        assert!(vigil.limit(1, now).is_some());
-        assert!(!vigil.wakes(true, now + WATCHFUL), "those times are over");
+        assert!(!vigil.wakes(true, true, now), "there is another");
+        assert!(!vigil.wakes(true, false, now), "it will be back");
+        assert!(vigil.limit(now).is_some());
+        assert!(vigil.wakes(true, true, now));
+        assert!(vigil.limit(now).is_some());
+        assert!(
+            !vigil.wakes(true, true, now + WATCHFUL),
+            "those times are over"
+        );
     }
 
     #[test]

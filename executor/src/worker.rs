@@ -31,6 +31,7 @@ use crate::idle::WokenBy;
 use crate::poll_once::Turn;
 use crate::shared::{Flavour, Many};
 use crate::task::Id;
+use crate::vigil::Micros;
 
 /// What the loop runs for: the future of a `block_on`, or a shutdown.
 pub(crate) trait Root {
@@ -283,7 +284,7 @@ fn idle(
     // Published as asleep; who pushes from here on sees it. What was pushed
     // before is seen here, and then has to be looked for.
     search.must_look = work_is_visible(context, many);
-    let awhile = many.vigil.limit(many.idle.sleepers(), now);
+    let awhile = many.vigil.limit(now);
     let result = if search.must_look {
         Ok(())
     } else {
@@ -293,9 +294,12 @@ fn idle(
         result
     };
     search.counted = many.idle.wake_up(worker.index) == WokenBy::Notifier;
-    look_after_others(context, worker.index, many);
-    let leaves = search.counted || !worker.queue.is_empty() || context.queued() > 0;
-    if awhile.is_some() && many.vigil.wakes(leaves, now) {
+    let now = look_after_others(context, worker.index, many);
+    let leaves = search.counted
+        || !worker.queue.is_empty()
+        || context.queued() > 0
+        || !context.home.mailbox.is_empty();
+    if many.vigil.wakes(awhile.is_some(), leaves, now) {
         many.watch();
     }
     result?;
@@ -317,11 +321,11 @@ fn turn_asleep(
 }
 
 /// Awake: has a look for those who have not taken their turn for long.
-fn look_after_others(context: &Context, worker: usize, many: &Many) {
+fn look_after_others(context: &Context, worker: usize, many: &Many) -> Micros {
     let now = many.vigil.now();
     many.vigil.runs(worker, now);
     let Some(look) = many.vigil.look(worker, now) else {
-        return;
+        return now;
     };
     let watchful = look.each(|other| {
         if let Some(deputy) = many.workers[other].deputy.get() {
@@ -332,6 +336,7 @@ fn look_after_others(context: &Context, worker: usize, many: &Many) {
     if watchful {
         many.watch();
     }
+    now
 }
 
 /// A worker that `Idle` counts as asleep: counts it out if its turn panics, as
