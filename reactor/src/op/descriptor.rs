@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "fcntl(2) of integers")]
 
+use super::kinds::is_non_blocking;
 use super::local::Look;
 use crate::sys::check;
 use io_uring::squeue::Flags;
@@ -68,11 +69,15 @@ impl Descriptor {
     }
 
     /// How the ring is to make a request about it: who keeps it elsewhere may take his
-    /// time, and FUSE does not know "not, if it would block"; nor do all devices.
+    /// time, and FUSE does not know "not, if it would block"; nor do all devices. A terminal
+    /// does by its mode alone: in blocking mode, as soon as it tells of some room or of some
+    /// bytes, the ring makes a call that waits for the rest (`io_file_supports_nowait`).
     pub(crate) fn request_flags(&self) -> Flags {
         let waits = match self.look().kind {
             Some(libc::S_IFREG) => !self.is_local(),
-            Some(libc::S_IFCHR) => !self.heeds_non_blocking(),
+            Some(libc::S_IFCHR) => {
+                !(self.heeds_non_blocking() && is_non_blocking(self.fd.as_raw_fd()))
+            }
             _ => false,
         };
         if waits { Flags::ASYNC } else { Flags::empty() }
