@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
 use std::vec;
+use wakeline_context::budget;
 use wakeline_reactor::{OffloadFuture, offload};
 
 /// What `bind`, `connect` and [`lookup_host`] take as an address.
@@ -209,6 +210,8 @@ impl LookupHost {
         loop {
             match &mut self.state {
                 LookupState::Asked(query) => {
+                    // An address that is known waits for nothing.
+                    ready!(budget::poll_proceed(cx)).spend();
                     let name = query.name();
                     match std::mem::replace(query, Query::Known(Vec::new())) {
                         Query::Known(addrs) => {

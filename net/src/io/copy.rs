@@ -17,7 +17,7 @@ use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use wakeline_context::Kind;
+use wakeline_context::{Kind, budget};
 
 /// Copies from `reader` to `writer` until the end, flushes, and tells how many
 /// bytes that was.
@@ -110,6 +110,7 @@ where
         there: Transfer::new(End::Close),
         back: Transfer::new(End::Close),
         failed: None,
+        back_first: true,
         location: Location::caller(),
     }
 }
@@ -168,8 +169,16 @@ impl Transfer {
         loop {
             match self.state {
                 State::Moving if self.buf.is_empty() => {
+                    // Given back at once: the reader may spend some and be pending.
+                    ready!(budget::poll_proceed(cx)).refund();
                     if ready!(self.poll_read(cx, reader, writer))? == 0 {
                         self.state = State::Ending;
+                    }
+                    // Streams that know no budget must not keep the thread.
+                    if !budget::is_spent()
+                        && let Poll::Ready(unit) = budget::poll_proceed(cx)
+                    {
+                        unit.spend();
                     }
                 }
                 State::Moving => ready!(self.poll_write(cx, writer))?,
@@ -319,6 +328,7 @@ pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {
     back: Transfer,
     /// Of a writer; the other direction goes on.
     failed: Option<io::Error>,
+    back_first: bool,
     location: &'static Location<'static>,
 }
 
@@ -352,10 +362,19 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let there = this.there.poll(cx, this.a, this.b);
-        let there = this.there.or_over(there, &mut this.failed)?;
-        let back = this.back.poll(cx, this.b, this.a);
-        let back = this.back.or_over(back, &mut this.failed)?;
+        let (mut there, mut back) = (Poll::Pending, Poll::Pending);
+        // Each poll begins with the other one: a direction that is always ready uses up the
+        // budget, and would leave nothing to the one behind it.
+        this.back_first = !this.back_first;
+        for is_back in [this.back_first, !this.back_first] {
+            if is_back {
+                let poll = this.back.poll(cx, this.b, this.a);
+                back = this.back.or_over(poll, &mut this.failed)?;
+            } else {
+                let poll = this.there.poll(cx, this.a, this.b);
+                there = this.there.or_over(poll, &mut this.failed)?;
+            }
+        }
         match (there, back) {
             (Poll::Ready(there), Poll::Ready(back)) => {
                 Poll::Ready(this.failed.take().map_or(Ok((there, back)), Err))

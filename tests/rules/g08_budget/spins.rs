@@ -18,7 +18,7 @@ use wakeline::sync::{
 use wakeline::time::{interval_at, now, sleep, sleep_until, timeout};
 use wakeline::{CancelToken, JoinSet, Pool, scope, spawn, yield_now};
 
-type Spin = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Spin = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// `{ what is made once } => what is done each time`.
 macro_rules! spin {

@@ -9,6 +9,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use wakeline_context::budget;
 use wakeline_reactor::op;
 
 impl File {
@@ -19,6 +20,8 @@ impl File {
     ) -> Poll<io::Result<u64>> {
         // It may have moved the position, and may make the file longer.
         ready!(self.poll_settled(cx, Side::Behind));
+        // It waits for nothing, mostly, and must not keep the thread for that.
+        ready!(budget::poll_proceed(cx)).spend();
         self.cursor.written = None;
         self.check_position()?;
         let position = match to {
