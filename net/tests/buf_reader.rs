@@ -197,6 +197,31 @@ fn a_line_exactly_at_the_limit_is_a_line() {
     assert!(with_drops!(none, reader.read_line(&mut line)).is_err());
 }
 
+/// So is what is left at the end, which has no separator.
+#[test]
+fn a_last_line_exactly_at_the_limit_is_a_line() {
+    let mut none = std::iter::empty();
+    for (chunks, limit, expected) in [
+        (&["ab\nabc"][..], 3, Some("abc")),
+        (&["ab\na", "bc"], 3, Some("abc")),
+        (&["ab\nabcd"], 3, None),
+        (&["ab\nabc\n"], 3, None),
+        (&["ab\n"], 3, Some("")),
+    ] {
+        let mut reader = reader(chunks, limit);
+        let mut line = String::new();
+        assert_eq!(with_drops!(none, reader.read_line(&mut line)).unwrap(), 3);
+        line.clear();
+        let read = with_drops!(none, reader.read_line(&mut line)).ok();
+        let read = read.map(|_| line.as_str());
+        assert_eq!(read, expected, "{chunks:?}");
+    }
+    let mut empty = reader(&[], 0);
+    let mut line = String::new();
+    let read = with_drops!(none, empty.read_line(&mut line));
+    assert_eq!(read.unwrap(), 0, "it is the end");
+}
+
 #[test]
 fn a_line_that_is_no_text_stays_to_be_read_as_bytes() {
     let mut none = std::iter::empty();

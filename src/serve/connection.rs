@@ -58,22 +58,19 @@ impl Shared {
 
     /// The connections that ended since the last call; pending while none did.
     pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Vec<u64>> {
+        // To clone or to drop a waker is foreign code: not under the lock.
+        let waker = cx.waker().clone();
         let mut news = self.lock();
-        if !news.ended.is_empty() {
-            return Poll::Ready(std::mem::take(&mut news.ended));
-        }
-        if news
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
+        if news.ended.is_empty() {
+            let before = news.waker.replace(waker);
+            drop(news);
+            drop(before);
             return Poll::Pending;
         }
-        let before = news.waker.replace(cx.waker().clone());
+        let ended = std::mem::take(&mut news.ended);
         drop(news);
-        // Dropping a waker may run foreign code: not under the lock.
-        drop(before);
-        Poll::Pending
+        drop(waker);
+        Poll::Ready(ended)
     }
 
     /// Tells the user's hook. Its panics end here, lest one take the server.

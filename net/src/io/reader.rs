@@ -341,7 +341,8 @@ impl<R: AsyncRead + Unpin> BufReader<R> {
             let end = self.scan();
             match end {
                 Some(end) if end <= self.limit => return Poll::Ready(Ok(end)),
-                None if self.buf.len() < self.limit => {}
+                // Up to the limit, also with it: the end of the stream may come next.
+                None if self.buf.len() <= self.limit => {}
                 _ => {
                     let limit = self.limit;
                     self.scanned = 0;
