@@ -33,6 +33,9 @@ use crate::worker;
 /// How long an end waits for worker threads to leave the poll they are in.
 const DROP_LIMIT: Duration = Duration::from_secs(1);
 
+/// A worker that has not taken its turn for so long by then is in a poll: the others sleep.
+const STUCK: Duration = Duration::from_millis(250);
+
 impl Executor {
     /// Ends the executor: tasks may finish within `grace`, the rest are dropped.
     ///
@@ -110,8 +113,8 @@ impl Executor {
             shared.cancel_left();
             self.join_threads();
         }
-        if may_wait {
-            report.stuck_workers = shared.alive();
+        if may_wait && let Flavour::Many(many) = &shared.flavour {
+            report.stuck_workers = many.vigil.away_for(STUCK);
         }
         report
     }

@@ -96,6 +96,14 @@ impl Vigil {
         self.until.swap(now + WATCHFUL, Relaxed) < now
     }
 
+    /// How many run tasks and have had no turn for so long.
+    pub(crate) fn away_for(&self, time: Duration) -> usize {
+        let (now, time) = (self.now(), time.as_micros() as u64);
+        let since = self.runs.iter().map(|run| run.0.load(Relaxed));
+        let away = |since: &Micros| *since != 0 && now.saturating_sub(*since) >= time;
+        since.filter(away).count()
+    }
+
     /// How long one may sleep who goes to sleep now, if there is a limit to that: then it
     /// is a guard.
     pub(crate) fn limit(&self, now: Micros) -> Option<Duration> {

@@ -178,10 +178,6 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn alive(&self) -> usize {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn worker_started(&self) {
         *self.alive.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     }
