@@ -30,6 +30,10 @@ pub trait FutureExt: Future + Sized {
     /// Else it is dropped when the limit passes, and then
     /// [`Elapsed`](crate::time::Elapsed) is returned. See [`time::timeout`].
     ///
+    /// A [`scope`](crate::scope()) has a [`timeout`](crate::ScopeFut::timeout) of its own, which
+    /// cancels it and waits for its cleanups; this one, around something that has a scope
+    /// inside, drops that as well.
+    ///
     /// # Cancellation
     ///
     /// Dropping it drops this future; what that loses is told there.
@@ -125,6 +129,10 @@ pub trait FutureExt: Future + Sized {
     ///
     /// That alone stops nothing: the code inside looks at
     /// [`current_token`](crate::current_token) where it wants to.
+    ///
+    /// Tasks that are [spawned](crate::spawn) inside are none of it, and do not hear it, nor of its
+    /// deadline: give them one, by `.with_token(current_token())`, or make them children of
+    /// a [`scope`](crate::scope()), which do.
     ///
     /// # Cancellation
     ///

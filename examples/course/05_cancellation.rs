@@ -2,9 +2,10 @@
 //!
 //! A cancel here is a drop: it is immediate, and cannot be refused. What wants to
 //! hear of it and to act listens to its token. What has to be awaited when it is
-//! over is a guard of a scope: its finalizer runs on return, error, cancel and
-//! panic, once. Ctrl-C cancels the token of `run`; the second one ends the
-//! process.
+//! over is a guard of a scope: its finalizer runs once the scope returns, fails, panics or
+//! is cancelled. Where the scope itself is dropped, as by an abort of its task or a timeout
+//! around it, only that of a `guard_static` still runs: it borrows nothing. Ctrl-C cancels
+//! the token of `run`; the second one ends the process.
 //!
 //! In asyncio: `task.cancel()`, `except CancelledError`, `try: .. finally: await`,
 //! `asyncio.run` and its Ctrl-C. In trio: `CancelScope.cancel()`, shielded

@@ -20,7 +20,8 @@
 //!
 //! [`current_token`] finds the one in force: that of the innermost
 //! [`with_token`](crate::FutureExt::with_token), else the task's own, else a fresh one
-//! that nobody will cancel. A scope puts its own in force for its children.
+//! that nobody will cancel. A scope puts its own in force for its children; tasks that
+//! are spawned do not have that of the code which spawns them.
 //!
 //! To abort a task cancels its own token, none that was put in force inside of it; such a
 //! task ends at its next wait, and [`checkpoint`] tells whichever is in force.

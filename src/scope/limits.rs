@@ -201,9 +201,9 @@ macro_rules! limits {
 
             /// Says which errors only tell that the scope was cancelled.
             ///
-            /// Code that stops for the token returns some error, too. One for
-            /// which `is_cancellation` is true is no failure: it cancels nobody
-            /// and is not reported.
+            /// Code that stops for the token returns some error, too, and by that the scope
+            /// has [`Failed`](crate::ScopeError::Failed). One for which `is_cancellation` is
+            /// true is no failure: it cancels nobody and is not reported.
             ///
             /// # Example
             ///

@@ -216,7 +216,10 @@ macro_rules! constructor {
 ///   [`Scope::cancel`], before the body had its value
 /// - [`ScopeError::Elapsed`] if the scope's own deadline passed; it says which line set that
 ///
-/// Of scopes that are cancelled together, the outermost reports.
+/// Of scopes that are cancelled together, the outermost reports. Where body or children
+/// return an error *because* they were cancelled, as with
+/// [`or_cancelled`](crate::FutureExt::or_cancelled) and `?`, that is a failure,
+/// unless [`Scope::cancellations`] says which errors are none.
 ///
 /// # Panics
 ///
@@ -251,6 +254,25 @@ macro_rules! constructor {
 ///     .await
 /// }
 /// assert_eq!(wakeline::block_on(sizes(&["a", "bc"])).unwrap(), 3);
+/// ```
+///
+/// What children borrow must live outside of the scope: the body owns what it declares,
+/// and is gone first. As `async move` would take a local variable into the body,
+/// give it a reference:
+///
+/// ```
+/// use wakeline::scope;
+///
+/// # wakeline::block_on(async {
+/// let name = String::from("wakeline");
+/// let name = &name; // what is moved below
+/// scope::<_, (), _, _>(|s| async move {
+///     s.spawn(async move { Ok(println!("hello, {name}")) });
+///     s.spawn(async move { Ok(println!("goodbye, {name}")) });
+///     Ok(()) // of which error type is said above, as no `?` says it
+/// })
+/// .await
+/// # }).unwrap();
 /// ```
 #[track_caller]
 pub fn scope<'e, R, E, B, Fut>(body: B) -> ScopeFut<'e, Result<R, ScopeError<E>>>
