@@ -37,13 +37,14 @@
 //!
 //! # Read in this order
 //!
-//! `receiver.rs`, `sender.rs`, `closed.rs`, `open.rs`; what they share with sockets is in
+//! `receiver.rs`, `sender.rs`, `closed.rs`, `open.rs`, `stdio.rs`; what they share with sockets is in
 //! `stream.rs`.
 
 mod closed;
 mod open;
 mod receiver;
 mod sender;
+mod stdio;
 
 pub(crate) use closed::prepare;
 pub use open::OpenOptions;

@@ -123,6 +123,9 @@ impl Command {
     }
 
     /// Sets what the child reads from: inherited, unless this is called.
+    ///
+    /// An end of a [pipe](crate::pipe), as another child's output is, becomes one by
+    /// `Stdio::try_from`; a file by [`into_std`](crate::fs::File::into_std).
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Command {
         self.std.stdin(stdin);
         self.set[0] = true;
@@ -272,6 +275,9 @@ impl Command {
     ///
     /// As of [`spawn`](Command::spawn) and [`Child::wait`]; `FileTooLarge`
     /// beyond the limit.
+    ///
+    /// It borrows the command and starts nothing before it is awaited: as a task of its own
+    /// it goes with its command, `spawn(async move { command.output().await })`.
     ///
     /// # Cancellation
     ///
