@@ -28,6 +28,7 @@ use crate::reactor::Core;
 use crate::remote::Home;
 use crate::slots::Key;
 use crate::state::{Direction, State};
+use crate::sys::process_generation;
 use crate::waiters::Who;
 use std::fmt;
 use std::io;
@@ -59,8 +60,22 @@ pub(crate) struct Shared {
     pub(crate) state: State<Armed>,
     /// Somebody waited for a connection: the close must free the address at once.
     pub(crate) listens: AtomicBool,
+    /// That of the process that has made it; what is below 2^16 of it, which takes no room.
+    generation: u16,
     /// Connections accepted ahead, if that was asked for.
     pub(crate) accepts: OnceLock<Accepts>,
+}
+
+impl Shared {
+    pub(crate) fn new(fd: OwnedFd) -> Shared {
+        Shared {
+            fd,
+            state: State::new(),
+            listens: AtomicBool::new(false),
+            generation: process_generation() as u16,
+            accepts: OnceLock::new(),
+        }
+    }
 }
 
 /// What a try of an operation came to, if it was not an error.
@@ -125,14 +140,8 @@ impl Source {
     /// Takes `fd`, which must be in non-blocking mode; nothing is registered yet.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Source {
-        let shared = Shared {
-            fd,
-            state: State::new(),
-            listens: AtomicBool::new(false),
-            accepts: OnceLock::new(),
-        };
         Source {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(fd)),
         }
     }
 
@@ -328,9 +337,14 @@ impl Source {
 
     /// Ends every watch; the drivers that must still talk to the kernel about
     /// it hold the descriptor until then.
+    /// Whether a fork has copied it into this process.
+    fn is_inherited(&self) -> bool {
+        self.shared.generation != process_generation() as u16
+    }
+
     fn release(&self) {
         let mut wakers = Vec::new();
-        let [read, write] = self.shared.state.release(&mut wakers);
+        let [read, write] = (self.shared.state).release(&mut wakers, || self.is_inherited());
         // epoll may watch both directions by one registration.
         let same = matches!((&read, &write), (Some(r), Some(w)) if w.is(r.home.id, r.key));
         // Relaxed: this is the only owner, and its writes are its own.

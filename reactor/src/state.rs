@@ -240,25 +240,43 @@ impl<A: Clone> State<A> {
             .map(io::Error::from_raw_os_error)
     }
 
+    /// The lock, for who lets go. Of a state that was `inherited` by a fork: nothing if the
+    /// parent had the lock at that moment. What is in there goes with the state then.
+    #[inline]
+    fn sides_at_end(&self, inherited: impl FnOnce() -> bool) -> Option<Guard<'_, Sides<A>>> {
+        if inherited() {
+            self.sides.lock_inherited()
+        } else {
+            Some(self.sides.lock())
+        }
+    }
+
     /// `who` waits no more.
     #[inline]
-    pub(crate) fn unlist(&self, direction: Direction, who: Who) {
+    pub(crate) fn unlist(&self, direction: Direction, who: Who, inherited: impl FnOnce() -> bool) {
         let listed = match who {
             Who::Slot => true,
             Who::Future(None) => false,
             // Mostly it goes because of the event that has taken its waker.
             Who::Future(Some(listing)) => !self.readiness(direction).look().is_after(listing.at),
         };
-        if listed {
-            let unlisted = self.sides.lock().side(direction).waiters.unset(who);
+        if listed && let Some(mut sides) = self.sides_at_end(inherited) {
+            let unlisted = sides.side(direction).waiters.unset(who);
+            drop(sides);
             drop(unlisted);
         }
     }
 
     /// Takes where each direction is armed: the owner is about to let go. The
     /// waiters that are left go to `out`.
-    pub(crate) fn release(&self, out: &mut Vec<Waker>) -> [Option<A>; 2] {
-        let mut sides = self.sides.lock();
+    pub(crate) fn release(
+        &self,
+        out: &mut Vec<Waker>,
+        inherited: impl FnOnce() -> bool,
+    ) -> [Option<A>; 2] {
+        let Some(mut sides) = self.sides_at_end(inherited) else {
+            return [None, None];
+        };
         sides.read.waiters.take_all(out);
         sides.write.waiters.take_all(out);
         [sides.read.armed.take(), sides.write.armed.take()]

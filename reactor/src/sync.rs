@@ -10,6 +10,8 @@ use loom::sync as imp;
 #[cfg(not(loom))]
 use std::sync as imp;
 
+use std::sync::TryLockError;
+
 /// A mutex whose poison is ignored: no user code runs while it is held, so a
 /// panic cannot leave what it guards half done.
 #[derive(Debug, Default)]
@@ -29,4 +31,21 @@ impl<T> Lock<T> {
             Err(poisoned) => poisoned.into_inner(),
         }
     }
+
+    /// In a forked child, of what it has inherited: nothing if the lock is held for so
+    /// long that its holder must be a thread of the parent's, which is not here.
+    #[cold]
+    pub(crate) fn lock_inherited(&self) -> Option<Guard<'_, T>> {
+        (0..TRIES).find_map(|_| match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::yield_now();
+                None
+            }
+        })
+    }
 }
+
+/// Who holds a lock does little with it.
+const TRIES: usize = 100;

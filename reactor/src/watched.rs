@@ -178,23 +178,15 @@ fn wanted(source: &Shared) -> libc::c_short {
 mod tests {
     use super::*;
     use crate::slots::Slots;
-    use crate::state::State;
     use std::collections::HashSet;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
-    use std::sync::OnceLock;
-    use std::sync::atomic::AtomicBool;
 
     /// One that may be read, and somebody waits for that.
     fn readable() -> Arc<Shared> {
         let (here, there) = UnixStream::pair().unwrap();
         drop(there);
-        Arc::new(Shared {
-            fd: OwnedFd::from(here),
-            state: State::new(),
-            listens: AtomicBool::new(false),
-            accepts: OnceLock::new(),
-        })
+        Arc::new(Shared::new(OwnedFd::from(here)))
     }
 
     fn known(sources: &[(Key, Arc<Shared>)]) -> HashSet<usize> {

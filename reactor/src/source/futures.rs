@@ -1,6 +1,6 @@
 //! The futures of a source: named, so that they can be stored.
 
-use super::{Done, Source};
+use super::{Done, Shared, Source};
 use crate::state::Direction;
 use crate::waiters::Who;
 use std::fmt;
@@ -74,7 +74,8 @@ impl Future for Ready<'_> {
 impl Drop for Ready<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.source.shared.state.unlist(self.direction, self.who);
+        let Shared { state, .. } = &*self.source.shared;
+        state.unlist(self.direction, self.who, || self.source.is_inherited());
     }
 }
 

@@ -108,7 +108,7 @@ impl Source {
             state.arm(direction, |other| core.arm(&self.shared, direction, other))
         });
         if armed.is_err() {
-            state.unlist(direction, *who);
+            state.unlist(direction, *who, || self.is_inherited());
         }
         armed.map(|()| false).map_err(not_watched)
     }

@@ -85,7 +85,7 @@ mod tables {
         let (_, waker) = counter();
         let mut who = Who::Future(None);
         assert_eq!(state.wait(Direction::Read, &mut who, &waker), Wait::Listed);
-        state.unlist(Direction::Read, who);
+        state.unlist(Direction::Read, who, || false);
         let mut left = Vec::new();
         state.deliver(READ, &mut left);
         assert!(left.is_empty());
@@ -116,10 +116,10 @@ mod tables {
             Ok((2, true))
         };
         state.arm(Direction::Write, make).unwrap();
-        assert_eq!(state.release(&mut Vec::new()), [Some(1), Some(2)]);
+        assert_eq!(state.release(&mut Vec::new(), || false), [Some(1), Some(2)]);
         let state = State::new();
         state.arm(Direction::Write, |_| Ok((3, true))).unwrap();
-        assert_eq!(state.release(&mut Vec::new()), [Some(3), Some(3)]);
+        assert_eq!(state.release(&mut Vec::new(), || false), [Some(3), Some(3)]);
     }
 
     #[test]
@@ -127,7 +127,24 @@ mod tables {
         let state = armed();
         state.arm(Direction::Write, |_| Ok((2, false))).unwrap();
         state.disarm(|key| *key == 2, None, &mut Vec::new());
-        assert_eq!(state.release(&mut Vec::new()), [Some(1), None]);
+        assert_eq!(state.release(&mut Vec::new(), || false), [Some(1), None]);
+    }
+
+    /// It would wait for ever for a thread that is not in its process.
+    #[test]
+    fn a_forked_child_lets_go_of_what_a_thread_of_its_parent_has_locked() {
+        let state = armed();
+        let (_, waker) = counter();
+        let mut who = Who::Future(None);
+        assert_eq!(state.wait(Direction::Read, &mut who, &waker), Wait::Listed);
+        let held = state.sides.lock();
+        state.unlist(Direction::Read, who, || true);
+        let mut left = Vec::new();
+        assert_eq!(state.release(&mut left, || true), [None, None]);
+        assert!(left.is_empty());
+        drop(held);
+        assert_eq!(state.release(&mut left, || true), [Some(1), None]);
+        assert_eq!(left.len(), 1, "as always where nobody has it");
     }
 }
 
@@ -180,10 +197,10 @@ mod models {
             let readiness = state.readiness(Direction::Read);
             readiness.clear(readiness.look());
             let _ = state.wait(Direction::Read, &mut who, &waker);
-            state.unlist(Direction::Read, who);
+            state.unlist(Direction::Read, who, || false);
             driver.join().unwrap();
             let mut left = Vec::new();
-            state.release(&mut left);
+            state.release(&mut left, || false);
             assert!(left.is_empty());
         });
     }

@@ -6,11 +6,9 @@ use crate::metrics::Counts;
 use crate::op;
 use crate::slots::Kind;
 use crate::source::Source;
-use crate::state::State;
 use crate::waiters::Who;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Waker};
 
 mod ops;
@@ -80,19 +78,13 @@ impl Bench {
 
 fn source() -> (Arc<Shared>, UnixStream) {
     let (here, there) = UnixStream::pair().unwrap();
-    let shared = Shared {
-        fd: OwnedFd::from(here),
-        state: State::new(),
-        listens: AtomicBool::new(false),
-        accepts: std::sync::OnceLock::new(),
-    };
-    (Arc::new(shared), there)
+    (Arc::new(Shared::new(OwnedFd::from(here))), there)
 }
 
 fn is_armed(source: &Shared, direction: Direction) -> bool {
     let mut who = Who::Slot;
     let wait = source.state.wait(direction, &mut who, Waker::noop());
-    source.state.unlist(direction, who);
+    source.state.unlist(direction, who, || false);
     wait != crate::state::Wait::NotArmed
 }
 
