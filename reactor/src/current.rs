@@ -47,6 +47,7 @@ thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current::None) };
 }
 
+#[inline]
 fn replace(current: Current) -> Current {
     CURRENT
         .try_with(|slot| slot.replace(current))
