@@ -183,6 +183,8 @@ fn run_worker(
     if let Some(deputy) = driver.deputy() {
         let _only = many.workers[index].deputy.set(deputy);
     }
+    // It may find a task before its first turn.
+    let _watchful = many.vigil.runs(index, many.vigil.now());
     // Pairs with the fence in `Shared::close`.
     fence(SeqCst);
     drop(ready.send(Ok(())));
