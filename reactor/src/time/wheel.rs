@@ -27,7 +27,8 @@
 //!
 //! A tick is as short as a lone sleeper would like it. A crowd would wake the thread at
 //! each of them, so `next_tick` gathers: who is alone among so many ticks is woken at his
-//! own, several at the last of these ticks.
+//! own, several at the last of these ticks. (One at the beginning of a coarse slot that
+//! has too many to look at passes for several.)
 //!
 //! No clock, no lock and no waker here: a tick comes in, due values go out.
 //! `time/mod.rs` tells how a deadline becomes a wake; read it first. The cells
@@ -44,8 +45,8 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const COVERED_BITS: u32 = SLOT_BITS * LEVELS as u32;
 /// The last tick that may be advanced to: "never" has to stay beyond.
 pub(crate) const LAST: u64 = (u64::MAX >> COVERED_BITS << COVERED_BITS) - 1;
-/// How many entries of a coarse slot are looked at to say exactly when the
-/// first of them is due; with more, the answer is the slot's beginning.
+/// How many entries of a coarse slot are looked at to say exactly when the first of them
+/// is due. With more there are thought to be several at the slot's beginning.
 const LOOK: usize = 8;
 
 /// Where an entry with a given deadline is.
