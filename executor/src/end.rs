@@ -96,12 +96,9 @@ impl Executor {
         }
         report.cut_off = shared.tasks();
         shared.abort_all();
-        let mut limit = DROP_LIMIT;
         if may_wait {
             // Their destructors may still have cleanups to spawn.
-            if !shared.wait_until(limit, |alive| alive == 0 || shared.task_count() == 0) {
-                limit = Duration::ZERO;
-            }
+            shared.wait_until(DROP_LIMIT, |alive| alive == 0 || shared.task_count() == 0);
             let lane = shared.lane_deadline();
             let left = lane.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
@@ -109,14 +106,30 @@ impl Executor {
             shared.wait_until(left, |alive| alive == 0 || shared.cleanups.len() == 0);
         }
         shared.close_lane();
-        if may_wait && shared.wait_until(limit, |alive| alive == 0) {
-            shared.cancel_left();
-            self.join_threads();
-        }
-        if may_wait && let Flavour::Many(many) = &shared.flavour {
-            report.stuck_workers = many.vigil.away_for(STUCK);
+        if may_wait {
+            report.stuck_workers = self.leave();
         }
         report
+    }
+
+    /// The end of the threads; or how many are stuck.
+    fn leave(&self) -> usize {
+        let shared = &self.shared;
+        let Flavour::Many(many) = &shared.flavour else {
+            return 0;
+        };
+        // A poll that has lasted for so long already is not waited for again.
+        let limit = match many.vigil.away_for(DROP_LIMIT) {
+            0 => DROP_LIMIT,
+            _ => Duration::ZERO,
+        };
+        if shared.wait_until(limit, |alive| alive == 0) {
+            shared.cancel_left();
+            self.join_threads();
+            return 0;
+        }
+        // Who is not in a poll and does not leave is kept by what its driver calls.
+        many.vigil.away_for(STUCK).max(1)
     }
 
     /// Steps 2 and 3 on this thread, if the executor is bound to it; the rest is

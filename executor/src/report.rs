@@ -18,8 +18,9 @@ pub struct ShutdownReport {
     pub cleanups_cut_off: Vec<TaskInfo>,
     /// Blocking jobs that still run; nothing can end them.
     pub blocking_jobs_left: usize,
-    /// Worker threads still in a poll that does not return, if they were waited for. Until
-    /// it does the threads of the other workers stay, too.
+    /// Worker threads still in a poll that does not return, or in what their driver has
+    /// called, if they were waited for. Until it returns the threads of the other workers
+    /// stay, too.
     pub stuck_workers: usize,
     /// Operations the kernel still held; their memory was leaked for it.
     pub leaked_operations: usize,

@@ -412,21 +412,3 @@ fn at_the_end_of_its_thread_a_task_still_has_what_it_inherited() {
     .unwrap();
     assert_eq!(told.try_recv(), Ok((7, true)));
 }
-
-#[test]
-fn a_worker_that_is_stuck_in_a_poll_is_counted_and_no_other() {
-    let executor = executor(3);
-    let (begin, begun) = mpsc::channel();
-    let (end, over) = mpsc::channel::<()>();
-    let task = executor.spawn(async move {
-        begin.send(()).unwrap();
-        let _ended = over.recv();
-    });
-    begun.recv().unwrap();
-    let report = executor.shutdown(Duration::ZERO);
-    assert_eq!((report.cut_off.len(), report.stuck_workers), (1, 1));
-    drop(end);
-    task.blocking_join(None)
-        .expect("no limit")
-        .expect("it went on to its end");
-}

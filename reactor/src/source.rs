@@ -335,13 +335,13 @@ impl Source {
         self.as_raw_fd() as u64
     }
 
-    /// Ends every watch; the drivers that must still talk to the kernel about
-    /// it hold the descriptor until then.
     /// Whether a fork has copied it into this process.
     fn is_inherited(&self) -> bool {
         self.shared.generation != process_generation() as u16
     }
 
+    /// Ends every watch; the drivers that must still talk to the kernel about
+    /// it hold the descriptor until then.
     fn release(&self) {
         let mut wakers = Vec::new();
         let [read, write] = (self.shared.state).release(&mut wakers, || self.is_inherited());
