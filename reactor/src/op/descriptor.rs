@@ -71,7 +71,8 @@ impl Descriptor {
     /// How the ring is to make a request about it: who keeps it elsewhere may take his
     /// time, and FUSE does not know "not, if it would block"; nor do all devices. A terminal
     /// does by its mode alone: in blocking mode, as soon as it tells of some room or of some
-    /// bytes, the ring makes a call that waits for the rest (`io_file_supports_nowait`).
+    /// bytes, the ring makes a call that waits for the rest, and the thread that has handed
+    /// the request in stands there (seen with Linux 6.18).
     pub(crate) fn request_flags(&self) -> Flags {
         let waits = match self.look().kind {
             Some(libc::S_IFREG) => !self.is_local(),
