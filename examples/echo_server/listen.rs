@@ -1,9 +1,7 @@
 //! Several listeners of two families, served as one.
 
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +12,7 @@ use std::task::Poll;
 use wakeline::net::{Listener, TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::cli::Address;
+use crate::peer::Peer;
 
 /// All that the server listens on: one cap and one accept policy for the lot.
 #[derive(Debug)]
@@ -37,23 +36,6 @@ enum Bound {
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-}
-
-/// Who is at the other end of it.
-#[derive(Clone, Copy)]
-pub(crate) enum Peer {
-    Tcp(net::SocketAddr),
-    /// Clients have no names there.
-    Unix,
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Peer::Tcp(address) => address.fmt(f),
-            Peer::Unix => f.write_str("a local client"),
-        }
-    }
 }
 
 impl Listeners {

@@ -14,6 +14,8 @@ mod cli;
 mod echo;
 mod listen;
 mod output;
+#[path = "../shared/peer.rs"]
+mod peer;
 #[path = "../shared/seconds.rs"]
 mod seconds;
 mod signals;

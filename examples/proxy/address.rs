@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::str::FromStr;
 
 use wakeline::net::{Listener, TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::peer::Peer;
 
 /// `HOST:PORT`, `unix:PATH` or `unix:@NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,23 +101,6 @@ impl Address {
             return UnixStream::connect_addr(&address).await.map(Stream::Unix);
         }
         UnixStream::connect(path).await.map(Stream::Unix)
-    }
-}
-
-/// Who is at the other end of it.
-#[derive(Clone, Copy)]
-pub(crate) enum Peer {
-    Tcp(net::SocketAddr),
-    /// Clients have no names there.
-    Unix,
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Peer::Tcp(address) => address.fmt(f),
-            Peer::Unix => f.write_str("a local client"),
-        }
     }
 }
 

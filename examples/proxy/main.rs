@@ -18,6 +18,8 @@
 
 mod address;
 mod cli;
+#[path = "../shared/peer.rs"]
+mod peer;
 mod relay;
 #[path = "../shared/seconds.rs"]
 mod seconds;

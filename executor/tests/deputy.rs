@@ -1,54 +1,20 @@
 //! A worker that runs one task for long has its driver's deputy look, called by another.
 
+mod telling;
+
 use std::hint::spin_loop;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use wakeline_executor::{Deputy, Driver, Executor, Interrupt, ParkDriver, spawn, yield_now};
+use telling::Telling;
+use wakeline_executor::{Executor, spawn, yield_now};
 
 #[derive(Default)]
 struct Looks {
     own: AtomicUsize,
     others: AtomicUsize,
-}
-
-/// Tells who looks.
-struct Telling {
-    park: ParkDriver,
-    looks: Arc<Looks>,
-}
-
-impl Driver for Telling {
-    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        self.park.turn(limit)
-    }
-
-    fn interrupt(&self) -> Arc<dyn Interrupt> {
-        self.park.interrupt()
-    }
-
-    fn deputy(&self) -> Option<Arc<dyn Deputy>> {
-        Some(Arc::new(Counting(
-            thread::current().id(),
-            Arc::clone(&self.looks),
-        )))
-    }
-}
-
-struct Counting(ThreadId, Arc<Looks>);
-
-impl Deputy for Counting {
-    fn look(&self) {
-        let looks = if thread::current().id() == self.0 {
-            &self.1.own
-        } else {
-            &self.1.others
-        };
-        looks.fetch_add(1, SeqCst);
-    }
 }
 
 #[test]
@@ -59,8 +25,13 @@ fn who_computes_is_looked_after_by_another() {
         .workers(2)
         .driver(move |_| {
             let looks = Arc::clone(&theirs);
-            let park = ParkDriver::new();
-            Ok(Box::new(Telling { park, looks }))
+            Ok(Box::new(Telling::new(move |home| {
+                let looks = match thread::current().id() == home {
+                    true => &looks.own,
+                    false => &looks.others,
+                };
+                looks.fetch_add(1, SeqCst);
+            })))
         })
         .build()
         .unwrap();

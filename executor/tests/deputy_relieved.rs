@@ -1,16 +1,18 @@
 //! The only worker that keeps watch over one that computes is called away by a task of
 //! its own: another keeps watch instead of it.
 
+mod telling;
+
 use std::future::poll_fn;
 use std::hint::spin_loop;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wakeline_executor::{Deputy, Driver, Executor, Interrupt, ParkDriver, spawn_local};
+use telling::Telling;
+use wakeline_executor::{Executor, ParkDriver, spawn_local};
 
 const WORKERS: usize = 3;
 const TRIES: usize = 200;
@@ -25,36 +27,6 @@ fn here() -> usize {
     let name = thread::current().name().map(str::to_owned);
     let index = name.as_deref().and_then(|name| name.rsplit('-').next());
     index.expect("a worker").parse().expect("its number")
-}
-
-/// That of worker 0 tells who looks.
-struct Telling {
-    park: ParkDriver,
-    looks: Option<Arc<Looks>>,
-}
-
-impl Driver for Telling {
-    fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        self.park.turn(limit)
-    }
-
-    fn interrupt(&self) -> Arc<dyn Interrupt> {
-        self.park.interrupt()
-    }
-
-    fn deputy(&self) -> Option<Arc<dyn Deputy>> {
-        Some(Arc::new(Counting(self.looks.clone())))
-    }
-}
-
-struct Counting(Option<Arc<Looks>>);
-
-impl Deputy for Counting {
-    fn look(&self) {
-        if let Some(looks) = &self.0 {
-            looks[here()].fetch_add(1, SeqCst);
-        }
-    }
 }
 
 /// Calls a local task of a worker.
@@ -149,9 +121,13 @@ fn who_keeps_watch_and_is_called_away_is_relieved() {
     let executor = Executor::builder()
         .workers(WORKERS)
         .driver(move |worker| {
-            let looks = (worker == 0).then(|| Arc::clone(&looks));
-            let park = ParkDriver::new();
-            Ok(Box::new(Telling { park, looks }))
+            let looks = Arc::clone(&looks);
+            match worker {
+                0 => Ok(Box::new(Telling::new(move |_| {
+                    looks[here()].fetch_add(1, SeqCst);
+                }))),
+                _ => Ok(Box::new(ParkDriver::new())),
+            }
         })
         .build()
         .unwrap();
