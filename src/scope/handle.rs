@@ -301,7 +301,7 @@ macro_rules! methods {
             /// when the guard is dropped, in the scope's cleanup lane, also if the
             /// scope is cancelled. If the scope itself is dropped from outside,
             /// nothing that borrows can go on: then the value is dropped as it
-            /// is. See `guard_static`.
+            /// is, and debug mode tells of it. See `guard_static`.
             ///
             /// # Example
             ///

@@ -5,7 +5,8 @@
 //!
 //! 1. the token is cancelled, for those on other threads who listen
 //! 2. children and body are dropped where they stand; tasks are aborted
-//! 3. finalizers that borrow are dropped: what they borrow may end with this call
+//! 3. finalizers that borrow are dropped: what they borrow may end with this call. Debug
+//!    mode tells of each
 //! 4. the scope is closed; from now on what comes goes upward by itself
 //! 5. finalizers that do not borrow, and waiting for the tasks, go upward
 //! 6. the runtime is told of panics that the scope had not yet reported; a panic in
@@ -64,6 +65,7 @@ impl<F, R, E> Driver<F, R, E> {
                     upward.keep(running, work);
                 }
             } else {
+                self.core.tell_dropped(running.location);
                 upward.discard(finalizer);
             }
         }
@@ -82,7 +84,10 @@ impl<F, R, E> Driver<F, R, E> {
             work,
         } = finalizer;
         match work {
-            Work::Borrowed(work) => upward.discard(Placed::new(work, self.place(origin))),
+            Work::Borrowed(work) => {
+                self.core.tell_dropped(location);
+                upward.discard(Placed::new(work, self.place(origin)));
+            }
             Work::Owned(work) => {
                 let running = Running {
                     origin,

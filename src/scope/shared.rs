@@ -13,6 +13,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use wakeline_context::{Cause, Reason};
+use wakeline_executor::debug::finalizer_dropped;
 
 use super::adopt::{Orphan, Owned, adopt};
 use super::link::{Link, lock};
@@ -110,9 +111,19 @@ impl<F, E> Core<F, E> {
         }
         drop(inner);
         match finalizer.work {
-            Work::Borrowed(work) => drop(work),
+            Work::Borrowed(work) => {
+                self.tell_dropped(finalizer.location);
+                drop(work);
+            }
             Work::Owned(work) => self.adopt(VecDeque::from([work]), finalizer.location),
         }
+    }
+
+    /// The finalizer of the guard that was made there will not go on.
+    pub(super) fn tell_dropped(&self, made_at: &'static Location<'static>) {
+        let reason = self.link.reason();
+        let reason = reason.unwrap_or_else(|| Reason::at(Cause::Dropped, self.link.location));
+        finalizer_dropped(made_at, reason);
     }
 
     /// Hands finalizers of one child upward, with the time they would have had.

@@ -1,7 +1,7 @@
 //! Debug mode: what a program does wrong without an error, told while it runs.
 //!
 //! [`Builder::debug`](crate::Builder::debug) or `WAKELINE_DEBUG=1` turns it on.
-//! Then three things are reported, a line each on stderr or wherever
+//! Then four things are reported, a line each on stderr or wherever
 //! [`DebugConfig::on_report`] says:
 //!
 //! 1. a single poll took long, so that its thread ran nothing else meanwhile;
@@ -11,7 +11,9 @@
 //!    `&'static str` and [`JoinError`](crate::JoinError). What was awaited was seen,
 //!    and an abort is no failure;
 //! 3. a task, or a child of a scope, ended and had never been polled, as its
-//!    runtime ended or its owner was dropped.
+//!    runtime ended or its owner was dropped;
+//! 4. the finalizer of a guard that borrows was dropped with its scope, as who had awaited
+//!    that was dropped: by a `timeout` around it, a lost `select!`, an abort.
 //!
 //! A future that was not given to anybody cannot be seen here: that one is the
 //! compiler's `unused_must_use`. Nor are futures like a sleep that are dropped
@@ -47,8 +49,9 @@
 //!   block_on.rs   so was one of the root ────┤           ┌─▶ `on_report`
 //!   complete.rs   a failure is dropped ──────┼▶ Reporter ┤
 //!                 unseen                     │  limits   └─▶ or a line to stderr
-//!   run.rs        a future is dropped, and ──┘
-//!   unpolled.rs   never was polled
+//!   run.rs        a future is dropped, and ──┤
+//!   scopes.rs     never was polled           │
+//!   scopes.rs     so is a finalizer ─────────┘
 //! ```
 //!
 //! It is on or off for the whole life of an executor. Off it is a `None` beside
@@ -63,15 +66,15 @@ mod dump;
 mod errors;
 mod hook;
 mod report;
+mod scopes;
 #[cfg(all(test, not(loom)))]
 mod tests;
-mod unpolled;
 mod watch;
 
 pub use config::{DebugConfig, DebugMode};
 pub use dump::{Cycle, Dump};
 pub use report::{Finding, Report, Subject, SubjectKind, Then};
-pub use unpolled::Unpolled;
+pub use scopes::{Unpolled, finalizer_dropped};
 
 pub(crate) use dump::{EnteredRoot, Roots};
 pub(crate) use errors::error_in;

@@ -51,6 +51,15 @@ pub enum Finding {
         /// Why it ended.
         reason: Reason,
     },
+    /// The finalizer of a guard that borrows was dropped before its end: nobody could run
+    /// it any more, as its scope was dropped, or had ended.
+    #[non_exhaustive]
+    FinalizerDropped {
+        /// The guard.
+        subject: Subject,
+        /// Why it ended.
+        reason: Reason,
+    },
     /// More was found than [`DebugConfig::per_second`](super::DebugConfig::per_second)
     /// allows, and the executor has ended: this is what no report has counted.
     LeftOut,
@@ -62,11 +71,11 @@ pub enum Finding {
 pub struct Subject {
     /// What it is.
     pub kind: SubjectKind,
-    /// The task's id; a `block_on` has one, too. A child of a scope has none.
+    /// The task's id; a `block_on` has one, too. What is a part of a scope has none.
     pub id: Option<Id>,
     /// The task's name, if it was given one.
     pub name: Option<Arc<str>>,
-    /// The line that spawned it, or that called `block_on`.
+    /// The line that spawned it, made it, or called `block_on`.
     pub spawned_at: &'static Location<'static>,
 }
 
@@ -80,6 +89,8 @@ pub enum SubjectKind {
     Root,
     /// A future that was spawned into a scope.
     Child,
+    /// A value with a finalizer, of a scope.
+    Guard,
 }
 
 /// How a slow poll ended.
@@ -98,7 +109,7 @@ pub enum Then {
 
 impl Finding {
     /// How many sorts of findings there are.
-    pub(super) const SORTS: usize = 4;
+    pub(super) const SORTS: usize = 5;
 
     /// Which one this is, for the limit that each has for itself.
     pub(super) fn sort(&self) -> usize {
@@ -106,7 +117,8 @@ impl Finding {
             Finding::SlowPoll { .. } => 0,
             Finding::Unobserved { .. } => 1,
             Finding::NeverPolled { .. } => 2,
-            Finding::LeftOut => 3,
+            Finding::FinalizerDropped { .. } => 3,
+            Finding::LeftOut => 4,
         }
     }
 
@@ -116,7 +128,8 @@ impl Finding {
         match self {
             Finding::SlowPoll { subject, .. }
             | Finding::Unobserved { subject, .. }
-            | Finding::NeverPolled { subject, .. } => Some(subject),
+            | Finding::NeverPolled { subject, .. }
+            | Finding::FinalizerDropped { subject, .. } => Some(subject),
             Finding::LeftOut => None,
         }
     }
@@ -127,6 +140,7 @@ impl fmt::Display for Subject {
         match self.kind {
             SubjectKind::Task => f.write_str("task")?,
             SubjectKind::Child => f.write_str("a scope's child")?,
+            SubjectKind::Guard => return write!(f, "the guard made at {}", self.spawned_at),
             SubjectKind::Root => {
                 return write!(f, "the future of `block_on` at {}", self.spawned_at);
             }
@@ -169,6 +183,11 @@ impl fmt::Display for Finding {
             Finding::NeverPolled { subject, reason } => write!(
                 f,
                 "dropped without ever having run: {subject}: {reason} (at {})",
+                reason.location()
+            ),
+            Finding::FinalizerDropped { subject, reason } => write!(
+                f,
+                "a finalizer was dropped with its scope: {subject}: {reason} (at {}); only one that borrows nothing can go on, by `guard_static`",
                 reason.location()
             ),
             Finding::LeftOut => f.write_str("the runtime has ended"),

@@ -33,6 +33,11 @@ impl Reporter {
             });
         }
     }
+
+    /// A finalizer is dropped, which somebody relies on: always a finding.
+    pub(super) fn finalizer_dropped(&self, subject: Subject, reason: Reason) {
+        self.report(Finding::FinalizerDropped { subject, reason });
+    }
 }
 
 /// A poll that is being timed.

@@ -1,8 +1,9 @@
-//! Debug mode: slow polls, failures that nobody saw, futures that never ran, the
+//! Debug mode: slow polls, failures that nobody saw, futures and finalizers that never ran, the
 //! task list, and calls from the wrong place.
 
 mod advice;
 mod dump;
+mod finalizers;
 mod slow;
 mod unseen;
 

@@ -1,4 +1,4 @@
-//! A future that is no task, and that knows whether it was ever polled.
+//! What scopes tell: a child that was never polled, a finalizer that did not run.
 
 use std::panic::Location;
 
@@ -48,13 +48,26 @@ impl Drop for Unpolled {
             .and_then(|token| token.downcast_ref::<Node>().and_then(Node::reason))
             .unwrap_or_else(|| Reason::at(Cause::Dropped, spawned_at));
         if let Some(debug) = &shared.debug {
-            let subject = || Subject {
-                kind: SubjectKind::Child,
-                id: None,
-                name: None,
-                spawned_at,
-            };
-            debug.never_polled(subject, &reason);
+            debug.never_polled(|| subject(SubjectKind::Child, spawned_at), &reason);
         }
+    }
+}
+
+/// The finalizer of a guard that was made there is dropped with its scope, and has not run
+/// to its end: reports it, if the runtime of this thread is in debug mode.
+#[doc(hidden)]
+pub fn finalizer_dropped(made_at: &'static Location<'static>, reason: Reason) {
+    let shared = context::shared();
+    if let Some(debug) = shared.as_ref().and_then(|shared| shared.debug.as_ref()) {
+        debug.finalizer_dropped(subject(SubjectKind::Guard, made_at), reason);
+    }
+}
+
+fn subject(kind: SubjectKind, spawned_at: &'static Location<'static>) -> Subject {
+    Subject {
+        kind,
+        id: None,
+        name: None,
+        spawned_at,
     }
 }
