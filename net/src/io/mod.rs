@@ -8,6 +8,7 @@
 //! | `read.rs`     | [`AsyncReadExt`]: `read`, `read_exact`, `read_to_end`, …    |
 //! | `write.rs`    | [`AsyncWriteExt`]: `write`, `write_all`, `flush`, `close`   |
 //! | `buf.rs`      | [`AsyncBufReadExt`]: `fill_buf`, `read_until`, `read_line`  |
+//! | `take.rs`     | [`Take`]: the first bytes; `chain.rs` [`Chain`]: one after another |
 //! | `reader.rs`   | [`BufReader`], whose reads keep their progress when dropped |
 //! | `writer.rs`   | [`BufWriter`]                                               |
 //! | `seek.rs`     | [`AsyncSeekExt`]: `seek`, `rewind`, `stream_position`       |
@@ -15,6 +16,7 @@
 //! | `splice.rs`   | [`Splice`]: the same for our streams, within the kernel     |
 //! | `split.rs`    | [`split`] for any stream that is both                       |
 //! | `memory.rs`   | [`duplex`], [`simplex`]: streams in memory                  |
+//! | `void.rs`     | [`empty`], [`repeat`], [`sink`]: nothing behind them        |
 //! | `async_fd.rs` | [`AsyncFd`]: any descriptor that can be polled               |
 //! | `stdio.rs`    | [`stdin`], [`stdout`], [`stderr`]                           |
 //! | `pool.rs`     | buffers that are borrowed only while there is data          |
@@ -30,6 +32,7 @@
 mod async_fd;
 mod bounded;
 mod buf;
+mod chain;
 mod copy;
 mod memory;
 pub(crate) mod pool;
@@ -39,12 +42,15 @@ mod seek;
 mod splice;
 mod split;
 mod stdio;
+mod take;
+mod void;
 mod write;
 mod writer;
 
 pub use async_fd::{AsyncFd, Guard, Interest, ReadyGuard, TryIoError};
 pub use bounded::{BufferPool, PoolBuf, ReadFromPool};
 pub use buf::{AsyncBufReadExt, FillBuf, ReadLine, ReadUntil};
+pub use chain::Chain;
 pub use copy::{Copy, CopyBidirectional, copy, copy_bidirectional};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, SeekFrom};
 pub use memory::{DuplexStream, SimplexReader, SimplexWriter, duplex, simplex};
@@ -58,6 +64,8 @@ pub use seek::{AsyncSeekExt, Seek};
 pub use splice::{Splice, SpliceFrom, SpliceInto, SpliceTo};
 pub use split::{ReadHalf, WriteHalf, split};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
+pub use take::Take;
+pub use void::{Empty, Repeat, Sink, empty, repeat, sink};
 pub use wakeline_reactor::op::{IoBuf, IoBufMut, Slice};
 pub use write::{AsyncWriteExt, Close, Flush, Write, WriteAll, WriteVectored};
 pub use writer::BufWriter;

@@ -1,7 +1,9 @@
 //! [`AsyncReadExt`]: what can be done with anything that reads.
 
+use super::chain::Chain;
 use super::parked_at;
 use super::reader::EarlyEnd;
+use super::take::Take;
 use futures_io::AsyncRead;
 use std::io::{self, IoSliceMut};
 use std::mem;
@@ -149,6 +151,60 @@ pub trait AsyncReadExt: AsyncRead {
             out,
             location: Location::caller(),
         }
+    }
+
+    /// A reader of at most the next `limit` bytes: it ends then, and this one is read no
+    /// further.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// # let (mut stream, mut peer) = wakeline_net::testing::tcp_pair().await?;
+    /// peer.write_all(b"bodynext").await?;
+    /// let mut body = String::new();
+    /// (&mut stream).take(4).read_to_string(&mut body).await?;
+    /// let mut next = [0; 4];
+    /// stream.read_exact(&mut next).await?;
+    /// assert_eq!((body.as_str(), &next), ("body", b"next"));
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    fn take(self, limit: u64) -> Take<Self>
+    where
+        Self: Sized,
+    {
+        Take::new(self, limit)
+    }
+
+    /// This reader, and when it has ended, `next`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wakeline_net::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// # wakeline_net::testing::block_on(async {
+    /// # let (mut stream, mut peer) = wakeline_net::testing::tcp_pair().await?;
+    /// peer.write_all(b"GET / HTTP/1.1").await?;
+    /// peer.close().await?;
+    /// let mut first = [0; 3];
+    /// stream.read_exact(&mut first).await?; // to see what it speaks
+    /// let mut whole = String::new();
+    /// first.as_slice().chain(stream).read_to_string(&mut whole).await?;
+    /// assert_eq!(whole, "GET / HTTP/1.1");
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    fn chain<R: AsyncRead>(self, next: R) -> Chain<Self, R>
+    where
+        Self: Sized,
+    {
+        Chain::new(self, next)
     }
 }
 

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, ready};
 use wakeline::fs::File;
-use wakeline::io::{AsyncRead, AsyncSeekExt, AsyncWrite, copy, copy_bidirectional};
+use wakeline::io::{
+    AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional,
+    empty, repeat, sink,
+};
 use wakeline::net::lookup_host;
 use wakeline::task::consume_budget;
 
@@ -109,6 +112,24 @@ pub(super) fn of(name: &str) -> Spin {
             let (mut a, mut b) = (Endless::new(false), Endless::new(false));
             let copied = copy_bidirectional(&mut a, &mut b).await;
             assert_eq!(copied.expect("no errors"), (TURNS as u64, TURNS as u64));
+        }),
+        "io::empty" => Box::pin(async {
+            for _ in 0..TURNS {
+                let read = empty().read(&mut [0; 1]).await;
+                assert_eq!(read.expect("no errors"), 0);
+            }
+        }),
+        "io::repeat" => Box::pin(async {
+            for _ in 0..TURNS {
+                let read = repeat(7).read(&mut [0; 1]).await;
+                assert_eq!(read.expect("no errors"), 1);
+            }
+        }),
+        "io::sink" => Box::pin(async {
+            for _ in 0..TURNS {
+                let written = sink().write(b"x").await;
+                assert_eq!(written.expect("no errors"), 1);
+            }
         }),
         name => unreachable!("{name} is not here"),
     }
