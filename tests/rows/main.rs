@@ -101,6 +101,7 @@ mod row_30_spawn_into_cancelled;
 mod row_31_guards;
 mod row_32_streams;
 mod row_32_timed_streams;
+mod row_33_emitters;
 mod row_33_generators;
 mod row_34_mutex;
 mod row_35_rate_limiter;

@@ -18,6 +18,7 @@
 //!
 //! `slot.rs` has what stands between the two.
 
+mod line;
 mod slot;
 
 pub use slot::{Emit, Emitter};

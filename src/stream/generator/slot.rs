@@ -14,14 +14,17 @@
 //!
 //! Most of the time body and consumer are one task, and nobody needs to be woken:
 //! the next `poll_next` polls the body. But an `emit` may be polled with a waker
-//! of its own (inside of `join_all`) or in another task, so wakers are kept, and
-//! called when they are not those of the poll in progress.
+//! of its own (inside of `join_all`), outside of the body, or in another task, so
+//! wakers are kept (`line.rs`), and all are called but those of the first sort.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
+
+use super::line::{Line, Ticket};
 
 #[derive(Debug)]
 pub(super) struct Slot<T>(Mutex<State<T>>);
@@ -31,7 +34,9 @@ struct State<T> {
     item: Option<Placed<T>>,
     placed: u64,
     /// Of `emit`s that wait until the slot is empty.
-    emitters: Vec<Waker>,
+    line: Line,
+    /// Where the body is being polled.
+    runs_on: Option<ThreadId>,
     /// Of a consumer that found nothing.
     consumer: Option<Waker>,
     /// The body is done, or the stream was dropped.
@@ -49,7 +54,8 @@ impl<T> Slot<T> {
         Slot(Mutex::new(State {
             item: None,
             placed: 0,
-            emitters: Vec::new(),
+            line: Line::default(),
+            runs_on: None,
             consumer: None,
             closed: false,
         }))
@@ -62,26 +68,25 @@ impl<T> Slot<T> {
 
     /// The consumer polls the body: until it finds nothing, it need not be woken.
     pub(super) fn begin(&self) {
-        let consumer = self.lock().consumer.take();
+        let mut state = self.lock();
+        state.runs_on = Some(thread::current().id());
+        let consumer = state.consumer.take();
+        drop(state);
         drop(consumer);
     }
 
-    /// The item, if there is one; else the consumer is woken by the next.
+    /// The body has suspended. The item, if there is one; else the consumer is woken by the next.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<T> {
         let consumer = cx.waker().clone(); // foreign code: before the lock
         let mut state = self.lock();
+        state.runs_on = None;
         let Some(placed) = state.item.take() else {
             state.consumer = Some(consumer); // `begin` has emptied it
             return Poll::Pending;
         };
-        let emitters = std::mem::take(&mut state.emitters);
+        let emitters = state.line.take();
         drop(state);
-        // One with the consumer's own waker is polled by the next `poll_next`.
-        for emitter in emitters {
-            if !emitter.will_wake(&consumer) {
-                emitter.wake();
-            }
-        }
+        emitters.wake_for(&consumer);
         Poll::Ready(placed.item)
     }
 
@@ -90,20 +95,25 @@ impl<T> Slot<T> {
         let mut state = self.lock();
         state.closed = true;
         let item = state.item.take();
-        let emitters = std::mem::take(&mut state.emitters);
+        let emitters = state.line.take();
         drop(state);
-        emitters.into_iter().for_each(Waker::wake);
+        emitters.wake();
         item.map(|placed| placed.item)
     }
 
     /// Edge 1 or 4: the number of the item once it is placed, or the item.
-    fn place(&self, item: T, waker: &Waker) -> Result<u64, Refused<T>> {
+    fn place(
+        &self,
+        item: T,
+        ticket: &mut Option<Ticket>,
+        waker: &Waker,
+    ) -> Result<u64, Refused<T>> {
         let waker = waker.clone();
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed(item));
         }
-        let unused = state.wait(waker);
+        let unused = state.wait(ticket, waker);
         if state.item.is_some() {
             drop(state);
             drop(unused);
@@ -121,30 +131,31 @@ impl<T> Slot<T> {
         Ok(nth)
     }
 
-    fn poll_taken(&self, nth: u64, waker: &Waker) -> Poll<()> {
+    fn poll_taken(&self, nth: u64, ticket: &mut Option<Ticket>, waker: &Waker) -> Poll<()> {
         let waker = waker.clone();
         let mut state = self.lock();
         if !state.has(nth) {
             return Poll::Ready(());
         }
-        let unused = state.wait(waker);
+        let unused = state.wait(ticket, waker);
         drop(state);
         drop(unused);
         Poll::Pending
     }
 
-    /// Edge 3.
-    fn take_back(&self, nth: u64) {
+    /// Edge 3: what was placed is taken back.
+    fn give_up(&self, nth: Option<u64>, ticket: Ticket) {
         let mut state = self.lock();
-        if !state.has(nth) {
-            return;
-        }
-        let item = state.item.take();
-        let emitters = std::mem::take(&mut state.emitters);
-        drop(state);
+        let unused = state.line.leave(ticket);
+        let mine = nth.is_some_and(|nth| state.has(nth));
+        let item = mine.then(|| state.item.take());
         // There is room for the others.
-        emitters.into_iter().for_each(Waker::wake);
-        drop(item);
+        let emitters = mine.then(|| state.line.take());
+        drop(state);
+        if let Some(emitters) = emitters {
+            emitters.wake();
+        }
+        drop((unused, item));
     }
 }
 
@@ -153,13 +164,9 @@ impl<T> State<T> {
         self.item.as_ref().is_some_and(|placed| placed.nth == nth)
     }
 
-    /// Keeps the waker, unless it is known; gives it back then.
-    fn wait(&mut self, waker: Waker) -> Option<Waker> {
-        if self.emitters.iter().any(|known| known.will_wake(&waker)) {
-            return Some(waker);
-        }
-        self.emitters.push(waker);
-        None
+    fn wait(&mut self, ticket: &mut Option<Ticket>, waker: Waker) -> Option<Waker> {
+        let inside = self.runs_on == Some(thread::current().id());
+        self.line.wait(ticket, waker, inside)
     }
 }
 
@@ -191,6 +198,7 @@ impl<T> Emitter<T> {
         Emit {
             slot: &self.slot,
             state: EmitState::Offers(item),
+            ticket: None,
         }
     }
 }
@@ -206,6 +214,7 @@ impl<T> fmt::Debug for Emitter<T> {
 pub struct Emit<'a, T> {
     slot: &'a Slot<T>,
     state: EmitState<T>,
+    ticket: Option<Ticket>,
 }
 
 enum EmitState<T> {
@@ -220,20 +229,22 @@ impl<T> Future for Emit<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match std::mem::replace(&mut self.state, EmitState::Done) {
-            EmitState::Offers(item) => match self.slot.place(item, cx.waker()) {
-                Ok(nth) => self.state = EmitState::Placed(nth),
-                Err(Refused::Full(item)) => self.state = EmitState::Offers(item),
+        let this = &mut *self;
+        match std::mem::replace(&mut this.state, EmitState::Done) {
+            EmitState::Offers(item) => match this.slot.place(item, &mut this.ticket, cx.waker()) {
+                Ok(nth) => this.state = EmitState::Placed(nth),
+                Err(Refused::Full(item)) => this.state = EmitState::Offers(item),
                 Err(Refused::Closed(item)) => {
                     drop(item);
                     return Poll::Ready(());
                 }
             },
             EmitState::Placed(nth) => {
-                if self.slot.poll_taken(nth, cx.waker()).is_ready() {
+                let ticket = &mut this.ticket;
+                if this.slot.poll_taken(nth, ticket, cx.waker()).is_ready() {
                     return Poll::Ready(());
                 }
-                self.state = EmitState::Placed(nth);
+                this.state = EmitState::Placed(nth);
             }
             EmitState::Done => panic!("an `emit` was polled after it was ready"),
         }
@@ -243,8 +254,13 @@ impl<T> Future for Emit<'_, T> {
 
 impl<T> Drop for Emit<'_, T> {
     fn drop(&mut self) {
-        if let EmitState::Placed(nth) = self.state {
-            self.slot.take_back(nth);
+        let nth = match self.state {
+            EmitState::Offers(_) => None,
+            EmitState::Placed(nth) => Some(nth),
+            EmitState::Done => return,
+        };
+        if let Some(ticket) = self.ticket {
+            self.slot.give_up(nth, ticket);
         }
     }
 }
