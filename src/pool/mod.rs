@@ -79,7 +79,8 @@ impl<M: Manager> Pool<M> {
     ///
     /// # Panics
     ///
-    /// If `size` is zero: nothing could ever be lent.
+    /// If `size` is zero: nothing could ever be lent; or above
+    /// [`Semaphore::MAX_PERMITS`](crate::sync::Semaphore::MAX_PERMITS).
     #[must_use]
     #[track_caller]
     pub fn new(manager: M, size: usize) -> Pool<M> {

@@ -25,7 +25,7 @@
 
 use std::num::NonZeroU32;
 
-/// Nanoseconds since the limiter was made.
+/// Nanoseconds since the limiter's beginning.
 pub(super) type Nanos = u64;
 
 /// A token bucket.
@@ -73,8 +73,7 @@ impl Gcra {
     /// How many nanoseconds from now `permits` could be taken.
     pub(super) fn wait(&self, permits: u32, now: Nanos) -> u128 {
         debug_assert!(permits <= self.burst);
-        let span = self.cost.saturating_mul(u128::from(self.burst));
-        let latest = self.now(now).saturating_add(span);
+        let latest = self.latest(now);
         self.full_after(permits, now)
             .saturating_sub(latest)
             .div_ceil(self.parts)
@@ -91,6 +90,18 @@ impl Gcra {
             }
             None => self.burst, // they cost nothing
         }
+    }
+
+    /// The clock was set back to `now`: who comes may have to wait for a whole burst, and
+    /// not for as long as it was set back.
+    pub(super) fn set_back(&mut self, now: Nanos) {
+        self.full_at = self.full_at.min(self.latest(now));
+    }
+
+    /// As far as `full_at` may go.
+    fn latest(&self, now: Nanos) -> u128 {
+        let span = self.cost.saturating_mul(u128::from(self.burst));
+        self.now(now).saturating_add(span)
     }
 
     fn full_after(&self, permits: u32, now: Nanos) -> u128 {

@@ -35,7 +35,9 @@ use gcra::Gcra;
 
 /// Lets so many through in a while: a token bucket, first come, first served.
 ///
-/// It goes by [`time::now`](crate::time::now), so a paused clock pauses it. Who
+/// It goes by [`time::now`](crate::time::now) of who looks, so a paused clock pauses it; where
+/// that goes back from one look to the next, as between runtimes with clocks of their own,
+/// at most a whole burst counts as just taken. Who
 /// waits is late by up to a tick of the timers: for a rate of thousands in a
 /// second, allow a burst of what comes in some milliseconds.
 ///
@@ -56,8 +58,7 @@ use gcra::Gcra;
 pub struct RateLimiter {
     /// Whose turn it is: the front holds the only permit.
     line: Semaphore,
-    bucket: Mutex<Gcra>,
-    start: Instant,
+    bucket: Mutex<Bucket>,
     permits: NonZeroU32,
     per: Duration,
 }
@@ -79,8 +80,11 @@ impl RateLimiter {
         };
         RateLimiter {
             line: Semaphore::new(1),
-            bucket: Mutex::new(Gcra::new(permits, per.as_nanos(), permits)),
-            start: time::now(),
+            bucket: Mutex::new(Bucket {
+                gcra: Gcra::new(permits, per.as_nanos(), permits),
+                start: time::now(),
+                seen: 0,
+            }),
             permits,
             per,
         }
@@ -98,7 +102,9 @@ impl RateLimiter {
         let Some(burst) = NonZeroU32::new(burst) else {
             panic!("a burst of nothing lets nothing through: give it at least 1")
         };
-        self.bucket = Mutex::new(Gcra::new(self.permits, self.per.as_nanos(), burst));
+        let gcra = Gcra::new(self.permits, self.per.as_nanos(), burst);
+        let bucket = self.bucket.get_mut();
+        bucket.unwrap_or_else(PoisonError::into_inner).gcra = gcra;
         self
     }
 
@@ -262,11 +268,38 @@ impl RateLimiter {
 
     fn with_bucket<R>(&self, f: impl FnOnce(&mut Gcra, gcra::Nanos) -> R) -> R {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, where it is never behind what the bucket has seen, and
-        // where nothing else happens but arithmetic.
-        let now = time::now().saturating_duration_since(self.start);
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        f(&mut bucket, now)
+        // Under the lock, where nothing else happens but arithmetic.
+        let now = bucket.at(time::now());
+        f(&mut bucket.gcra, now)
+    }
+}
+
+/// What was let through, by the clock of whoever looks.
+struct Bucket {
+    gcra: Gcra,
+    start: Instant,
+    /// The last look.
+    seen: gcra::Nanos,
+}
+
+impl Bucket {
+    /// The moment on the bucket's scale. A limiter that several threads share may see
+    /// several clocks, of which one is paused, or was moved ahead: then time goes back.
+    fn at(&mut self, moment: Instant) -> gcra::Nanos {
+        let since = match moment.checked_duration_since(self.start) {
+            Some(since) => since,
+            None => {
+                // Its scale begins anew.
+                self.start = moment;
+                Duration::ZERO
+            }
+        };
+        let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        if now < self.seen {
+            self.gcra.set_back(now);
+        }
+        self.seen = now;
+        now
     }
 }
 

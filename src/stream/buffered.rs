@@ -18,6 +18,7 @@ use std::thread;
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
+use wakeline_context::quietly;
 
 use crate::future::Group;
 
@@ -112,10 +113,11 @@ pin_project! {
 }
 
 pin_project! {
-    /// A future of which a panic is an output.
+    /// A future of which a panic is an output, also one of its destructor: it is dropped
+    /// within its last poll.
     struct Caught<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
     }
 }
 
@@ -123,12 +125,28 @@ impl<F: Future> Future for Caught<F> {
     type Output = thread::Result<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
+        let mut place = self.project().future;
         // Not polled again after a panic, so nobody sees it in pieces.
-        let polled = catch_unwind(AssertUnwindSafe(|| future.poll(cx)));
-        Poll::Ready(match polled {
+        let polled = catch_unwind(AssertUnwindSafe(|| match place.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => unreachable!("a group drops what is ready"),
+        }));
+        let output = match polled {
             Ok(polled) => Ok(ready!(polled)),
             Err(payload) => Err(payload),
+        };
+        let dropped = catch_unwind(AssertUnwindSafe(|| place.set(None)));
+        // The first panic counts; a lost output's own destructor may panic, too.
+        Poll::Ready(match (output, dropped) {
+            (output, Ok(())) => output,
+            (Ok(output), Err(payload)) => {
+                quietly(|| drop(output));
+                Err(payload)
+            }
+            (Err(first), Err(second)) => {
+                quietly(|| drop(second));
+                Err(first)
+            }
         })
     }
 }
@@ -171,7 +189,12 @@ impl<S: Stream<Item: Future>> Stream for Buffered<S> {
         let source = &mut this.source;
         while let Some(future) = source.as_mut().poll_more(cx, ordered.outputs.len()) {
             let nth = ordered.given + ordered.outputs.len();
-            this.group.insert(nth, Caught { future });
+            this.group.insert(
+                nth,
+                Caught {
+                    future: Some(future),
+                },
+            );
             ordered.outputs.push_back(None);
         }
         loop {

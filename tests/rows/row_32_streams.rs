@@ -325,6 +325,36 @@ fn a_panic_of_a_future_leaves_no_gap_that_others_wait_for() {
     }
 }
 
+/// Is ready with its number; number 1 panics when it is dropped.
+struct Loud(u32);
+
+impl Future for Loud {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+        Poll::Ready(self.0)
+    }
+}
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        assert_ne!(self.0, 1, "planned");
+    }
+}
+
+#[test]
+fn nor_does_one_of_its_destructor() {
+    for limit in 1..=4 {
+        let mut outputs = iter(0..4).map(Loud).buffered(limit);
+        let mut next = || {
+            catch_unwind(AssertUnwindSafe(|| poll_idly(pin!(outputs.next())))).map_err(drop)
+        };
+        let seen = [next(), next(), next(), next(), next()];
+        let outputs = [Ok(Some(0)), Err(()), Ok(Some(2)), Ok(Some(3)), Ok(None)];
+        assert_eq!(seen, outputs.map(|output| output.map(Poll::Ready)), "{limit} at once");
+    }
+}
+
 #[test]
 fn merged_streams_take_turns_and_both_are_emptied() {
     on_every_runtime(|| async {

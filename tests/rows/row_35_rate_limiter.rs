@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wakeline::sync::RateLimiter;
 use wakeline::time::{advance, now, sleep};
-use wakeline::{FutureExt, spawn};
+use wakeline::{FutureExt, Runtime, spawn};
 
 use crate::on_every_runtime;
 use crate::row_26_virtual_time::paused;
@@ -179,4 +179,28 @@ fn two_who_try_at_once_do_not_refuse_each_other() {
     for thread in threads {
         assert!(thread.join().expect("no panic"));
     }
+}
+
+#[test]
+fn runtimes_whose_clocks_differ_may_share_one() {
+    let paused = || Runtime::builder().workers(1).start_paused(true).build();
+    let (ahead, behind) = (paused().unwrap(), paused().unwrap());
+    let limit = ahead.block_on(async {
+        advance(S * 3_600).await;
+        let limit = RateLimiter::new(1, S);
+        limit.acquire().await;
+        limit
+    });
+    behind.block_on(async {
+        let early = limit.try_acquire().expect_err("it was taken just now");
+        assert!(early.retry_after() <= S, "{early:?}");
+        let start = now();
+        for _ in 0..3 {
+            limit.acquire().await;
+        }
+        let took = now() - start;
+        assert!(took <= S * 3 + MS * 2, "{took:?}");
+    });
+    // And ahead again: a quiet while.
+    ahead.block_on(async { limit.try_acquire().expect("an hour has passed") });
 }

@@ -149,7 +149,8 @@ impl<T> Sender<T> {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Waits until there is no receiver.
+    /// Waits until there is no receiver. It is also ready if there was a moment without one
+    /// while it waited, though another may have [subscribed](Sender::subscribe) since.
     ///
     /// # Cancellation
     ///
