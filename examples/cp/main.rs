@@ -27,6 +27,7 @@ use wakeline::signal::unix::{SignalKind, signal};
 
 use options::Options;
 use progress::Progress;
+use transfer::Failed;
 
 /// How it ended without an error.
 enum End {
@@ -92,7 +93,11 @@ async fn copy(options: &Options) -> Result<End, String> {
         Some(Err(error)) => {
             // The first error is the one to be told.
             let _gone = new.discard().await;
-            return Err(format!("{}: {error}", to.display()));
+            let (path, error) = match error {
+                Failed::Reading(error) => (&options.from, error),
+                Failed::Writing(error) => (&to, error),
+            };
+            return Err(format!("{}: {error}", path.display()));
         }
     }
     let committed = if options.sync {
@@ -107,11 +112,12 @@ async fn copy(options: &Options) -> Result<End, String> {
 
 /// The bytes, and who may read, write and run them; not with whose rights it runs: the
 /// copy is another's.
-async fn content(source: &File, new: &AtomicFile, progress: &Progress) -> io::Result<()> {
+async fn content(source: &File, new: &AtomicFile, progress: &Progress) -> Result<(), Failed> {
     transfer::all(source, new.file(), progress).await?;
-    let known = source.metadata().await?;
+    let known = source.metadata().await.map_err(Failed::Reading)?;
     let rights = Permissions::from_mode(known.mode() & 0o777);
-    new.file().set_permissions(rights).await
+    let set = new.file().set_permissions(rights).await;
+    set.map_err(Failed::Writing)
 }
 
 /// The path of the copy: in a directory it has the name of the original.

@@ -17,15 +17,24 @@ use crate::progress::Progress;
 /// Bytes that are read and written at a time.
 const PIECE: usize = 1 << 20;
 
+/// What failed: reading or writing.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
 /// Copies until the end of `from`, which may grow meanwhile.
-pub(crate) async fn all(from: &File, to: &File, progress: &Progress) -> io::Result<()> {
+pub(crate) async fn all(from: &File, to: &File, progress: &Progress) -> Result<(), Failed> {
     let mut at = 0;
-    let mut ahead = read(from, Vec::with_capacity(PIECE), 0).await?;
+    let first = read(from, Vec::with_capacity(PIECE), 0).await;
+    let mut ahead = first.map_err(Failed::Reading)?;
     let mut free = Vec::with_capacity(PIECE);
     while !ahead.is_empty() {
         let next = at + ahead.len() as u64;
         let (read, written) = join!(read(from, free, next), write(to, ahead, at));
-        (ahead, free) = (read?, written?);
+        free = written.map_err(Failed::Writing)?;
+        ahead = read.map_err(Failed::Reading)?;
         at = next;
         progress.at(at);
     }

@@ -16,6 +16,9 @@ use clap::Parser;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
+/// Bytes of URLs that are taken.
+const INPUT_MAX: u64 = 16 << 20;
+
 use super::{
     client::{Job, Options},
     connect::read_roots,
@@ -184,12 +187,18 @@ impl Args {
 }
 
 fn read_input(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let most = INPUT_MAX + 1;
     if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
+        io::stdin().take(most).read_to_string(&mut text)?;
+    } else {
+        fs::File::open(file)?.take(most).read_to_string(&mut text)?;
     }
-    fs::read_to_string(file)
+    if text.len() as u64 > INPUT_MAX {
+        let why = format!("it has more than {INPUT_MAX} bytes: fetch it in parts");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(text)
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {

@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use wakeline::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use wakeline::signal::unix::SignalKind;
 use wakeline::time::sleep;
@@ -144,7 +145,7 @@ pub(crate) async fn run(command: &str, options: &Options, stop: &Stop, sink: &Si
     }
 }
 
-/// SIGTERM to the group, the grace unless all has `ended`, SIGKILL to the group.
+/// SIGTERM, and SIGCONT, to the group, the grace unless all has `ended`, SIGKILL to the group.
 ///
 /// The child is not reaped before that: so long its group's number is its own.
 async fn halt(
@@ -155,6 +156,8 @@ async fn halt(
     sink: &Sink<'_>,
 ) {
     tell(child, SignalKind::terminate(), sink);
+    // One that was stopped hears it only then.
+    tell(child, SignalKind::from_raw(Signal::CONT.as_raw()), sink);
     select! {
         _ended = ended => {}
         () = sleep(grace) => {}

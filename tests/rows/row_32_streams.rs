@@ -346,12 +346,15 @@ impl Drop for Loud {
 fn nor_does_one_of_its_destructor() {
     for limit in 1..=4 {
         let mut outputs = iter(0..4).map(Loud).buffered(limit);
-        let mut next = || {
-            catch_unwind(AssertUnwindSafe(|| poll_idly(pin!(outputs.next())))).map_err(drop)
-        };
+        let mut next =
+            || catch_unwind(AssertUnwindSafe(|| poll_idly(pin!(outputs.next())))).map_err(drop);
         let seen = [next(), next(), next(), next(), next()];
         let outputs = [Ok(Some(0)), Err(()), Ok(Some(2)), Ok(Some(3)), Ok(None)];
-        assert_eq!(seen, outputs.map(|output| output.map(Poll::Ready)), "{limit} at once");
+        assert_eq!(
+            seen,
+            outputs.map(|output| output.map(Poll::Ready)),
+            "{limit} at once"
+        );
     }
 }
 

@@ -108,7 +108,10 @@ fn why(command: &Command, source: &io::Error) -> Option<String> {
     match errno {
         Some(Errno::NOENT | Errno::ACCESS | Errno::NOTDIR) => {}
         Some(Errno::TOOBIG) => return Some(size_of(command)),
-        Some(Errno::PERM) => return Some("it was not allowed to change its user or group".into()),
+        Some(Errno::PERM) => {
+            let text = "it was not allowed to change its user, its group or its process group";
+            return Some(text.into());
+        }
         None if source.kind() == io::ErrorKind::InvalidInput => {
             return Some("a zero byte in its name, its arguments or its environment".into());
         }

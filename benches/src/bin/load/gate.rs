@@ -117,8 +117,10 @@ impl Gate {
         met.then(|| {
             let value = if on_latency {
                 crate::report::time(value)
-            } else {
+            } else if value.fract() == 0.0 || value >= 100.0 {
                 format!("{value:.0}")
+            } else {
+                format!("{value:.2}")
             };
             format!("--fail-if '{}' is met: it is {value}", self.text)
         })

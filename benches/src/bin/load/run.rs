@@ -103,7 +103,8 @@ impl Run {
 
     /// When it is measured; begins with the first call, after the barrier.
     pub(crate) fn window(&self) -> Window {
-        let by_due = self.interval.is_some();
+        // All of a storm is due at once, and what is late is late.
+        let by_due = self.interval.is_some() || self.mode == Mode::Storm;
         *self
             .window
             .get_or_init(|| Window::new(self.warmup, self.duration, self.drain, by_due))
