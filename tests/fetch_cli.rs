@@ -51,6 +51,10 @@ fn wrong_arguments_end_with_two_and_one_clear_line() {
             &["--input", "/does/not/exist"],
             "cannot read --input /does/not/exist",
         ),
+        (
+            &["--input", "/dev/zero"],
+            "more than 16777216 bytes: fetch it in parts",
+        ),
         (&["--input", list], "line 4: \"example.org\" has no scheme"),
         (
             &["--cacert", pem.to_str().unwrap(), "https://h/"],

@@ -342,6 +342,17 @@ fn cp_refuses_a_fifo_on_either_side_and_waits_for_nobody() {
 }
 
 #[test]
+fn cp_names_the_file_that_has_failed() {
+    for_each_backend(|backend| {
+        let dir = Scratch::new("cp-names");
+        // Nothing is mapped at its beginning.
+        let (from, to) = (Path::new("/proc/self/mem"), dir.join("to"));
+        ends(&run(backend, "cp", [from, &*to]), 1, "cp: /proc/self/mem: ");
+        assert!(dir.names().is_empty());
+    });
+}
+
+#[test]
 fn cp_leaves_nothing_when_it_is_interrupted() {
     for_each_backend(|backend| {
         let dir = Scratch::new("cp-interrupt");

@@ -49,6 +49,14 @@ fn spawn(command: &mut Command, stdin: Stdio) -> Child {
         .expect("it starts")
 }
 
+#[test]
+fn a_command_that_is_stopped_hears_its_end() {
+    let stopped = "trap 'echo goodbye; exit 3' TERM; kill -STOP $$";
+    // With the grace it would be killed, and say nothing.
+    let (code, stdout, stderr) = run(&["--timeout", "0.2", "--grace", "600", stopped]);
+    assert_eq!((code, stdout.as_str()), (124, "goodbye\n"), "{stderr}");
+}
+
 /// Waits until nobody of the process group lives: else it is killed, and the test fails.
 fn until_group_is_gone(leader: &str) {
     let group: i64 = leader.parse().expect("a number");

@@ -159,6 +159,27 @@ fn a_storm_ends_with_its_last_answer() {
     assert_eq!(refused.status.code(), Some(1));
 }
 
+/// Answers later than is measured.
+fn too_late(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        thread::sleep(Duration::from_millis(300)); // that much is late, on any machine
+        let _gone = stream.write_all(&buffer[..n]);
+    }
+}
+
+#[test]
+fn what_a_storm_has_answered_late_counts() {
+    let target = server(too_late).to_string();
+    let storm = "--mode storm -c 4 -t 50ms -w 50ms --drain 60s --json -";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
+    let output = command.arg(&target).args(storm.split(' ')).output();
+    let output = output.expect("it runs");
+    let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(result["messages"].as_u64(), Some(4), "{output:?}");
+    assert_eq!(result["errors"], serde_json::json!({}), "{output:?}");
+}
+
 #[test]
 fn an_http_server_is_loaded_on_connections_that_stay_and_on_new_ones() {
     let target = format!("http://{}/index", server(http));

@@ -165,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_told_as_it_is() {
+        let summary = Summary {
+            rate: 0.6,
+            ..Summary::default()
+        };
+        let gate: Gate = "rate<0.9".parse().expect("a condition");
+        let told = gate
+            .met(&summary, &Tally::new().latency)
+            .expect("it is met");
+        assert!(told.ends_with("it is 0.60"), "{told}");
+    }
+
+    #[test]
     fn a_percentile_is_the_one_that_was_asked_for() {
         let window = Window::new(Duration::ZERO, LONG, LONG, true);
         let mut tally = Tally::new();
